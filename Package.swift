@@ -1,0 +1,99 @@
+// swift-tools-version: 6.2
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+import PackageDescription
+
+/// Settings every Swift target shares (docs/architecture.md, "Habits").
+let swiftSettings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+/// Kernels are optimised in debug builds too: at -O0 one tiny forward pass takes minutes.
+let cSettings: [CSetting] = [.unsafeFlags(["-O3", "-Wall", "-Wextra", "-Werror"])]
+
+func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .testTarget(
+        name: "\(name)Tests",
+        dependencies: [.byName(name: name), "IdeficsTestSupport"] + dependencies,
+        swiftSettings: swiftSettings
+    )
+}
+
+let package = Package(
+    name: "idefics-swift",
+    platforms: [.macOS(.v15)],
+    products: [
+        .library(name: "Idefics", targets: ["Idefics"]),
+        .executable(name: "idefics", targets: ["IdeficsCLI"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    ],
+    targets: [
+        // MARK: Engine
+        .target(name: "CIdeficsKernels", cSettings: cSettings, linkerSettings: [.linkedLibrary("m")]),
+        library("IdeficsTensor", ["CIdeficsKernels"]),
+        library("IdeficsNN", ["IdeficsTensor"]),
+
+        // MARK: Files and network
+        library("IdeficsCheckpoints", ["IdeficsTensor"]),
+        library("IdeficsTokenizers"),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        library("IdeficsNetwork", ["CCurl"]),
+        library("IdeficsHub", ["IdeficsNetwork"]),
+        .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg62-turbo-dev"])]),
+        .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+        .systemLibrary(name: "CWebP", pkgConfig: "libwebp", providers: [.apt(["libwebp-dev"])]),
+        .target(name: "CIdeficsCodecs", dependencies: ["CJPEG", "CPNG", "CWebP"], cSettings: cSettings),
+        library("IdeficsImages", ["CIdeficsCodecs", "IdeficsNetwork"]),
+
+        // MARK: The model and what runs it
+        library("IdeficsGeneration", ["IdeficsNN", "IdeficsTensor", "IdeficsTokenizers"]),
+        library(
+            "Idefics",
+            [
+                "IdeficsTensor", "IdeficsNN", "IdeficsCheckpoints", "IdeficsTokenizers", "IdeficsNetwork", "IdeficsHub",
+                "IdeficsImages", "IdeficsGeneration",
+            ]
+        ),
+        .executableTarget(
+            name: "IdeficsCLI",
+            dependencies: ["Idefics", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            swiftSettings: swiftSettings
+        ),
+
+        // MARK: Tests
+        .target(
+            name: "CIdeficsConformance",
+            dependencies: ["CIdeficsKernels"],
+            cSettings: cSettings
+        ),
+        .target(name: "IdeficsTestSupport", path: "Tests/IdeficsTestSupport", swiftSettings: swiftSettings),
+        tests("CIdeficsKernels", ["CIdeficsConformance"]),
+        tests("IdeficsTensor"),
+        tests("IdeficsNN", ["IdeficsTensor"]),
+        tests("IdeficsCheckpoints", ["IdeficsTensor"]),
+        tests("IdeficsTokenizers"),
+        tests("IdeficsNetwork"),
+        tests("IdeficsHub", ["IdeficsNetwork"]),
+        tests("IdeficsImages", ["IdeficsNetwork"]),
+        tests("IdeficsGeneration", ["IdeficsTensor", "IdeficsTokenizers"]),
+        tests("Idefics", ["IdeficsTensor", "IdeficsNN", "IdeficsCheckpoints", "IdeficsGeneration", "IdeficsImages"]),
+        .testTarget(
+            name: "IdeficsCLITests",
+            dependencies: ["IdeficsCLI", "IdeficsTestSupport"],
+            swiftSettings: swiftSettings
+        ),
+    ],
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .gnu17
+)

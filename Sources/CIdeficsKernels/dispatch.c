@@ -1,0 +1,4 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "idefics_kernels.h"
