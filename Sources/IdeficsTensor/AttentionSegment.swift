@@ -1,0 +1,58 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+/// Keys and values of one layer in pages of equal length: a cache's pages, or one page for each image.
+///
+/// Key `j` is row `j % pageTokens` of page `j / pageTokens`; a row holds `[kvHeads, headDim]`.
+public struct KeyValuePages: @unchecked Sendable {
+    // SAFETY: (Sendable) the pointers lie inside `owners`, which the value keeps alive.
+    package private(set) var k: [UnsafePointer<Float>] = []
+    package private(set) var v: [UnsafePointer<Float>] = []
+    private var owners: [AnyObject] = []
+    /// Rows of a page.
+    public let pageTokens: Int
+
+    /// No pages yet.
+    public init(pageTokens: Int) {
+        precondition(pageTokens > 0, "KeyValuePages: a page needs at least one token")
+        self.pageTokens = pageTokens
+    }
+
+    /// One page that is the whole of `k` and `v`, both `[tokens, kvHeads · headDim]` in f32.
+    public init(k: Tensor, v: Tensor) {
+        self.init(pageTokens: max(k.shape[0], 1))
+        append(k: k, v: v)
+    }
+
+    /// Adds a page, `k` and `v` being `[pageTokens, kvHeads · headDim]` in f32.
+    public mutating func append(k: Tensor, v: Tensor) {
+        precondition(k.shape == v.shape, "KeyValuePages: k \(k.shape), v \(v.shape)")
+        append(k: UnsafePointer(k.floats), v: UnsafePointer(v.floats), owners: [k.storage, v.storage])
+    }
+
+    package mutating func append(k: UnsafePointer<Float>, v: UnsafePointer<Float>, owners: [AnyObject]) {
+        self.k.append(k)
+        self.v.append(v)
+        self.owners += owners
+    }
+}
+
+/// Queries of one sequence and the keys they see.
+public struct AttentionSegment: Sendable {
+    /// Rows of the queries (and of the output).
+    public var queries: Range<Int>
+    /// Where its keys and values lie.
+    public var pages: KeyValuePages
+    /// Keys in all.
+    public var keyCount: Int
+    /// Keys that precede the first query when each query sees only keys up to its own; nil when all see all.
+    public var causalPast: Int?
+
+    /// A segment.
+    public init(queries: Range<Int>, pages: KeyValuePages, keyCount: Int, causalPast: Int? = nil) {
+        self.queries = queries
+        self.pages = pages
+        self.keyCount = keyCount
+        self.causalPast = causalPast
+    }
+}

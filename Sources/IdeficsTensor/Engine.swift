@@ -1,0 +1,20 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CIdeficsKernels
+
+/// The one pool of threads and the instruction set that every operation of the process uses.
+public enum Engine {
+    /// Threads operations use, the caller included; results do not depend on it, bit for bit.
+    ///
+    /// Not to be changed while an operation runs. Values are clamped to 1...256; the default is the number of cores.
+    public static var threadCount: Int {
+        get { Int(idf_thread_count()) }
+        set { idf_set_thread_count(Int32(clamping: min(max(newValue, 1), 256))) }
+    }
+
+    /// The instruction set in use: `reference`, `avx2`, `avx512` or `neon`.
+    public static var instructionSet: String {
+        String(cString: idf_isa_name(idf_isa_current()))
+    }
+}

@@ -1,0 +1,111 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+/// A dense array of numbers: contiguous, row-major, in memory of the engine or in a mapped file.
+///
+/// Copies share their bytes. Reshaping and leading-axis slices are views and free; there are no other strides.
+public struct Tensor: Sendable {
+    /// Sizes of the axes, outermost first; empty for a scalar.
+    public let shape: [Int]
+    /// How elements are stored.
+    public let dtype: DType
+    /// The bytes it lies in.
+    package let storage: TensorStorage
+    /// Where in them it begins.
+    package let byteOffset: Int
+
+    /// A view of `storage` from `byteOffset`.
+    ///
+    /// - Precondition: the elements lie inside the storage and are aligned to their size.
+    public init(shape: [Int], dtype: DType, storage: TensorStorage, byteOffset: Int = 0) {
+        precondition(shape.allSatisfy { $0 >= 0 }, "Tensor: negative size in \(shape)")
+        let byteCount = shape.reduce(dtype.byteCount, *)
+        precondition(
+            byteOffset >= 0 && byteOffset + byteCount <= storage.byteCount,
+            "Tensor: \(shape) of \(dtype) at \(byteOffset) leaves its storage of \(storage.byteCount) bytes"
+        )
+        precondition(
+            Int(bitPattern: storage.pointer + byteOffset) % dtype.byteCount == 0,
+            "Tensor: \(dtype) at a misaligned address"
+        )
+        self.shape = shape
+        self.dtype = dtype
+        self.storage = storage
+        self.byteOffset = byteOffset
+    }
+
+    /// A tensor of fresh memory whose elements `initialize` writes, all of them.
+    package init(
+        uninitialized shape: [Int],
+        dtype: DType = .f32,
+        _ initialize: (UnsafeMutableRawPointer) throws -> Void
+    ) rethrows {
+        let storage = TensorStorage(byteCount: shape.reduce(dtype.byteCount, *))
+        try initialize(storage.pointer)
+        self.init(shape: shape, dtype: dtype, storage: storage)
+    }
+
+    /// Number of elements.
+    public var count: Int { shape.reduce(1, *) }
+    /// Bytes of the elements.
+    public var byteCount: Int { count * dtype.byteCount }
+
+    /// The same elements in another shape.
+    ///
+    /// - Precondition: the number of elements is the same.
+    public func reshaped(_ shape: [Int]) -> Tensor {
+        precondition(shape.reduce(1, *) == count, "reshaped: \(self.shape) does not hold \(shape)")
+        return Tensor(shape: shape, dtype: dtype, storage: storage, byteOffset: byteOffset)
+    }
+
+    /// Rows `range` of the first axis, as a view.
+    ///
+    /// - Precondition: `range` lies inside the first axis.
+    public subscript(range: Range<Int>) -> Tensor {
+        precondition(
+            !shape.isEmpty && range.lowerBound >= 0 && range.upperBound <= shape[0],
+            "Tensor: rows \(range) of \(shape)"
+        )
+        let rowBytes = shape.dropFirst().reduce(dtype.byteCount, *)
+        return Tensor(
+            shape: [range.count] + shape.dropFirst(),
+            dtype: dtype,
+            storage: storage,
+            byteOffset: byteOffset + range.lowerBound * rowBytes
+        )
+    }
+
+    /// Calls `body` with the bytes of the elements.
+    public func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+        try withExtendedLifetime(storage) {
+            try body(UnsafeRawBufferPointer(start: storage.pointer + byteOffset, count: byteCount))
+        }
+    }
+
+    /// Calls `body` with the elements as floats.
+    ///
+    /// - Precondition: the dtype is `f32`.
+    public func withFloats<Result>(_ body: (UnsafeBufferPointer<Float>) throws -> Result) rethrows -> Result {
+        try withUnsafeBytes { try body($0.bindMemory(to: Float.self, expecting: .f32, of: self)) }
+    }
+
+    /// First element as `f32`, for kernels; the caller keeps the tensor alive.
+    package var floats: UnsafeMutablePointer<Float> {
+        precondition(dtype == .f32, "expected an f32 tensor, found \(dtype) \(shape)")
+        return (storage.pointer + byteOffset).assumingMemoryBound(to: Float.self)
+    }
+
+    /// First byte, for kernels; the caller keeps the tensor alive.
+    package var bytes: UnsafeRawPointer { UnsafeRawPointer(storage.pointer + byteOffset) }
+}
+
+extension UnsafeRawBufferPointer {
+    fileprivate func bindMemory<Element>(
+        to type: Element.Type,
+        expecting dtype: DType,
+        of tensor: Tensor
+    ) -> UnsafeBufferPointer<Element> {
+        precondition(tensor.dtype == dtype, "expected a tensor of \(dtype), found \(tensor.dtype) \(tensor.shape)")
+        return bindMemory(to: type)
+    }
+}
