@@ -8,7 +8,7 @@ public struct KeyValuePages: @unchecked Sendable {
     // SAFETY: (Sendable) the pointers lie inside `owners`, which the value keeps alive.
     package private(set) var k: [UnsafePointer<Float>] = []
     package private(set) var v: [UnsafePointer<Float>] = []
-    private var owners: [AnyObject] = []
+    private var owners: [TensorStorage] = []
     /// Rows of a page.
     public let pageTokens: Int
 
@@ -30,7 +30,17 @@ public struct KeyValuePages: @unchecked Sendable {
         append(k: UnsafePointer(k.floats), v: UnsafePointer(v.floats), owners: [k.storage, v.storage])
     }
 
-    package mutating func append(k: UnsafePointer<Float>, v: UnsafePointer<Float>, owners: [AnyObject]) {
+    /// Pages held.
+    package var pageCount: Int { k.count }
+
+    /// Drops all pages behind the first `count`, each of which has one owner (a cache's pages).
+    package mutating func truncate(to count: Int) {
+        k.removeLast(k.count - count)
+        v.removeLast(v.count - count)
+        owners.removeLast(owners.count - count)
+    }
+
+    package mutating func append(k: UnsafePointer<Float>, v: UnsafePointer<Float>, owners: [TensorStorage]) {
         self.k.append(k)
         self.v.append(v)
         self.owners += owners

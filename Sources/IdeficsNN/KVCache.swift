@@ -1,0 +1,112 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+public import IdeficsTensor
+
+/// The self-attention keys (rotated) and values of one sequence, for all layers, in pages.
+///
+/// A value: a copy shares all pages with the original, and whichever of the two goes on copies only the last, partly
+/// filled one. Beams, shared prompts of `score` and turns of a chat cost no more than that.
+public struct KVCache: Sendable {
+    /// Tokens of a page: small, since forking copies up to one page; large enough for the kernels' tiles.
+    public static let pageTokens = 16
+
+    /// Layers of the decoder.
+    public let layerCount: Int
+    /// Floats of one token's key (or value) in one layer: `kvHeads · headDim`.
+    public let width: Int
+    /// Tokens held.
+    public private(set) var count = 0
+
+    private var pages: [Page] = []
+    private var tables: [KeyValuePages]
+
+    /// One page: for each layer its keys, then its values, each `[pageTokens, width]`.
+    private final class Page: Sendable {
+        let storage: TensorStorage
+
+        init(byteCount: Int) { storage = TensorStorage(byteCount: byteCount) }
+    }
+
+    /// An empty cache.
+    public init(layerCount: Int, width: Int) {
+        self.layerCount = layerCount
+        self.width = width
+        tables = Array(repeating: KeyValuePages(pageTokens: Self.pageTokens), count: layerCount)
+    }
+
+    private var halfPageFloats: Int { Self.pageTokens * width }
+
+    /// Makes room for `tokenCount` more tokens; afterwards `write` may be called for each layer.
+    public mutating func reserve(_ tokenCount: Int) {
+        let pageCount = (count + tokenCount + Self.pageTokens - 1) / Self.pageTokens
+        let isLastPartial = count % Self.pageTokens != 0
+        let byteCount = layerCount * 2 * halfPageFloats * 4
+        var firstChanged = pages.count
+        if tokenCount > 0, isLastPartial, !isKnownUniquelyReferenced(&pages[pages.count - 1]) {
+            let copy = Page(byteCount: byteCount)
+            copy.storage.pointer.copyMemory(from: pages[pages.count - 1].storage.pointer, byteCount: byteCount)
+            pages[pages.count - 1] = copy
+            firstChanged -= 1
+        }
+        while pages.count < pageCount { pages.append(Page(byteCount: byteCount)) }
+        retable(from: firstChanged)
+    }
+
+    /// Writes keys and values of new tokens, `[n, width]`, behind those held; `advance` makes them count.
+    ///
+    /// - Precondition: room was reserved for them.
+    public mutating func write(layer: Int, k: Tensor, v: Tensor) {
+        let rows = k.shape[0]
+        precondition(
+            k.shape == [rows, width] && v.shape == k.shape,
+            "KVCache: k \(k.shape), v \(v.shape), width \(width)"
+        )
+        precondition(count + rows <= pages.count * Self.pageTokens, "KVCache: \(rows) tokens were not reserved")
+        withExtendedLifetime((k, v)) {
+            var row = 0
+            while row < rows {
+                let slot = (count + row) % Self.pageTokens
+                let run = min(Self.pageTokens - slot, rows - row)
+                let page = pages[(count + row) / Self.pageTokens].storage.pointer.assumingMemoryBound(to: Float.self)
+                let target = page + layer * 2 * halfPageFloats + slot * width
+                target.update(from: k.floats + row * width, count: run * width)
+                (target + halfPageFloats).update(from: v.floats + row * width, count: run * width)
+                row += run
+            }
+        }
+    }
+
+    /// Counts `tokenCount` tokens that were written to every layer.
+    public mutating func advance(_ tokenCount: Int) {
+        count += tokenCount
+        precondition(count <= pages.count * Self.pageTokens, "KVCache: \(tokenCount) tokens were not reserved")
+    }
+
+    /// Forgets all but the first `tokenCount` tokens.
+    public mutating func truncate(to tokenCount: Int) {
+        precondition(tokenCount <= count, "KVCache: cannot keep \(tokenCount) of \(count) tokens")
+        count = tokenCount
+        let pageCount = (tokenCount + Self.pageTokens - 1) / Self.pageTokens
+        guard pageCount < pages.count else { return }
+        pages.removeLast(pages.count - pageCount)
+        retable(from: pageCount)
+    }
+
+    /// Keys and values of `layer`, those that were written but not yet counted included.
+    public func pages(layer: Int) -> KeyValuePages {
+        tables[layer]
+    }
+
+    /// Renews the pointers to all pages from `firstPage` on.
+    private mutating func retable(from firstPage: Int) {
+        guard firstPage < pages.count || tables.first?.pageCount != pages.count else { return }
+        for layer in 0..<layerCount {
+            tables[layer].truncate(to: firstPage)
+            for page in pages[firstPage...] {
+                let k = page.storage.pointer.assumingMemoryBound(to: Float.self) + layer * 2 * halfPageFloats
+                tables[layer].append(k: k, v: k + halfPageFloats, owners: [page.storage])
+            }
+        }
+    }
+}

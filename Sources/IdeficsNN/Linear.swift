@@ -1,0 +1,44 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+public import IdeficsTensor
+
+/// `x · weightᵀ + bias`.
+public struct Linear: Sendable {
+    /// `[outFeatures, inFeatures]`, as it lies in the checkpoint.
+    public let weight: Tensor
+    /// `[outFeatures]` in f32.
+    public let bias: Tensor?
+
+    /// A layer over the given parameters.
+    public init(weight: Tensor, bias: Tensor? = nil) {
+        self.weight = weight
+        self.bias = bias.map { cast($0) }
+    }
+
+    /// Applies the layer to `x`, `[rows, inFeatures]`.
+    ///
+    /// - Parameters:
+    ///   - x: the input.
+    ///   - activation: applied to the result.
+    ///   - scale: `[1]` or `[outFeatures]`, multiplies the activated result.
+    ///   - residual: `[rows, outFeatures]`, added last.
+    /// - Returns: `[rows, outFeatures]`.
+    public func callAsFunction(
+        _ x: Tensor,
+        activation: Activation = .none,
+        scale: Tensor? = nil,
+        residual: Tensor? = nil
+    ) -> Tensor {
+        linear(x, product(activation: activation, scale: scale, residual: residual))
+    }
+
+    /// The layer as one of several products of the same input.
+    public func product(
+        activation: Activation = .none,
+        scale: Tensor? = nil,
+        residual: Tensor? = nil
+    ) -> LinearProduct {
+        LinearProduct(weight, bias: bias, activation: activation, scale: scale, residual: residual)
+    }
+}
