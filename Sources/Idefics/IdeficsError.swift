@@ -1,0 +1,26 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+/// What can go wrong between a model's files, a prompt and its answer.
+public enum IdeficsError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// A configuration file cannot be read, or a key (may be empty: the whole file) has a value no model can have.
+    case config(file: String, key: String, reason: String)
+    /// A field of the inputs of a forward pass does not fit the model or the other fields.
+    case input(field: String, reason: String)
+    /// A prompt cannot be turned into inputs; `item` counts from 0.
+    case prompt(prompt: Int, item: Int?, reason: String)
+    /// A model directory lacks what it needs.
+    case model(path: String, reason: String)
+
+    /// One line for people.
+    public var description: String {
+        switch self {
+        case .config(let file, let key, let reason):
+            key.isEmpty ? "\(file): \(reason)" : "\(file): \"\(key)\" \(reason)"
+        case .input(let field, let reason): "input \"\(field)\": \(reason)"
+        case .prompt(let prompt, let item, let reason):
+            "prompt \(prompt)\(item.map { ", item \($0)" } ?? ""): \(reason)"
+        case .model(let path, let reason): "\(path): \(reason)"
+        }
+    }
+}

@@ -1,0 +1,76 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+import IdeficsCheckpoints
+import IdeficsNN
+import IdeficsTensor
+
+/// A Llama decoder layer: causal self-attention with rotary positions and a SwiGLU network, both pre-norm.
+///
+/// Model-spec §3.8; `IdeficsDecoderLayer` of transformers. Checkpoint prefix: `model.layers.N`.
+struct DecoderLayer: Sendable {
+    let inputLayerNorm: RMSNorm
+    let qProj: Linear
+    let kProj: Linear
+    let vProj: Linear
+    let oProj: Linear
+    let postAttentionLayerNorm: RMSNorm
+    let mlp: SwiGLU
+    let heads: Int
+    let kvHeads: Int
+
+    init(_ config: IdeficsConfig, _ weights: Weights) {
+        let hidden = config.hiddenSize
+        let kvWidth = config.numKeyValueHeads * config.headDim
+        inputLayerNorm = weights.rmsNorm("input_layernorm", hidden, eps: config.rmsNormEps)
+        let attention = weights["self_attn"]
+        qProj = attention.linear("q_proj", hidden, hidden)
+        kProj = attention.linear("k_proj", kvWidth, hidden)
+        vProj = attention.linear("v_proj", kvWidth, hidden)
+        oProj = attention.linear("o_proj", hidden, hidden)
+        postAttentionLayerNorm = weights.rmsNorm("post_attention_layernorm", hidden, eps: config.rmsNormEps)
+        mlp = weights.swiGLU("mlp", config)
+        heads = config.numAttentionHeads
+        kvHeads = config.numKeyValueHeads
+    }
+
+    /// Applies the layer to new tokens of several sequences and writes their keys and values into the caches.
+    ///
+    /// - Parameters:
+    ///   - hidden: `[rows, hidden]`, the sequences one after the other.
+    ///   - batch: which rows belong to which sequence, and their positions.
+    ///   - caches: one for each sequence, with room reserved.
+    ///   - index: the layer's place in the caches.
+    ///   - rotary: the position embedding.
+    ///   - observe: sees the attention's output and the layer's.
+    /// - Returns: `[rows, hidden]`.
+    func callAsFunction(
+        _ hidden: Tensor,
+        batch: DecoderBatch,
+        caches: inout [KVCache],
+        index: Int,
+        rotary: RotaryEmbedding,
+        observe: ActivationObserver?
+    ) -> Tensor {
+        let qkv = linear(inputLayerNorm(hidden), [qProj.product(), kProj.product(), vProj.product()])
+        let q = rotary(qkv[0], positions: batch.positions, heads: heads)
+        let k = rotary(qkv[1], positions: batch.positions, heads: kvHeads)
+        let segments = batch.sequenceRows.enumerated().map { sequence, rows in
+            caches[sequence].write(layer: index, k: k[rows], v: qkv[2][rows])
+            let past = caches[sequence].count
+            return AttentionSegment(
+                queries: rows,
+                pages: caches[sequence].pages(layer: index),
+                keyCount: past + rows.count,
+                causalPast: past
+            )
+        }
+        let scale = 1 / Float(hidden.shape[1] / heads).squareRoot()
+        let context = attention(q, segments, heads: heads, kvHeads: kvHeads, scale: scale)
+        if let observe { observe("layer.\(index).attn", oProj(context)) }
+        let attended = oProj(context, residual: hidden)
+        let output = mlp(postAttentionLayerNorm(attended), residual: attended)
+        observe?("layer.\(index).out", output)
+        return output
+    }
+}

@@ -1,0 +1,91 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+import IdeficsCheckpoints
+import IdeficsNN
+import IdeficsTensor
+
+/// Lets the decoder see images: cross-attention and a feed-forward network, each behind a tanh gate.
+///
+/// `h + tanh(α_attn) · attention(h, images)`, rows that see no image unchanged, then `h + tanh(α_dense) · network(h)` for
+/// all rows (Flamingo, arXiv:2204.14198, section 3.2; model-spec §3.9; `IdeficsGatedCrossAttentionLayer` of
+/// transformers). Checkpoint prefix: `model.gated_cross_attn_layers.N`.
+struct GatedCrossAttentionLayer: Sendable {
+    let inputLayerNorm: RMSNorm
+    let qProj: Linear
+    let kProj: Linear
+    let vProj: Linear
+    let oProj: Linear
+    let qLayerNorm: RMSNorm?
+    let kLayerNorm: RMSNorm?
+    let postAttentionLayerNorm: RMSNorm
+    let mlp: SwiGLU
+    /// tanh of the gates, `[1]` or `[hidden]`.
+    let crossAttnGate: Tensor
+    let denseGate: Tensor
+    let heads: Int
+
+    init(_ config: IdeficsConfig, _ weights: Weights) {
+        let (hidden, imageDim) = (config.hiddenSize, config.visionConfig.embedDim)
+        inputLayerNorm = weights.rmsNorm("input_layernorm", hidden, eps: config.rmsNormEps)
+        let attention = weights["cross_attn"]
+        qProj = attention.linear("q_proj", hidden, hidden)
+        kProj = attention.linear("k_proj", hidden, imageDim)
+        vProj = attention.linear("v_proj", hidden, imageDim)
+        oProj = attention.linear("o_proj", hidden, hidden)
+        let isNormed = config.qkLayerNorms
+        qLayerNorm = isNormed ? attention.rmsNorm("q_layer_norm", config.headDim, eps: config.rmsNormEps) : nil
+        kLayerNorm = isNormed ? attention.rmsNorm("k_layer_norm", config.headDim, eps: config.rmsNormEps) : nil
+        postAttentionLayerNorm = weights.rmsNorm("post_attention_layernorm", hidden, eps: config.rmsNormEps)
+        mlp = weights.swiGLU("mlp", config)
+        let alphaShape = config.alphaType == "vector" ? [1, 1, hidden] : [1]
+        crossAttnGate = Self.gate(weights.tensor("alpha_cross_attn", shape: alphaShape))
+        denseGate = Self.gate(weights.tensor("alpha_dense", shape: alphaShape))
+        heads = config.numAttentionHeads
+    }
+
+    private static func gate(_ alpha: Tensor) -> Tensor {
+        let values = alpha.floatArray().map(hyperbolicTangent)
+        return Tensor(values, shape: [values.count])
+    }
+
+    /// Keys and values of image tokens, `[tokens, visionDim]`, each `[tokens, hidden]`.
+    func keysValues(_ imageTokens: Tensor) -> (k: Tensor, v: Tensor) {
+        let kv = linear(imageTokens, [kProj.product(), vProj.product()])
+        return (kLayerNorm.map { $0(kv[0]) } ?? kv[0], kv[1])
+    }
+
+    /// `hidden` is `[rows, hidden]`, as is the result; `index` is this block's place in each `ImageContext`.
+    func callAsFunction(
+        _ hidden: Tensor,
+        runs: [ImageRun],
+        index: Int,
+        observe: ActivationObserver?
+    ) -> Tensor {
+        var attended = hidden
+        let segments = runs.compactMap { $0.segment(block: index) }
+        if !segments.isEmpty {
+            var q = qProj(inputLayerNorm(hidden))
+            if let qLayerNorm { q = qLayerNorm(q) }
+            let scale = 1 / Float(hidden.shape[1] / heads).squareRoot()
+            // Rows of no segment are zero here and stay so through the bias-free projection.
+            let context = attention(q, segments, heads: heads, kvHeads: heads, scale: scale)
+            if let observe { observe("cross.\(index).attn", oProj(context)) }
+            attended = oProj(context, scale: crossAttnGate, residual: hidden)
+        }
+        let output = mlp(postAttentionLayerNorm(attended), scale: denseGate, residual: attended)
+        observe?("cross.\(index).out", output)
+        return output
+    }
+}
+
+extension ImageRun {
+    /// The run as queries over one page for each image; nil when it sees none.
+    fileprivate func segment(block: Int) -> AttentionSegment? {
+        guard let first = images.first else { return nil }
+        let tokens = first.keysValues[block].k.shape[0]
+        var pages = KeyValuePages(pageTokens: tokens)
+        for image in images { pages.append(k: image.keysValues[block].k, v: image.keysValues[block].v) }
+        return AttentionSegment(queries: rows, pages: pages, keyCount: tokens * images.count)
+    }
+}

@@ -1,0 +1,69 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+public import IdeficsTensor
+
+/// What a forward pass returns.
+public struct IdeficsOutput: Sendable {
+    /// `[batch, tokens, vocabSize + additionalVocabSize]`; rows of padding are zero.
+    public let logits: Tensor
+    /// Image tokens as the cross-attention sees them, `[batch, images, imageTokens, visionDim]`, unused slots included.
+    public let imageHiddenStates: Tensor
+}
+
+extension IdeficsModel {
+    /// Logits of all tokens of a batch: `IdeficsForVisionText2Text.forward` without a cache.
+    ///
+    /// - Parameters:
+    ///   - inputs: the batch.
+    ///   - observe: sees the activations; those of the decoder have a row for each real token, all sequences one after
+    ///     the other.
+    /// - Returns: logits and image tokens.
+    /// - Throws: `IdeficsError.input` when a field does not fit.
+    public func forward(_ inputs: IdeficsInputs, observe: ActivationObserver? = nil) throws -> IdeficsOutput {
+        let rows = try inputs.rows(for: config)
+        let slotsPerRow = inputs.images.tensor.shape[1]
+        let (states, indices) = try encode(
+            inputs,
+            slots: Array(0..<rows.count * slotsPerRow),
+            isDeduplicated: observe == nil,
+            observe: observe
+        )
+        let contexts = imageContexts(states)
+        let batch = DecoderBatch(
+            rows.enumerated().map { row, content in
+                DecoderBatch.Sequence(
+                    tokenIds: content.tokenIds,
+                    imageIndices: content.imageSlots,
+                    images: (0..<slotsPerRow).map { contexts[indices[row * slotsPerRow + $0]] },
+                    past: 0
+                )
+            }
+        )
+        var caches = rows.map { _ in makeCache() }
+        let logits = logits(decode(batch, caches: &caches, observe: observe))
+        let shape = [rows.count, slotsPerRow, states.shape[1], states.shape[2]]
+        return IdeficsOutput(
+            logits: padded(logits, rows: rows, tokens: inputs.inputIds.shape[1]),
+            imageHiddenStates: gatherRows(states, indices).reshaped(shape)
+        )
+    }
+
+    /// Spreads `values`, `[real tokens, width]`, over `[rows, tokens, width]`.
+    private func padded(_ values: Tensor, rows: [IdeficsInputs.Row], tokens: Int) -> Tensor {
+        let width = values.shape[1]
+        var source = 0
+        var sources: [Int] = []
+        for row in rows {
+            var places = Array(repeating: values.shape[0], count: tokens)  // the row of zeros behind the values
+            for column in row.columns {
+                places[column] = source
+                source += 1
+            }
+            sources += places
+        }
+        let isFull = sources.count == values.shape[0]
+        let rowsWithZero = isFull ? values : concatenate([values, Tensor.zeros([1, width])])
+        return gatherRows(rowsWithZero, sources).reshaped([rows.count, tokens, width])
+    }
+}

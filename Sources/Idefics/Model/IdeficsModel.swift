@@ -1,0 +1,139 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+import IdeficsCheckpoints
+public import IdeficsNN
+public import IdeficsTensor
+
+/// IDEFICS: a Llama decoder that sees images through gated cross-attention blocks.
+///
+/// Vision tower → resampler → decoder; a gated block precedes every `crossLayerInterval`-th decoder layer (model-spec
+/// §3; `IdeficsForVisionText2Text` of transformers). A value of immutable parameters: copies share them, and any number
+/// of tasks may use it at once.
+public struct IdeficsModel: Sendable {
+    /// Its architecture.
+    public let config: IdeficsConfig
+    /// Encodes images.
+    public let visionModel: VisionTransformer
+    /// Compresses image features; nil when the decoder sees them all.
+    public let perceiverResampler: PerceiverResampler?
+    /// Embeds tokens.
+    public let embedTokens: DecoupledEmbedding
+    let gatedCrossAttnLayers: [GatedCrossAttentionLayer]
+    let layers: [DecoderLayer]
+    let norm: RMSNorm
+    let lmHead: DecoupledLinear
+    let rotary: RotaryEmbedding
+
+    /// A model of the parameters in `weights`, those of a checkpoint's root.
+    ///
+    /// What is missing or of another shape is noted in `weights`, which the caller asks afterwards.
+    public init(_ config: IdeficsConfig, _ weights: Weights) {
+        self.config = config
+        let model = weights["model"]
+        let hidden = config.hiddenSize
+        visionModel = VisionTransformer(config.visionConfig, model["vision_model"])
+        perceiverResampler =
+            config.useResampler
+            ? PerceiverResampler(
+                config.perceiverConfig,
+                width: config.visionConfig.embedDim,
+                model["perceiver_resampler"]
+            ) : nil
+        let hasAdditional = config.additionalVocabSize > 0
+        let additionalShape = [config.additionalVocabSize, hidden]
+        embedTokens = DecoupledEmbedding(
+            weight: model["embed_tokens"].tensor("weight", shape: [config.vocabSize, hidden]),
+            additionalEmbedding: hasAdditional
+                ? model["embed_tokens"]["additional_embedding"].tensor("weight", shape: additionalShape) : nil
+        )
+        gatedCrossAttnLayers = (0..<config.numGatedLayers).map {
+            GatedCrossAttentionLayer(config, model["gated_cross_attn_layers"]["\($0)"])
+        }
+        layers = (0..<config.numHiddenLayers).map { DecoderLayer(config, model["layers"]["\($0)"]) }
+        norm = model.rmsNorm("norm", hidden, eps: config.rmsNormEps)
+        if config.tieWordEmbeddings {
+            lmHead = DecoupledLinear(
+                weight: Linear(weight: embedTokens.weight),
+                additionalFc: embedTokens.additionalEmbedding.map { Linear(weight: $0) }
+            )
+        } else {
+            lmHead = DecoupledLinear(
+                weight: weights.linear("lm_head", config.vocabSize, hidden),
+                additionalFc: hasAdditional
+                    ? weights["lm_head"].linear("additional_fc", config.additionalVocabSize, hidden) : nil
+            )
+        }
+        rotary = RotaryEmbedding(headDim: config.headDim, theta: config.ropeTheta)
+    }
+
+    /// An empty cache for one sequence.
+    func makeCache() -> KVCache {
+        KVCache(layerCount: config.numHiddenLayers, width: config.numKeyValueHeads * config.headDim)
+    }
+
+    /// Image tokens as the cross-attention sees them.
+    ///
+    /// - Parameters:
+    ///   - pixelValues: `[images, 3, height, width]`, normalised.
+    ///   - interpolatePosEncoding: allows sizes other than the configuration's.
+    ///   - observe: sees the activations.
+    /// - Returns: `[images, imageTokens, visionDim]`, transformers' `image_hidden_states`.
+    /// - Throws: `IdeficsError.input` for images of a wrong size.
+    public func imageHiddenStates(
+        _ pixelValues: Tensor,
+        interpolatePosEncoding: Bool = false,
+        observe: ActivationObserver? = nil
+    ) throws -> Tensor {
+        let features = try visionModel(
+            pixelValues,
+            interpolatePosEncoding: interpolatePosEncoding,
+            observe: observe
+        )
+        return perceiverResampler.map { $0(features, observe: observe) } ?? features
+    }
+
+    /// Keys and values of each image for every gated block.
+    ///
+    /// - Parameter imageHiddenStates: `[images, imageTokens, visionDim]`.
+    /// - Returns: one context for each image.
+    public func imageContexts(_ imageHiddenStates: Tensor) -> [ImageContext] {
+        let (images, tokens) = (imageHiddenStates.shape[0], imageHiddenStates.shape[1])
+        guard images > 0 else { return [] }
+        let rows = imageHiddenStates.reshaped([images * tokens, imageHiddenStates.shape[2]])
+        let blocks = gatedCrossAttnLayers.map { $0.keysValues(rows) }
+        return (0..<images).map { image in
+            let range = image * tokens..<(image + 1) * tokens
+            return ImageContext(keysValues: blocks.map { ($0.k[range], $0.v[range]) })
+        }
+    }
+
+    /// Runs new tokens through the decoder and adds them to the caches.
+    ///
+    /// - Parameters:
+    ///   - batch: the tokens.
+    ///   - caches: one for each sequence of the batch.
+    ///   - observe: sees the activations.
+    /// - Returns: `[rows, hidden]`, normalised, ready for `logits`.
+    func decode(_ batch: DecoderBatch, caches: inout [KVCache], observe: ActivationObserver? = nil) -> Tensor {
+        for (sequence, rows) in batch.sequenceRows.enumerated() { caches[sequence].reserve(rows.count) }
+        var hidden = embedTokens(batch.tokenIds)
+        observe?("text.embed", hidden)
+        for (index, layer) in layers.enumerated() {
+            if index % config.crossLayerInterval == 0 {
+                let block = index / config.crossLayerInterval
+                hidden = gatedCrossAttnLayers[block](hidden, runs: batch.imageRuns, index: block, observe: observe)
+            }
+            hidden = layer(hidden, batch: batch, caches: &caches, index: index, rotary: rotary, observe: observe)
+        }
+        for (sequence, rows) in batch.sequenceRows.enumerated() { caches[sequence].advance(rows.count) }
+        let output = norm(hidden)
+        observe?("final_norm", output)
+        return output
+    }
+
+    /// Logits of decoder outputs `[rows, hidden]`: `[rows, vocabSize + additionalVocabSize]`.
+    func logits(_ hidden: Tensor) -> Tensor {
+        lmHead(hidden)
+    }
+}
