@@ -1,4 +1,51 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "idefics_kernels.h"
+#include <stdatomic.h>
+
+#include "kernels.h"
+
+static _Atomic(const idf_kernels *) current;
+
+static const idf_kernels *table(idf_isa isa) {
+    switch (isa) {
+    case IDF_ISA_REFERENCE: return &idf_kernels_reference;
+    default: return NULL;
+    }
+}
+
+const idf_kernels *idf_kernels_best(void) {
+    for (int isa = IDF_ISA_NEON; isa > IDF_ISA_REFERENCE; isa--) {
+        const idf_kernels *kernels = table((idf_isa)isa);
+        if (kernels != NULL) return kernels;
+    }
+    return &idf_kernels_reference;
+}
+
+const idf_kernels *idf_kernels_current(void) {
+    const idf_kernels *kernels = atomic_load_explicit(&current, memory_order_acquire);
+    if (kernels == NULL) {
+        kernels = idf_kernels_best();
+        atomic_store_explicit(&current, kernels, memory_order_release);
+    }
+    return kernels;
+}
+
+idf_isa idf_isa_current(void) { return idf_kernels_current()->isa; }
+
+int idf_isa_available(idf_isa isa) { return table(isa) != NULL; }
+
+void idf_isa_select(idf_isa isa) {
+    const idf_kernels *kernels = table(isa);
+    if (kernels != NULL) atomic_store_explicit(&current, kernels, memory_order_release);
+}
+
+const char *idf_isa_name(idf_isa isa) {
+    switch (isa) {
+    case IDF_ISA_REFERENCE: return "reference";
+    case IDF_ISA_AVX2: return "avx2";
+    case IDF_ISA_AVX512: return "avx512";
+    case IDF_ISA_NEON: return "neon";
+    }
+    return "unknown";
+}

@@ -33,7 +33,7 @@ typedef enum idf_isa {
     IDF_ISA_NEON = 3,       ///< arm64
 } idf_isa;
 
-/// The instruction set in use: the best the machine has, or what idf_isa_limit allows.
+/// The instruction set in use: the best the machine has, or what idf_isa_select chose.
 idf_isa idf_isa_current(void);
 /// Whether this machine can run `isa`.
 int idf_isa_available(idf_isa isa);
