@@ -3,10 +3,20 @@
 
 import ArgumentParser
 
+/// The command line: one executable, one subcommand for each job.
 @main
 struct IdeficsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "idefics",
-        abstract: "Run IDEFICS vision-language models."
+        abstract: "Run IDEFICS vision-language models: pictures and text in, text out.",
+        discussion: """
+            Models are directories in Hugging Face format or names on the hub (ORG/NAME[@revision]), which are kept in \
+            the shared Hugging Face cache. Results go to standard output, progress and messages to standard error.
+            """,
+        version: "0.1.0",
+        subcommands: [
+            GenerateCommand.self, ChatCommand.self, ScoreCommand.self, ForwardCommand.self, ProcessCommand.self,
+            TokenizeCommand.self, DownloadCommand.self, InspectCommand.self, BenchCommand.self,
+        ]
     )
 }

@@ -12,12 +12,11 @@ struct DecoderBatch: Sendable {
     /// Which rows see which images.
     let imageRuns: [ImageRun]
 
-    /// Tokens of one sequence with the images each sees (indices into `images`).
+    /// New tokens of one sequence with the images each sees.
     struct Sequence {
         var tokenIds: [Int]
-        /// One list of image indices for each token.
-        var imageIndices: [[Int]]
-        var images: [ImageContext]
+        /// One list of images for each token.
+        var images: [[EncodedImage]]
         /// Tokens that precede these in the cache.
         var past: Int
     }
@@ -34,12 +33,11 @@ struct DecoderBatch: Sendable {
             positions += sequence.tokenIds.indices.map { Int32(sequence.past + $0) }
             sequenceRows.append(start..<tokenIds.count)
             var runStart = 0
-            while runStart < sequence.imageIndices.count {
-                let indices = sequence.imageIndices[runStart]
+            while runStart < sequence.images.count {
+                let images = sequence.images[runStart]
                 let runEnd =
-                    sequence.imageIndices[runStart...].firstIndex { $0 != indices } ?? sequence.imageIndices.count
-                let rows = start + runStart..<start + runEnd
-                imageRuns.append(ImageRun(rows: rows, images: indices.map { sequence.images[$0] }))
+                    sequence.images[runStart...].firstIndex { !isSame($0, images) } ?? sequence.images.count
+                imageRuns.append(ImageRun(rows: start + runStart..<start + runEnd, images: images))
                 runStart = runEnd
             }
         }
@@ -48,4 +46,9 @@ struct DecoderBatch: Sendable {
         self.sequenceRows = sequenceRows
         self.imageRuns = imageRuns
     }
+}
+
+/// Whether both lists hold the same images in the same order.
+func isSame(_ a: [EncodedImage], _ b: [EncodedImage]) -> Bool {
+    a.elementsEqual(b) { $0 === $1 }
 }

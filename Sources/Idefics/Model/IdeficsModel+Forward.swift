@@ -23,29 +23,23 @@ extension IdeficsModel {
     public func forward(_ inputs: IdeficsInputs, observe: ActivationObserver? = nil) throws -> IdeficsOutput {
         let rows = try inputs.rows(for: config)
         let slotsPerRow = inputs.images.tensor.shape[1]
-        let (states, indices) = try encode(
-            inputs,
-            slots: Array(0..<rows.count * slotsPerRow),
-            isDeduplicated: observe == nil,
-            observe: observe
-        )
-        let contexts = imageContexts(states)
+        let images = try encode(inputs, slots: Array(0..<rows.count * slotsPerRow), observe: observe)
         let batch = DecoderBatch(
             rows.enumerated().map { row, content in
                 DecoderBatch.Sequence(
                     tokenIds: content.tokenIds,
-                    imageIndices: content.imageSlots,
-                    images: (0..<slotsPerRow).map { contexts[indices[row * slotsPerRow + $0]] },
+                    images: content.imageSlots.map { slots in slots.map { images[row * slotsPerRow + $0] } },
                     past: 0
                 )
             }
         )
         var caches = rows.map { _ in makeCache() }
         let logits = logits(decode(batch, caches: &caches, observe: observe))
-        let shape = [rows.count, slotsPerRow, states.shape[1], states.shape[2]]
+        let shape = [rows.count, slotsPerRow, images.first?.hiddenStates.shape[0] ?? 0, config.visionConfig.embedDim]
         return IdeficsOutput(
             logits: padded(logits, rows: rows, tokens: inputs.inputIds.shape[1]),
-            imageHiddenStates: gatherRows(states, indices).reshaped(shape)
+            imageHiddenStates: images.isEmpty
+                ? Tensor.zeros(shape) : concatenate(images.map(\.hiddenStates)).reshaped(shape)
         )
     }
 

@@ -1,56 +1,97 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-import IdeficsTensor
+public import IdeficsTensor
 
 extension IdeficsModel {
-    /// Image tokens of the image slots `slots` (row-major over `[batch, images]`), equal images encoded once.
+    /// Image tokens as the cross-attention sees them.
     ///
-    /// - Returns: `[distinct, imageTokens, visionDim]` and for each slot which of them it is.
+    /// - Parameters:
+    ///   - pixelValues: `[images, 3, height, width]`, normalised.
+    ///   - interpolatePosEncoding: allows sizes other than the configuration's.
+    ///   - observe: sees the activations.
+    /// - Returns: `[images, imageTokens, visionDim]`, transformers' `image_hidden_states`.
+    /// - Throws: `IdeficsError.input` for images of a wrong size.
+    public func imageHiddenStates(
+        _ pixelValues: Tensor,
+        interpolatePosEncoding: Bool = false,
+        observe: ActivationObserver? = nil
+    ) throws -> Tensor {
+        let features = try visionModel(
+            pixelValues,
+            interpolatePosEncoding: interpolatePosEncoding,
+            observe: observe
+        )
+        return perceiverResampler.map { $0(features, observe: observe) } ?? features
+    }
+
+    /// Encodes image slots of a batch, equal images once, those of `known` not at all.
+    ///
+    /// - Parameters:
+    ///   - inputs: the batch.
+    ///   - slots: places in `[batch, images]`, row-major.
+    ///   - known: images encoded before.
+    ///   - observe: sees the activations; then every slot is encoded, equal or not.
+    /// - Returns: the image of each slot.
+    /// - Throws: `IdeficsError.input` for images of a wrong size.
     func encode(
         _ inputs: IdeficsInputs,
         slots: [Int],
-        isDeduplicated: Bool = true,
+        known: [EncodedImage] = [],
         observe: ActivationObserver? = nil
-    ) throws -> (hiddenStates: Tensor, indices: [Int]) {
-        let tensor = cast(inputs.images.tensor)
-        let items = tensor.reshaped([tensor.shape[0] * tensor.shape[1]] + tensor.shape[2...])
-        let (distinct, indices) = isDeduplicated ? distinctItems(items, slots) : (slots, Array(slots.indices))
-        let chosen = gatherRows(items, distinct)
-        switch inputs.images {
-        case .pixelValues:
-            let states = try imageHiddenStates(
-                chosen,
-                interpolatePosEncoding: inputs.interpolatePosEncoding,
-                observe: observe
+    ) throws -> [EncodedImage] {
+        let tensor = inputs.images.tensor
+        let itemShape = Array(tensor.shape[2...])
+        let items = tensor.reshaped([tensor.shape[0] * tensor.shape[1]] + itemShape)
+        var found: [EncodedImage?] = []
+        var fresh: [(content: Tensor, hash: Int)] = []
+        var freshOfSlot: [Int] = []
+        for slot in slots {
+            let content = items[slot..<slot + 1]
+            let hash = EncodedImage.hash(content)
+            let image = observe == nil ? known.first { $0.isMade(from: content, hash: hash) } : nil
+            let twin = observe == nil ? fresh.firstIndex { $0.hash == hash && isEqual($0.content, content) } : nil
+            found.append(image)
+            freshOfSlot.append(twin ?? fresh.count)
+            if image == nil && twin == nil { fresh.append((content, hash)) }
+        }
+        let encoded = try encode(fresh, kind: inputs, observe: observe)
+        return zip(found, freshOfSlot).map { image, index in image ?? encoded[index] }
+    }
+
+    private func encode(
+        _ contents: [(content: Tensor, hash: Int)],
+        kind inputs: IdeficsInputs,
+        observe: ActivationObserver?
+    ) throws -> [EncodedImage] {
+        guard !contents.isEmpty else { return [] }
+        let input = cast(concatenate(contents.map(\.content)))
+        let states =
+            switch inputs.images {
+            case .pixelValues:
+                try imageHiddenStates(
+                    input,
+                    interpolatePosEncoding: inputs.interpolatePosEncoding,
+                    observe: observe
+                )
+            case .imageEncoderEmbeddings: perceiverResampler.map { $0(input, observe: observe) } ?? input
+            case .perceiverEmbeddings: input
+            }
+        let tokens = states.shape[1]
+        let rows = states.reshaped([states.shape[0] * tokens, states.shape[2]])
+        let blocks = gatedCrossAttnLayers.map { $0.keysValues(rows) }
+        return contents.enumerated().map { index, item in
+            let range = index * tokens..<(index + 1) * tokens
+            return EncodedImage(
+                content: item.content,
+                contentHash: item.hash,
+                hiddenStates: rows[range],
+                keysValues: blocks.map { ($0.k[range], $0.v[range]) }
             )
-            return (states, indices)
-        case .imageEncoderEmbeddings:
-            return (perceiverResampler.map { $0(chosen, observe: observe) } ?? chosen, indices)
-        case .perceiverEmbeddings:
-            return (chosen, indices)
         }
     }
 }
 
-/// The slots whose items differ from all before them, and for each slot the place of its item among these.
-private func distinctItems(_ items: Tensor, _ slots: [Int]) -> (distinct: [Int], indices: [Int]) {
-    var distinct: [Int] = []
-    var placesByHash: [Int: [Int]] = [:]
-    let indices = items.withUnsafeBytes { bytes in
-        let size = items.shape[0] == 0 ? 0 : bytes.count / items.shape[0]
-        func item(_ slot: Int) -> UnsafeRawBufferPointer { .init(rebasing: bytes[slot * size..<(slot + 1) * size]) }
-        return slots.map { slot in
-            var hasher = Hasher()
-            hasher.combine(bytes: item(slot))
-            let hash = hasher.finalize()
-            if let place = placesByHash[hash]?.first(where: { item(distinct[$0]).elementsEqual(item(slot)) }) {
-                return place
-            }
-            placesByHash[hash, default: []].append(distinct.count)
-            distinct.append(slot)
-            return distinct.count - 1
-        }
-    }
-    return (distinct, indices)
+private func isEqual(_ a: Tensor, _ b: Tensor) -> Bool {
+    a.withUnsafeBytes { a in b.withUnsafeBytes { a.elementsEqual($0) } }
 }

@@ -72,42 +72,6 @@ public struct IdeficsModel: Sendable {
         KVCache(layerCount: config.numHiddenLayers, width: config.numKeyValueHeads * config.headDim)
     }
 
-    /// Image tokens as the cross-attention sees them.
-    ///
-    /// - Parameters:
-    ///   - pixelValues: `[images, 3, height, width]`, normalised.
-    ///   - interpolatePosEncoding: allows sizes other than the configuration's.
-    ///   - observe: sees the activations.
-    /// - Returns: `[images, imageTokens, visionDim]`, transformers' `image_hidden_states`.
-    /// - Throws: `IdeficsError.input` for images of a wrong size.
-    public func imageHiddenStates(
-        _ pixelValues: Tensor,
-        interpolatePosEncoding: Bool = false,
-        observe: ActivationObserver? = nil
-    ) throws -> Tensor {
-        let features = try visionModel(
-            pixelValues,
-            interpolatePosEncoding: interpolatePosEncoding,
-            observe: observe
-        )
-        return perceiverResampler.map { $0(features, observe: observe) } ?? features
-    }
-
-    /// Keys and values of each image for every gated block.
-    ///
-    /// - Parameter imageHiddenStates: `[images, imageTokens, visionDim]`.
-    /// - Returns: one context for each image.
-    public func imageContexts(_ imageHiddenStates: Tensor) -> [ImageContext] {
-        let (images, tokens) = (imageHiddenStates.shape[0], imageHiddenStates.shape[1])
-        guard images > 0 else { return [] }
-        let rows = imageHiddenStates.reshaped([images * tokens, imageHiddenStates.shape[2]])
-        let blocks = gatedCrossAttnLayers.map { $0.keysValues(rows) }
-        return (0..<images).map { image in
-            let range = image * tokens..<(image + 1) * tokens
-            return ImageContext(keysValues: blocks.map { ($0.k[range], $0.v[range]) })
-        }
-    }
-
     /// Runs new tokens through the decoder and adds them to the caches.
     ///
     /// - Parameters:

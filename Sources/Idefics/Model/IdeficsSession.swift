@@ -11,86 +11,113 @@ import IdeficsTensor
 final class IdeficsSession: DecodingSession {
     /// One sequence. A value: copies share the cache's pages until they go different ways.
     struct Sequence {
+        /// Keys and values of `tokenIds`.
         var cache: KVCache
-        /// Images the next token sees, as the prompt's last one did.
-        var images: [ImageContext]
+        /// All tokens so far.
+        var tokenIds: [Int] = []
+        /// The images each of them sees; the next token sees those of the last.
+        var images: [[EncodedImage]] = []
+
+        /// How many tokens at the start of `tokenIds` with `images` this sequence has in its cache.
+        func commonPrefix(_ tokenIds: [Int], _ images: [[EncodedImage]]) -> Int {
+            let limit = min(tokenIds.count, self.tokenIds.count)
+            return (0..<limit).first { tokenIds[$0] != self.tokenIds[$0] || !isSame(images[$0], self.images[$0]) } ?? limit
+        }
+
+        /// Forgets all but the first `count` tokens.
+        mutating func truncate(to count: Int) {
+            cache.truncate(to: count)
+            tokenIds.removeLast(tokenIds.count - count)
+            images.removeLast(images.count - count)
+        }
     }
 
     let model: IdeficsModel
-    private(set) var sequences: [Sequence] = []
+    private(set) var sequences: [Sequence]
 
     var vocabSize: Int { model.config.totalVocabSize }
     var sequenceCount: Int { sequences.count }
 
-    /// A session without sequences.
-    init(_ model: IdeficsModel) {
-        self.model = model
-    }
-
     /// A session that goes on from `sequences`.
-    init(_ model: IdeficsModel, sequences: [Sequence]) {
+    init(_ model: IdeficsModel, sequences: [Sequence] = []) {
         self.model = model
         self.sequences = sequences
     }
 
-    /// Runs the prompts of a batch.
+    /// Runs the prompts of a batch, from where an earlier sequence began in the same way.
     ///
+    /// - Parameters:
+    ///   - inputs: the prompts.
+    ///   - earlier: a sequence whose cache may be used for a common beginning.
     /// - Returns: logits after each prompt's last token, `[rows, vocabSize]`.
     /// - Throws: `IdeficsError.input` when a field does not fit or a prompt is empty.
-    func start(_ inputs: IdeficsInputs) throws -> Tensor {
+    func start(_ inputs: IdeficsInputs, earlier: Sequence? = nil) throws -> Tensor {
         let rows = try inputs.rows(for: model.config)
         if let empty = rows.firstIndex(where: \.tokenIds.isEmpty) {
             throw IdeficsError.input(field: "attention_mask", reason: "row \(empty) has no token")
         }
-        // Only images that some token sees are encoded, equal ones once.
+        // Only images that some token sees are encoded.
         let slotsPerRow = inputs.images.tensor.shape[1]
         let seen = rows.enumerated().flatMap { row, content in
             Set(content.imageSlots.joined()).sorted().map { row * slotsPerRow + $0 }
         }
-        let (states, indices) = try model.encode(inputs, slots: seen)
-        let contexts = model.imageContexts(states)
-        let contextOfSlot = Dictionary(uniqueKeysWithValues: zip(seen, indices))
-        var imagesAfter: [[ImageContext]] = []
-        let batch = DecoderBatch(
-            rows.enumerated().map { row, content in
-                let images = content.imageSlots.map { slots in
-                    slots.compactMap { contextOfSlot[row * slotsPerRow + $0] }
-                }
-                imagesAfter.append((images.last ?? []).map { contexts[$0] })
-                return DecoderBatch.Sequence(
-                    tokenIds: content.tokenIds,
-                    imageIndices: images,
-                    images: contexts,
-                    past: 0
-                )
+        let images = try model.encode(inputs, slots: seen, known: earlier?.distinctImages ?? [])
+        let imageOfSlot = Dictionary(uniqueKeysWithValues: zip(seen, images))
+        var pending: [[Int]] = []
+        sequences = []
+        var newImages: [[[EncodedImage]]] = []
+        for (row, content) in rows.enumerated() {
+            let rowImages = content.imageSlots.map { slots in
+                slots.compactMap { imageOfSlot[row * slotsPerRow + $0] }
             }
-        )
-        var caches = rows.map { _ in model.makeCache() }
-        let hidden = model.decode(batch, caches: &caches)
-        sequences = zip(caches, imagesAfter).map { Sequence(cache: $0, images: $1) }
-        return model.logits(gatherRows(hidden, batch.sequenceRows.map { $0.upperBound - 1 }))
+            var sequence = earlier ?? Sequence(cache: model.makeCache())
+            // The last token is always run: its logits are what the caller wants.
+            let shared = min(sequence.commonPrefix(content.tokenIds, rowImages), content.tokenIds.count - 1)
+            sequence.truncate(to: shared)
+            sequences.append(sequence)
+            pending.append(Array(content.tokenIds[shared...]))
+            newImages.append(Array(rowImages[shared...]))
+        }
+        let hidden = extend(pending, images: newImages)
+        var last = -1
+        let lastRows = pending.map { tokens in
+            last += tokens.count
+            return last
+        }
+        return model.logits(gatherRows(hidden, lastRows))
     }
 
-    /// Appends `tokenIds[i]` to sequence i, all in one pass; each list holds at least one token.
+    /// Appends `tokenIds[i]` (at least one) to sequence i, all in one pass.
     ///
+    /// - Parameters:
+    ///   - tokenIds: new tokens of each sequence.
+    ///   - images: the images each of them sees; nil for those of the sequence's last token.
     /// - Returns: decoder outputs of all new tokens, the sequences one after the other, `[tokens, hidden]`.
-    func extend(_ tokenIds: [[Int]]) -> Tensor {
+    func extend(_ tokenIds: [[Int]], images: [[[EncodedImage]]]? = nil) -> Tensor {
         precondition(tokenIds.count == sequences.count, "extend: \(tokenIds.count) rows for \(sequences.count) sequences")
+        let images =
+            images
+            ?? zip(sequences, tokenIds).map { sequence, tokens in
+                Array(repeating: sequence.images.last ?? [], count: tokens.count)
+            }
         let batch = DecoderBatch(
-            zip(sequences, tokenIds).map { sequence, tokenIds in
+            sequences.indices.map { index in
                 DecoderBatch.Sequence(
-                    tokenIds: tokenIds,
-                    imageIndices: tokenIds.map { _ in Array(sequence.images.indices) },
-                    images: sequence.images,
-                    past: sequence.cache.count
+                    tokenIds: tokenIds[index],
+                    images: images[index],
+                    past: sequences[index].cache.count
                 )
             }
         )
         // The caches are moved out and back: a second reference would make every step copy a page.
         var caches = sequences.map(\.cache)
-        for index in sequences.indices { sequences[index].cache = model.makeCache() }
+        for index in sequences.indices { sequences[index].cache = KVCache(layerCount: 0, width: 0) }
         let hidden = model.decode(batch, caches: &caches)
-        for (index, cache) in caches.enumerated() { sequences[index].cache = cache }
+        for index in sequences.indices {
+            sequences[index].cache = caches[index]
+            sequences[index].tokenIds += tokenIds[index]
+            sequences[index].images += images[index]
+        }
         return hidden
     }
 
@@ -100,5 +127,13 @@ final class IdeficsSession: DecodingSession {
 
     func select(rows: [Int]) {
         sequences = rows.map { sequences[$0] }
+    }
+}
+
+extension IdeficsSession.Sequence {
+    /// Every image some token sees, once.
+    var distinctImages: [EncodedImage] {
+        var seen: Set<ObjectIdentifier> = []
+        return images.joined().filter { seen.insert(ObjectIdentifier($0)).inserted }
     }
 }

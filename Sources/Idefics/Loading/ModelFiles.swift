@@ -1,0 +1,76 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+public import Foundation
+import IdeficsCheckpoints
+public import IdeficsGeneration
+public import IdeficsImages
+public import IdeficsTokenizers
+
+/// A model directory in Hugging Face format.
+public struct ModelFiles: Sendable {
+    /// The directory.
+    public let directory: URL
+
+    /// The directory at `directory`; files are looked at when they are asked for.
+    public init(directory: URL) {
+        self.directory = directory
+    }
+
+    /// `config.json`, checked.
+    ///
+    /// - Throws: `IdeficsError.config` naming file and key.
+    public func config() throws -> IdeficsConfig {
+        try IdeficsConfig(contentsOf: directory.appending(path: "config.json"))
+    }
+
+    /// `generation_config.json`, with what the model's configuration says of special tokens where it is silent.
+    ///
+    /// - Throws: `GenerationError` naming file and key.
+    public func generationConfig(for config: IdeficsConfig) throws -> GenerationConfig {
+        let url = directory.appending(path: "generation_config.json")
+        var generation = FileManager.default.fileExists(atPath: url.path) ? try GenerationConfig(contentsOf: url) : .init()
+        if generation.eosTokenId.isEmpty { generation.eosTokenId = config.eosTokenIds }
+        generation.padTokenId = generation.padTokenId ?? config.padTokenId
+        generation.bosTokenId = generation.bosTokenId ?? config.bosTokenId
+        return generation
+    }
+
+    /// `preprocessor_config.json`, or transformers' defaults at the model's image size.
+    ///
+    /// - Throws: an error naming file and key.
+    public func imageProcessor(for config: IdeficsConfig) throws -> IdeficsImageProcessor {
+        let url = directory.appending(path: "preprocessor_config.json")
+        guard FileManager.default.fileExists(atPath: url.path) else {
+            var processor = IdeficsImageProcessor()
+            processor.imageSize = config.visionConfig.imageSize
+            return processor
+        }
+        return try IdeficsImageProcessor(json: Data(contentsOf: url), file: url.path)
+    }
+
+    /// The tokenizer.
+    ///
+    /// - Throws: `TokenizerError` naming file and field.
+    public func tokenizer() throws -> any Tokenizer {
+        try AutoTokenizer.from(directory: directory)
+    }
+
+    /// Tokenizer and image processor together.
+    ///
+    /// - Throws: what reading them throws.
+    public func processor(for config: IdeficsConfig) throws -> IdeficsProcessor {
+        try IdeficsProcessor(tokenizer: tokenizer(), imageProcessor: imageProcessor(for: config))
+    }
+
+    /// The parameters, mapped as they lie in the files.
+    ///
+    /// - Parameter config: the architecture they must fit.
+    /// - Returns: the model, and names in the checkpoint that it does not know.
+    /// - Throws: `CheckpointError`; missing and misshapen tensors are reported by name, all at once.
+    public func model(_ config: IdeficsConfig) throws -> (model: IdeficsModel, unexpected: [String]) {
+        let weights = Weights(try Checkpoint(directory: directory))
+        let model = IdeficsModel(config, weights)
+        return (model, try weights.finish(ignoring: Weights.staleKeys + (config.tieWordEmbeddings ? ["lm_head.*"] : [])))
+    }
+}

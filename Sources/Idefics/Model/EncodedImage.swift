@@ -1,0 +1,48 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+public import IdeficsTensor
+
+/// One image as the decoder sees it: its tokens, and for each gated block their keys and values.
+///
+/// Made once for each distinct image; transformers recomputes keys and values for every generated token, with equal
+/// result. Two references to the same object are the same image.
+public final class EncodedImage: Sendable {
+    /// What it was made from (pixels, or embeddings), to recognise the same image again.
+    let content: Tensor
+    let contentHash: Int
+    /// `[imageTokens, visionDim]`.
+    let hiddenStates: Tensor
+    /// One entry for each gated block, both `[imageTokens, hidden]`.
+    let keysValues: [(k: Tensor, v: Tensor)]
+
+    init(content: Tensor, contentHash: Int, hiddenStates: Tensor, keysValues: [(k: Tensor, v: Tensor)]) {
+        self.content = content
+        self.contentHash = contentHash
+        self.hiddenStates = hiddenStates
+        self.keysValues = keysValues
+    }
+
+    /// A hash of an image's bytes, the same for equal images of one process.
+    static func hash(_ content: Tensor) -> Int {
+        var hasher = Hasher()
+        content.withUnsafeBytes { hasher.combine(bytes: $0) }
+        return hasher.finalize()
+    }
+
+    /// Whether this image was made from exactly these bytes.
+    func isMade(from content: Tensor, hash: Int) -> Bool {
+        guard contentHash == hash, self.content.shape == content.shape else { return false }
+        return self.content.withUnsafeBytes { own in
+            content.withUnsafeBytes { own.elementsEqual($0) }
+        }
+    }
+}
+
+/// Consecutive rows of one sequence that see the same images.
+struct ImageRun: Sendable {
+    /// Rows of the forward pass.
+    var rows: Range<Int>
+    /// The images they see; empty for none.
+    var images: [EncodedImage]
+}

@@ -1,0 +1,52 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+public import Foundation
+public import IdeficsImages
+
+/// Text and images in the order a reader sees them.
+public struct Prompt: Sendable, ExpressibleByArrayLiteral {
+    /// One piece of a prompt.
+    public enum Item: Sendable {
+        /// Text as it stands.
+        case text(String)
+        /// A picture.
+        case image(ImageSource)
+    }
+
+    /// The pieces.
+    public var items: [Item]
+
+    /// A prompt of the given pieces.
+    public init(_ items: [Item]) {
+        self.items = items
+    }
+
+    /// A prompt of the given pieces.
+    public init(arrayLiteral elements: Item...) {
+        items = elements
+    }
+
+    /// A prompt of plain strings by the rules of transformers' processor: a string that is a URL is an image.
+    public init(strings: [String]) {
+        items = strings.map { string in
+            Self.url(in: string).map { .image(.url($0)) } ?? .text(string)
+        }
+    }
+
+    /// The http or https URL that `string` is, spaces around it aside; nil when it is text.
+    static func url(in string: String) -> URL? {
+        let stripped = stripSpaces(string)
+        guard stripped.hasPrefix("http://") || stripped.hasPrefix("https://"), !stripped.contains(" ") else { return nil }
+        guard let url = URL(string: stripped), let host = url.host(), !host.isEmpty else { return nil }
+        return url
+    }
+}
+
+/// `string` without spaces at its ends; other white space stays, as transformers' `strip(" ")` leaves it.
+func stripSpaces(_ string: String) -> String {
+    var scalars = Substring(string).unicodeScalars
+    while scalars.first == " " { scalars.removeFirst() }
+    while scalars.last == " " { scalars.removeLast() }
+    return String(scalars)
+}

@@ -1,0 +1,42 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Foundation
+import Idefics
+import IdeficsTensor
+
+/// Which model, and how it computes.
+struct ModelOptions: ParsableArguments {
+    @Option(help: "Model directory, or ORG/NAME[@revision] on the Hugging Face hub.")
+    var model: String
+
+    @Option(help: "Threads to compute with. (default: the number of cores)")
+    var threads: Int?
+
+    func validate() throws {
+        if let threads, !(1...256 ~= threads) {
+            throw ValidationError("--threads \(threads): must be 1 to 256")
+        }
+    }
+
+    /// Sets the number of threads and finds the model's directory, downloading it with a progress bar.
+    func directory() async throws -> URL {
+        if let threads { Engine.threadCount = threads }
+        let bar = ProgressBar()
+        defer { bar.finish() }
+        return try await resolve(model) { bar.show($0) }
+    }
+
+    /// Loads the model.
+    func load() async throws -> ModelContainer {
+        let container = try ModelContainer(directory: await directory())
+        for name in container.unexpectedTensors.prefix(10) {
+            Terminal.note("the checkpoint has a tensor the model does not know: \(name)")
+        }
+        if container.unexpectedTensors.count > 10 {
+            Terminal.note("… and \(container.unexpectedTensors.count - 10) more")
+        }
+        return container
+    }
+}
