@@ -1,0 +1,111 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+import IdeficsTensor
+import Synchronization
+
+/// What has been taken from a checkpoint and what was wrong with it, shared by all `Weights` of that checkpoint.
+final class WeightLedger: Sendable {
+    let source: any TensorSource
+    private let notes = Mutex(Notes())
+
+    private struct Notes {
+        var used: Set<String> = []
+        // Keyed by name: a tensor taken twice is reported once.
+        var missing: Set<String> = []
+        var misshapen: [String: MisshapenTensor] = [:]
+        var mistyped: [String: MistypedTensor] = [:]
+        var failure: (any Error)?
+        var zeros: ZeroMemory?
+    }
+
+    init(_ source: any TensorSource) {
+        self.source = source
+    }
+
+    /// The tensor `name`, or zeros and a note.
+    func take(_ name: String, shape: [Int], dtypes: [DType]) -> Tensor {
+        notes.withLock { notes in
+            notes.used.insert(name)
+            if let metadata = source.metadata(named: name) {
+                let fitsType = metadata.dtype.dtype.map(dtypes.contains) ?? false
+                if metadata.shape != shape {
+                    notes.misshapen[name] = MisshapenTensor(name: name, expected: shape, found: metadata.shape)
+                }
+                if !fitsType {
+                    notes.mistyped[name] = MistypedTensor(name: name, expected: dtypes, found: metadata.dtype)
+                }
+                if metadata.shape == shape, fitsType {
+                    do {
+                        return try source.tensor(named: name)
+                    } catch {
+                        notes.failure = notes.failure ?? error
+                    }
+                }
+            } else {
+                notes.missing.insert(name)
+            }
+            return zeros(shape, dtypes.first ?? .f32, &notes.zeros)
+        }
+    }
+
+    /// A stand-in that lets a model be built: it is never computed with, for `finish` throws.
+    private func zeros(_ shape: [Int], _ dtype: DType, _ memory: inout ZeroMemory?) -> Tensor {
+        guard let byteCount = StoredDType(dtype).byteCount(of: shape) else {
+            return Tensor(shape: [0], dtype: dtype, storage: TensorStorage(byteCount: 0))
+        }
+        if memory.map({ $0.byteCount < byteCount }) ?? true {
+            guard let larger = ZeroMemory(byteCount: byteCount) else {
+                return Tensor(shape: [0], dtype: dtype, storage: TensorStorage(byteCount: 0))
+            }
+            memory = larger
+        }
+        return memory?.tensor(shape: shape, dtype: dtype)
+            ?? Tensor(shape: [0], dtype: dtype, storage: TensorStorage(byteCount: 0))
+    }
+
+    func finish(ignoring patterns: [String], allowsUnexpected: Bool) throws -> [String] {
+        try notes.withLock { notes in
+            let unexpected = source.tensorNames.filter { name in
+                !notes.used.contains(name) && !patterns.contains { matches(name, pattern: $0) }
+            }
+            let isWhole = notes.missing.isEmpty && notes.misshapen.isEmpty && notes.mistyped.isEmpty
+            guard isWhole, allowsUnexpected || unexpected.isEmpty else {
+                throw CheckpointError.mismatch(
+                    missing: notes.missing.sorted(),
+                    unexpected: unexpected,
+                    misshapen: notes.misshapen.values.sorted { $0.name < $1.name },
+                    mistyped: notes.mistyped.values.sorted { $0.name < $1.name }
+                )
+            }
+            if let failure = notes.failure { throw failure }
+            return unexpected
+        }
+    }
+}
+
+/// Whether `name` is `pattern`, in which `*` stands for any text, even none.
+func matches(_ name: String, pattern: String) -> Bool {
+    let name = Array(name.utf8)
+    let pattern = Array(pattern.utf8)
+    var position = 0
+    var patternPosition = 0
+    var star: (pattern: Int, name: Int)?
+    while position < name.count {
+        if patternPosition < pattern.count, pattern[patternPosition] == UInt8(ascii: "*") {
+            star = (patternPosition, position)
+            patternPosition += 1
+        } else if patternPosition < pattern.count, pattern[patternPosition] == name[position] {
+            position += 1
+            patternPosition += 1
+        } else if let last = star {
+            // Let the last star take one more byte.
+            star = (last.pattern, last.name + 1)
+            position = last.name + 1
+            patternPosition = last.pattern + 1
+        } else {
+            return false
+        }
+    }
+    return pattern[patternPosition...].allSatisfy { $0 == UInt8(ascii: "*") }
+}

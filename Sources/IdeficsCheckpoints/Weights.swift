@@ -1,0 +1,92 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+public import IdeficsTensor
+
+/// A path into a checkpoint from which a model takes its tensors by name and shape.
+///
+/// `weights["self_attn"]["q_proj"].tensor("weight", shape: [n, k])` takes `self_attn.q_proj.weight`. Taking never
+/// fails: what is missing or does not fit is noted and zeros are returned, so that one look at the checkpoint finds
+/// everything that is wrong; `finish` then throws it all at once. All paths of one checkpoint share their notes.
+public struct Weights: Sendable {
+    /// Prefixes of names, joined by dots; empty at the root.
+    public let path: String
+    private let ledger: WeightLedger
+
+    /// Entries of old checkpoints that today's models compute: skipped everywhere.
+    public static let staleKeys = ["*.rotary_emb.inv_freq", "*.original_inv_freq", "*.position_ids"]
+
+    /// The root of `source`.
+    public init(_ source: any TensorSource) {
+        path = ""
+        ledger = WeightLedger(source)
+    }
+
+    private init(path: String, ledger: WeightLedger) {
+        self.path = path
+        self.ledger = ledger
+    }
+
+    /// The path below `component`.
+    public subscript(_ component: String) -> Weights {
+        Weights(path: fullName(component), ledger: ledger)
+    }
+
+    /// The path below the list element `index`.
+    public subscript(_ index: Int) -> Weights {
+        self[String(index)]
+    }
+
+    /// The name in the checkpoint of `name` at this path.
+    public func fullName(_ name: String) -> String {
+        path.isEmpty ? name : "\(path).\(name)"
+    }
+
+    /// Whether the checkpoint has the tensor `name` here.
+    public func contains(_ name: String) -> Bool {
+        ledger.source.contains(fullName(name))
+    }
+
+    /// What the checkpoint says of the tensor `name` here, nil when there is none.
+    public func metadata(_ name: String) -> TensorMetadata? {
+        ledger.source.metadata(named: fullName(name))
+    }
+
+    /// The tensor `name` here; zeros, and a note for `finish`, when it is missing or does not fit.
+    ///
+    /// - Parameters:
+    ///   - name: The last part of its name.
+    ///   - shape: What the model needs.
+    ///   - dtypes: The element types the model can use.
+    /// - Returns: A tensor of `shape` (of shape `[0]` if zeros of `shape` do not fit the address space).
+    public func tensor(_ name: String, shape: [Int], dtypes: [DType] = [.f32, .bf16, .f16]) -> Tensor {
+        ledger.take(fullName(name), shape: shape, dtypes: dtypes)
+    }
+
+    /// As `tensor`, but nil without a note when the checkpoint has none of this name.
+    ///
+    /// - Parameters:
+    ///   - name: The last part of its name.
+    ///   - shape: What the model needs.
+    ///   - dtypes: The element types the model can use.
+    /// - Returns: A tensor of `shape` or nil.
+    public func optionalTensor(
+        _ name: String,
+        shape: [Int],
+        dtypes: [DType] = [.f32, .bf16, .f16]
+    ) -> Tensor? {
+        contains(name) ? tensor(name, shape: shape, dtypes: dtypes) : nil
+    }
+
+    /// Ends the taking: throws everything that was missing or did not fit, with what was left over.
+    ///
+    /// - Parameters:
+    ///   - patterns: Names that may be left over, `*` standing for any text.
+    ///   - allowsUnexpected: Whether left-over tensors alone are no error, as in transformers.
+    /// - Returns: Names of the tensors that nobody took and no pattern matches, sorted.
+    /// - Throws: `CheckpointError.mismatch`, or the first error of reading a tensor.
+    @discardableResult
+    public func finish(ignoring patterns: [String] = staleKeys, allowsUnexpected: Bool = true) throws -> [String] {
+        try ledger.finish(ignoring: patterns, allowsUnexpected: allowsUnexpected)
+    }
+}
