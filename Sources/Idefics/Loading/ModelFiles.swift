@@ -29,7 +29,7 @@ public struct ModelFiles: Sendable {
     /// - Throws: `GenerationError` naming file and key.
     public func generationConfig(for config: IdeficsConfig) throws -> GenerationConfig {
         let url = directory.appending(path: "generation_config.json")
-        var generation = FileManager.default.fileExists(atPath: url.path) ? try GenerationConfig(contentsOf: url) : .init()
+        var generation = FileManager.default.fileExists(atPath: url.path) ? try GenerationConfig(json: Data(contentsOf: url), file: url.path) : .init()
         if generation.eosTokenId.isEmpty { generation.eosTokenId = config.eosTokenIds }
         generation.padTokenId = generation.padTokenId ?? config.padTokenId
         generation.bosTokenId = generation.bosTokenId ?? config.bosTokenId
@@ -47,6 +47,13 @@ public struct ModelFiles: Sendable {
             return processor
         }
         return try IdeficsImageProcessor(json: Data(contentsOf: url), file: url.path)
+    }
+
+    /// Whether there is a tokenizer.
+    public var hasTokenizer: Bool {
+        ["tokenizer.json", "tokenizer.model"].contains {
+            FileManager.default.fileExists(atPath: directory.appending(path: $0).path)
+        }
     }
 
     /// The tokenizer.
