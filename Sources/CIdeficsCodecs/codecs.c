@@ -1,3 +1,0 @@
-// Copyright 2026 the idefics-swift authors
-// SPDX-License-Identifier: Apache-2.0
-#include "idefics_codecs.h"

@@ -1,0 +1,130 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "decoder.h"
+
+#include <string.h>
+
+// MARK: - Callbacks
+
+static void fail(png_structp png, png_const_charp message) {
+    idf_decoder *decoder = png_get_error_ptr(png);
+    idf_codec_status status = decoder->status == IDF_CODEC_TRUNCATED ? IDF_CODEC_TRUNCATED : IDF_CODEC_CORRUPT;
+    idf_decoder_fail(decoder, status, message);
+}
+
+static void ignore_warning(png_structp png, png_const_charp message) {
+    (void)png;
+    (void)message;
+}
+
+static void read_data(png_structp png, png_bytep bytes, size_t count) {
+    idf_decoder *decoder = png_get_io_ptr(png);
+    if (count > decoder->size - decoder->png.position) {
+        idf_decoder_fail(decoder, IDF_CODEC_TRUNCATED, "the data ends before the image does");
+    }
+    memcpy(bytes, decoder->data + decoder->png.position, count);
+    decoder->png.position += count;
+}
+
+// MARK: - Decoding
+
+static void read_palette(idf_decoder *decoder) {
+    png_structp png = decoder->png.png;
+    png_infop info = decoder->png.info;
+    uint8_t *rgba = decoder->png.palette;
+    for (int i = 0; i < 256; i++) rgba[4 * i + 3] = 255;
+
+    png_colorp colors = NULL;
+    int count = 0;
+    if (png_get_PLTE(png, info, &colors, &count) != 0 && colors != NULL) {
+        for (int i = 0; i < count && i < 256; i++) {
+            rgba[4 * i] = colors[i].red;
+            rgba[4 * i + 1] = colors[i].green;
+            rgba[4 * i + 2] = colors[i].blue;
+        }
+    }
+    png_bytep alphas = NULL;
+    count = 0;
+    if (png_get_tRNS(png, info, &alphas, &count, NULL) != 0 && alphas != NULL) {
+        for (int i = 0; i < count && i < 256; i++) rgba[4 * i + 3] = alphas[i];
+    }
+}
+
+idf_codec_status idf_png_read_header(idf_decoder *decoder) {
+    if (setjmp(decoder->jump) != 0) return decoder->status;
+
+    decoder->png.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, decoder, fail, ignore_warning);
+    if (decoder->png.png == NULL) return IDF_CODEC_OUT_OF_MEMORY;
+    png_structp png = decoder->png.png;
+    decoder->png.info = png_create_info_struct(png);
+    if (decoder->png.info == NULL) return IDF_CODEC_OUT_OF_MEMORY;
+    png_infop info = decoder->png.info;
+    png_set_read_fn(png, decoder, read_data);
+
+    // Every ancillary chunk but tRNS is skipped unread (-1 means "all of them"): profiles and compressed texts cannot
+    // inflate. With nothing kept, libpng's own limit on a chunk's size would only refuse harmless files.
+    png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
+    png_set_chunk_malloc_max(png, 0);
+    // The caller checks the size against its own limits.
+    png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+    png_read_info(png, info);
+
+    idf_image_info *out = &decoder->info;
+    int bit_depth = 0, color_type = 0;
+    png_get_IHDR(png, info, &out->width, &out->height, &bit_depth, &color_type, NULL, NULL, NULL);
+    out->bit_depth = (uint32_t)bit_depth;
+    switch (color_type) {
+        case PNG_COLOR_TYPE_GRAY: {
+            out->layout = bit_depth == 16 ? IDF_LAYOUT_GRAY16 : IDF_LAYOUT_GRAY;
+            out->bytes_per_pixel = bit_depth == 16 ? 2 : 1;
+            png_color_16p color = NULL;
+            if (png_get_tRNS(png, info, NULL, NULL, &color) != 0 && color != NULL) out->transparent_gray = color->gray;
+            break;
+        }
+        case PNG_COLOR_TYPE_GRAY_ALPHA:
+            out->layout = IDF_LAYOUT_GRAY_ALPHA;
+            out->bytes_per_pixel = 2;
+            break;
+        case PNG_COLOR_TYPE_PALETTE:
+            out->layout = IDF_LAYOUT_PALETTE;
+            out->bytes_per_pixel = 1;
+            read_palette(decoder);
+            break;
+        case PNG_COLOR_TYPE_RGB:
+            out->layout = IDF_LAYOUT_RGB;
+            out->bytes_per_pixel = 3;
+            break;
+        default:
+            out->layout = IDF_LAYOUT_RGBA;
+            out->bytes_per_pixel = 4;
+            break;
+    }
+    return IDF_CODEC_OK;
+}
+
+idf_codec_status idf_png_read_pixels(idf_decoder *decoder, uint8_t *pixels) {
+    if (setjmp(decoder->jump) != 0) {
+        // Damage behind the last row is no loss; a missing end is: the file was cut.
+        bool harmless = decoder->png.pixels_complete && decoder->status != IDF_CODEC_TRUNCATED;
+        return harmless ? IDF_CODEC_OK : decoder->status;
+    }
+    png_structp png = decoder->png.png;
+    if (decoder->info.bit_depth < 8) png_set_packing(png);
+    if (decoder->info.bit_depth == 16 && decoder->info.layout != IDF_LAYOUT_GRAY16) png_set_strip_16(png);
+    int passes = png_set_interlace_handling(png);
+    png_read_update_info(png, decoder->png.info);
+
+    size_t row_bytes = (size_t)decoder->info.width * decoder->info.bytes_per_pixel;
+    if (png_get_rowbytes(png, decoder->png.info) != row_bytes) {
+        idf_decoder_fail(decoder, IDF_CODEC_CORRUPT, "the rows have an unexpected length");
+    }
+    for (int pass = 0; pass < passes; pass++) {
+        for (size_t y = 0; y < decoder->info.height; y++) png_read_row(png, pixels + y * row_bytes, NULL);
+    }
+    decoder->png.pixels_complete = true;
+    png_read_end(png, NULL);
+    return IDF_CODEC_OK;
+}
+
+void idf_png_free(idf_decoder *decoder) { png_destroy_read_struct(&decoder->png.png, &decoder->png.info, NULL); }

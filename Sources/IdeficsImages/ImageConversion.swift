@@ -1,0 +1,14 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+/// How a decoded file becomes RGB, where the reference (transformers) has two different ways.
+public enum ImageConversion: Sendable, Equatable {
+    /// As transformers treats an image *object*: EXIF orientation is ignored, transparency is composited over white.
+    ///
+    /// RGB files stay as they are, even if a PNG names one of their colours transparent.
+    case object
+    /// As transformers treats an image given as a *URL*: upright by its EXIF (or XMP) orientation, transparency dropped.
+    ///
+    /// A transparent pixel shows whatever colour the file stores beneath it.
+    case url
+}
