@@ -36,17 +36,21 @@ public struct ModelFiles: Sendable {
         return generation
     }
 
-    /// `preprocessor_config.json`, or transformers' defaults at the model's image size.
+    /// `preprocessor_config.json`, or transformers' defaults at the size in `config.json`, if there is one.
     ///
     /// - Throws: an error naming file and key.
-    public func imageProcessor(for config: IdeficsConfig) throws -> IdeficsImageProcessor {
+    public func imageProcessor() throws -> IdeficsImageProcessor {
         let url = directory.appending(path: "preprocessor_config.json")
         guard FileManager.default.fileExists(atPath: url.path) else {
             var processor = IdeficsImageProcessor()
-            processor.imageSize = config.visionConfig.imageSize
+            if hasConfig { processor.imageSize = try config().visionConfig.imageSize }
             return processor
         }
         return try IdeficsImageProcessor(json: Data(contentsOf: url), file: url.path)
+    }
+
+    private var hasConfig: Bool {
+        FileManager.default.fileExists(atPath: directory.appending(path: "config.json").path)
     }
 
     /// Whether there is a tokenizer.
@@ -66,8 +70,8 @@ public struct ModelFiles: Sendable {
     /// Tokenizer and image processor together.
     ///
     /// - Throws: what reading them throws.
-    public func processor(for config: IdeficsConfig) throws -> IdeficsProcessor {
-        try IdeficsProcessor(tokenizer: tokenizer(), imageProcessor: imageProcessor(for: config))
+    public func processor() throws -> IdeficsProcessor {
+        try IdeficsProcessor(tokenizer: tokenizer(), imageProcessor: imageProcessor())
     }
 
     /// The parameters, mapped as they lie in the files.

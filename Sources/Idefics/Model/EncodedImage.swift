@@ -1,7 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-public import IdeficsTensor
+import IdeficsTensor
 
 /// One image as the decoder sees it: its tokens, and for each gated block their keys and values.
 ///

@@ -1,9 +1,9 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-import IdeficsCheckpoints
+public import IdeficsCheckpoints
 public import IdeficsNN
-public import IdeficsTensor
+import IdeficsTensor
 
 /// IDEFICS: a Llama decoder that sees images through gated cross-attention blocks.
 ///

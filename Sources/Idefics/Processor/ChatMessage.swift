@@ -22,6 +22,11 @@ public struct ChatMessage: Sendable {
         self.items = items
     }
 
+    /// What is said, without what is shown.
+    public var text: String {
+        items.map { if case .text(let text) = $0 { text } else { "" } }.joined()
+    }
+
     /// A turn of text alone.
     public init(role: Role, text: String) {
         self.init(role: role, items: [.text(text)])

@@ -17,6 +17,9 @@ public struct IdeficsProcessor: Sendable {
     static let imageToken = "<image>"
     static let endOfUtteranceToken = "<end_of_utterance>"
 
+    /// Whether the tokenizer has a token for the end of a turn (instruct models).
+    public var hasEndOfUtteranceToken: Bool { tokenizer.convertTokenToId(Self.endOfUtteranceToken) != nil }
+
     let imageTokenId: Int
     let padTokenId: Int
     let bosToken: String

@@ -39,7 +39,7 @@ public actor ModelContainer {
         let files = ModelFiles(directory: directory)
         config = try files.config()
         generationConfig = try files.generationConfig(for: config)
-        processor = files.hasTokenizer ? try files.processor(for: config) : nil
+        processor = files.hasTokenizer ? try files.processor() : nil
         (model, unexpectedTensors) = try files.model(config)
         self.directory = directory
     }

@@ -1,0 +1,123 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+public import IdeficsGeneration
+public import IdeficsImages
+
+/// A conversation with a model: keeps the turns, and through the container the cache of what was said.
+public final class ChatSession {
+    /// The turns so far.
+    public private(set) var messages: [ChatMessage] = []
+    /// How answers are generated.
+    public var config: GenerationConfig
+    /// How pictures are fetched and prepared.
+    public var options: IdeficsProcessor.Options
+
+    private let container: ModelContainer
+    private let fetcher: (any ImageFetcher)?
+    private let endOfUtterance: String?
+
+    /// A conversation that has not begun.
+    ///
+    /// - Parameters:
+    ///   - container: the model.
+    ///   - config: how to generate; nil for `ModelContainer.chatConfig`.
+    ///   - options: how pictures are fetched and prepared.
+    ///   - fetcher: gets images by URL; nil refuses them.
+    public init(
+        _ container: ModelContainer,
+        config: GenerationConfig? = nil,
+        options: IdeficsProcessor.Options = .init(),
+        fetcher: (any ImageFetcher)? = nil
+    ) {
+        self.container = container
+        self.config = config ?? container.chatConfig
+        self.options = options
+        self.options.addEndOfUtteranceToken = false
+        self.fetcher = fetcher
+        let hasEndOfUtterance = container.processor?.hasEndOfUtteranceToken ?? false
+        endOfUtterance = hasEndOfUtterance ? IdeficsProcessor.endOfUtteranceToken : nil
+    }
+
+    /// Says something and streams the answer, which becomes part of the conversation when it is complete.
+    ///
+    /// - Parameters:
+    ///   - text: what the user says.
+    ///   - images: what the user shows, before the text.
+    /// - Returns: text as it appears and one `.finished`.
+    public func streamResponse(
+        to text: String,
+        images: [ImageSource] = []
+    ) -> AsyncThrowingStream<TextGenerationEvent, any Error> {
+        messages.append(ChatMessage(role: .user, items: images.map { .image($0) } + [.text(text)]))
+        let prompt = Prompt(conversation: messages, endOfUtterance: endOfUtterance)
+        return container.generate(prompt, config: config, options: options, fetcher: fetcher)
+    }
+
+    /// Adds an answer to the conversation; to be called with the text of `.finished`.
+    public func append(answer: String) {
+        messages.append(ChatMessage(role: .assistant, text: answer.trimmingAnswer))
+    }
+
+    /// Says something and waits for the whole answer.
+    ///
+    /// - Parameters:
+    ///   - text: what the user says.
+    ///   - images: what the user shows, before the text.
+    /// - Returns: the answer.
+    /// - Throws: what processing the prompt or generating throws; the turn is then taken back.
+    public func respond(to text: String, images: [ImageSource] = []) async throws -> String {
+        var answer = ""
+        do {
+            for try await event in streamResponse(to: text, images: images) {
+                if case .finished(let info) = event { answer = info.text.trimmingAnswer }
+            }
+        } catch {
+            removeLastTurn()
+            throw error
+        }
+        append(answer: answer)
+        return answer
+    }
+
+    /// Takes back the last turn, for instance when answering it failed.
+    public func removeLastTurn() {
+        if !messages.isEmpty { messages.removeLast() }
+    }
+
+    /// Starts over.
+    public func reset() {
+        messages = []
+    }
+}
+
+extension String {
+    /// The answer without the space before it and whatever follows a next turn the model made up.
+    var trimmingAnswer: String {
+        var scalars = Substring(self).unicodeScalars
+        while let first = scalars.first, first.properties.isWhitespace { scalars.removeFirst() }
+        if let range = String(scalars).range(of: "\nUser:") { return String(String(scalars)[..<range.lowerBound]) }
+        while let last = scalars.last, last.properties.isWhitespace { scalars.removeLast() }
+        return String(scalars)
+    }
+}
+
+extension ModelContainer {
+    /// Generation options for a conversation: answers end with the turn, and image tokens are never written.
+    ///
+    /// The instruct models' card asks for both: `eos_token_id` with `<end_of_utterance>`, `bad_words_ids` with the image
+    /// tokens. Models without that token end at the next `User:`.
+    public nonisolated var chatConfig: GenerationConfig {
+        var config = generationConfig
+        if config.maxNewTokens == nil { config.maxNewTokens = 256 }
+        guard let tokenizer = processor?.tokenizer else { return config }
+        config.badWordsIds += [IdeficsProcessor.imageToken, IdeficsProcessor.fakeToken]
+            .compactMap { tokenizer.convertTokenToId($0).map { [$0] } }
+        if let end = tokenizer.convertTokenToId(IdeficsProcessor.endOfUtteranceToken) {
+            if !config.eosTokenId.contains(end) { config.eosTokenId.insert(end, at: 0) }
+        } else {
+            config.stopStrings += ["\nUser:"]
+        }
+        return config
+    }
+}

@@ -1,0 +1,39 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Idefics
+
+/// `idefics forward`.
+struct ForwardCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "forward",
+        abstract: "Run one forward pass on tensors and write logits.",
+        discussion: """
+            Reads input_ids, attention_mask (optional), image_attention_mask and one of pixel_values, \
+            image_encoder_embeddings or perceiver_embeddings; writes logits [batch, tokens, vocabulary] and \
+            image_hidden_states [batch, images, image tokens, vision width] in f32. Rows of padding are zero.
+            """
+    )
+
+    @OptionGroup var modelOptions: ModelOptions
+
+    @Option(help: "Safetensors file to read.")
+    var inputs: String
+
+    @Option(help: "Safetensors file to write.")
+    var output: String
+
+    @Flag(help: "Allow images of another size than the model's; positions are resized bicubically.")
+    var interpolatePosEncoding = false
+
+    func run() async throws {
+        var batch = try TensorInputs.read(inputs)
+        batch.interpolatePosEncoding = interpolatePosEncoding
+        let result = try await modelOptions.load().forward(batch)
+        try TensorInputs.write(
+            [("logits", result.logits), ("image_hidden_states", result.imageHiddenStates)],
+            to: output
+        )
+    }
+}

@@ -1,0 +1,43 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Idefics
+
+/// `idefics process`.
+struct ProcessCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "process",
+        abstract: "Turn prompts into the model's input tensors.",
+        discussion: """
+            Writes transformers' four tensors for the batch: input_ids, attention_mask, image_attention_mask and \
+            pixel_values. The model directory needs a tokenizer and configurations, no weights.
+            """
+    )
+
+    @OptionGroup var modelOptions: ModelOptions
+
+    @Option(help: "JSON lines, each a list of \"text\" and {\"image\": \"path-or-url\"}; - for standard input.")
+    var prompts: String
+
+    @Option(help: "Safetensors file to write.")
+    var output: String
+
+    @OptionGroup(title: "Prompts") var processing: ProcessorOptions
+    @OptionGroup(title: "Pictures") var images: ImageOptions
+
+    func run() async throws {
+        let files = ModelFiles(directory: try await modelOptions.directory())
+        let processor = try files.processor()
+        let inputs = try await processor.prepare(
+            try PromptFile.read(prompts),
+            options: processing.options(images),
+            fetcher: images.fetcher
+        )
+        var tensors = [("input_ids", inputs.inputIds)]
+        if let mask = inputs.attentionMask { tensors.append(("attention_mask", mask)) }
+        tensors.append(("image_attention_mask", inputs.imageAttentionMask))
+        tensors.append(("pixel_values", inputs.images.tensor))
+        try TensorInputs.write(tensors, to: output)
+    }
+}

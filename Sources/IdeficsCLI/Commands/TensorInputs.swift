@@ -1,0 +1,40 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Idefics
+import IdeficsCheckpoints
+import IdeficsTensor
+
+/// Model inputs in a safetensors file, by transformers' argument names.
+enum TensorInputs {
+    private static let imageNames = ["pixel_values", "image_encoder_embeddings", "perceiver_embeddings"]
+
+    /// Reads `input_ids`, `attention_mask` (may be absent), `image_attention_mask` and exactly one of `pixel_values`,
+    /// `image_encoder_embeddings` and `perceiver_embeddings`.
+    static func read(_ path: String) throws -> IdeficsInputs {
+        let file = try SafetensorsFile(URL(filePath: path))
+        let given = imageNames.filter(file.contains)
+        guard given.count == 1, let name = given.first else {
+            throw CommandError("\(path): holds \(given.count) of \(imageNames.joined(separator: ", ")), exactly one is needed")
+        }
+        let tensor = try file.tensor(named: name)
+        let images: IdeficsInputs.Images =
+            switch name {
+            case "pixel_values": .pixelValues(tensor)
+            case "image_encoder_embeddings": .imageEncoderEmbeddings(tensor)
+            default: .perceiverEmbeddings(tensor)
+            }
+        return IdeficsInputs(
+            inputIds: try file.tensor(named: "input_ids"),
+            attentionMask: file.contains("attention_mask") ? try file.tensor(named: "attention_mask") : nil,
+            imageAttentionMask: try file.tensor(named: "image_attention_mask"),
+            images: images
+        )
+    }
+
+    /// Writes `tensors` to `path`; the file appears when it is complete.
+    static func write(_ tensors: [(name: String, tensor: Tensor)], to path: String) throws {
+        try SafetensorsWriter.write(tensors, to: URL(filePath: path))
+    }
+}

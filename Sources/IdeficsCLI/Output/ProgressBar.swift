@@ -1,0 +1,50 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import IdeficsHub
+import Synchronization
+
+/// A download's progress on standard error: one line that redraws itself, or a line every few seconds off a terminal.
+final class ProgressBar: Sendable {
+    private struct State {
+        var lastDrawn: ContinuousClock.Instant?
+        var start = ContinuousClock.now
+        var isShown = false
+    }
+
+    private let state = Mutex(State())
+
+    /// Shows how far `progress` is.
+    func show(_ progress: DownloadProgress) {
+        let text: String? = state.withLock { state in
+            let now = ContinuousClock.now
+            let pause: Duration = Terminal.isErrorInteractive ? .milliseconds(100) : .seconds(5)
+            let isComplete = progress.completedBytes >= progress.totalBytes
+            if let last = state.lastDrawn, now - last < pause, !isComplete { return nil }
+            state.lastDrawn = now
+            state.isShown = true
+            let seconds = (now - state.start) / .seconds(1)
+            return Self.line(completed: progress.completedBytes, total: progress.totalBytes, seconds: seconds)
+        }
+        guard let text else { return }
+        Terminal.status(Terminal.isErrorInteractive ? "\r\u{1B}[K\(text)" : "\(text)\n")
+    }
+
+    /// Ends the line.
+    func finish() {
+        let isShown = state.withLock { $0.isShown }
+        if isShown && Terminal.isErrorInteractive { Terminal.status("\n") }
+    }
+
+    static func line(completed: Int64, total: Int64, seconds: Double) -> String {
+        let share = total > 0 ? Double(completed) / Double(total) : 0
+        let width = 24
+        let filled = Int((share * Double(width)).rounded(.down))
+        let bar = String(repeating: "#", count: filled) + String(repeating: "-", count: width - filled)
+        let rate = seconds > 0 ? Double(completed) / seconds : 0
+        let left = rate > 0 ? Double(total - completed) / rate : 0
+        return "[\(bar)] \(Int(share * 100)) %  \(Format.bytes(completed)) of \(Format.bytes(total))"
+            + "  \(Format.bytes(Int64(rate)))/s  \(Format.time(left)) left"
+    }
+}
