@@ -1,0 +1,66 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+/// Reductions over one row of scores (one score for each token of the vocabulary).
+///
+/// NaN counts as "not there" throughout, so a damaged row never wins and never traps.
+package enum ScoreRow {
+    /// The largest score, −∞ for a row without any.
+    package static func maximum(_ row: UnsafeBufferPointer<Float>) -> Float {
+        guard let base = row.baseAddress else { return -.infinity }
+        // Four accumulators of eight lanes: the loop is then bound by loads, not by the latency of one compare chain.
+        var best = (
+            SIMD8<Float>(repeating: -.infinity), SIMD8<Float>(repeating: -.infinity),
+            SIMD8<Float>(repeating: -.infinity), SIMD8<Float>(repeating: -.infinity)
+        )
+        let blocks = row.count / 32
+        for block in 0..<blocks {
+            // SAFETY: block < count / 32, so 32 floats from here on lie inside the row.
+            let raw = UnsafeRawPointer(base + block * 32)
+            let a = raw.loadUnaligned(as: SIMD8<Float>.self)
+            let b = raw.loadUnaligned(fromByteOffset: 32, as: SIMD8<Float>.self)
+            let c = raw.loadUnaligned(fromByteOffset: 64, as: SIMD8<Float>.self)
+            let d = raw.loadUnaligned(fromByteOffset: 96, as: SIMD8<Float>.self)
+            best.0.replace(with: a, where: a .> best.0)
+            best.1.replace(with: b, where: b .> best.1)
+            best.2.replace(with: c, where: c .> best.2)
+            best.3.replace(with: d, where: d .> best.3)
+        }
+        var result = max(max(best.0.max(), best.1.max()), max(best.2.max(), best.3.max()))
+        for index in blocks * 32..<row.count where row[index] > result {
+            result = row[index]
+        }
+        return result
+    }
+
+    /// The first index of the largest score, nil when no score is above −∞.
+    package static func argmax(_ row: UnsafeBufferPointer<Float>) -> Int? {
+        let largest = maximum(row)
+        guard largest > -.infinity else { return nil }
+        return row.firstIndex(of: largest)
+    }
+
+    /// log Σ exp(score), accumulated in double precision; nil when it is not a finite number.
+    package static func logSumExp(_ row: UnsafeBufferPointer<Float>) -> Double? {
+        let largest = maximum(row)
+        guard largest.isFinite else { return nil }
+        var sum = 0.0
+        for score in row {
+            sum += Double(ScalarMath.exp(score - largest))
+        }
+        guard sum.isFinite else { return nil }
+        return Double(largest) + ScalarMath.log(sum)
+    }
+
+    /// Replaces the scores by their log-softmax; false (row untouched) when that is not defined.
+    package static func logSoftmax(_ row: UnsafeMutableBufferPointer<Float>) -> Bool {
+        let largest = maximum(UnsafeBufferPointer(row))
+        guard let total = logSumExp(UnsafeBufferPointer(row)) else { return false }
+        // Two subtractions in single precision, as torch has it: the first is exact for the scores that matter.
+        let logSum = Float(total - Double(largest))
+        for index in row.indices {
+            row[index] = (row[index] - largest) - logSum
+        }
+        return true
+    }
+}
