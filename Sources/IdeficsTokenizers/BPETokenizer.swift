@@ -1,0 +1,213 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+/// A byte-pair-encoding tokenizer, Llama's or byte-level, from either file format.
+///
+/// Immutable, so it can be used from many threads at once. Text goes through these steps, each as in the tokenizers
+/// library: cut out added tokens, normalise what is between them, cut it into words, merge each word, add bos/eos.
+public final class BPETokenizer: Tokenizer {
+    /// Replaces nothing by nothing if the file names no decoder.
+    let decoder: TokenDecoder
+    private let model: BytePairModel
+    private let normalizer: Normalizer
+    private let preTokenizer: PreTokenizer
+    private let postProcessor: PostProcessor
+    private let added: AddedVocabulary
+
+    /// The number of tokens, added ones included (`len(tokenizer)`).
+    public let vocabSize: Int
+    /// The token that starts a text.
+    public let bosToken: String?
+    /// The token that ends a text.
+    public let eosToken: String?
+    /// The token for text that the vocabulary cannot express.
+    public let unknownToken: String?
+    /// The token that fills up shorter rows of a batch.
+    public let padToken: String?
+    /// Further special tokens, in the order of the configuration.
+    public let additionalSpecialTokens: [String]
+    /// Where pads go; left for Llama tokenizers unless the configuration says otherwise.
+    public let paddingSide: PaddingSide
+    /// The number of tokens the model was made for, nil where the configuration sets no real limit.
+    public let modelMaxLength: Int?
+    /// The Jinja text of the chat template, as it stands in the configuration.
+    public let chatTemplate: String?
+
+    /// Puts together what the tokenizer file and the configuration beside it say; `file` is for complaints.
+    init(_ definition: TokenizerDefinition, config: TokenizerConfig, file: String) throws {
+        let added = try Self.addedVocabulary(definition, config, file: file)
+        model = definition.model
+        normalizer = definition.normalizer
+        preTokenizer = definition.preTokenizer
+        decoder = definition.decoder
+        self.added = added
+        let model = model
+        vocabSize =
+            model.vocabulary.count
+            + added.tokens.count { model.vocabulary.symbol(Array($0.content.utf8)) == Vocabulary.none }
+        bosToken = config.bosToken ?? definition.bosToken
+        eosToken = config.eosToken ?? definition.eosToken
+        unknownToken = config.unknownToken ?? definition.unknownToken
+        padToken = config.padToken ?? definition.padToken
+        additionalSpecialTokens = config.additionalSpecialTokens
+        paddingSide = config.paddingSide ?? (config.isLlama ?? definition.isLlamaLike ? .left : .right)
+        modelMaxLength = config.modelMaxLength
+        chatTemplate = config.chatTemplate
+        if config.isLlama == true {
+            // transformers' Llama class builds its own template, whatever tokenizer.json says.
+            postProcessor = PostProcessor(
+                prefix: try Self.ids(of: bosToken, if: config.addBosToken ?? true, added, "bos_token", file),
+                suffix: try Self.ids(of: eosToken, if: config.addEosToken ?? false, added, "eos_token", file)
+            )
+        } else {
+            postProcessor = definition.postProcessor
+        }
+    }
+
+    private static func ids(
+        of token: String?,
+        if isWanted: Bool,
+        _ added: AddedVocabulary,
+        _ field: String,
+        _ file: String
+    ) throws -> [Int] {
+        guard isWanted else { return [] }
+        guard let token, let id = added.token(content: Array(token.utf8))?.id else {
+            throw TokenizerError.missingField(file: file, field: field)
+        }
+        return [id]
+    }
+
+    /// The tokens of the tokenizer file, then those only the configuration knows.
+    private static func addedVocabulary(
+        _ definition: TokenizerDefinition,
+        _ config: TokenizerConfig,
+        file: String
+    ) throws -> AddedVocabulary {
+        let vocabulary = definition.model.vocabulary
+        var added = AddedVocabulary()
+        func insert(_ token: AddedToken) throws {
+            var token = token
+            let symbol = vocabulary.symbol(Array(token.content.utf8))
+            let owner = vocabulary.symbol(id: token.id)
+            if symbol != Vocabulary.none, added.token(content: Array(token.content.utf8)) == nil {
+                token.id = Int(vocabulary.ids[Int(symbol)])
+            } else if symbol == Vocabulary.none, owner != Vocabulary.none {
+                throw conflict(token)
+            }
+            guard added.insert(token) else { throw conflict(token) }
+        }
+        func conflict(_ token: AddedToken) -> TokenizerError {
+            .invalidField(
+                file: file,
+                field: "added token '\(token.content.excerpt)'",
+                reason: "its id \(token.id) belongs to another token"
+            )
+        }
+        for token in definition.addedTokens { try insert(token) }
+        for token in config.addedTokens { try insert(token) }
+        var nextId = max(
+            Int(vocabulary.ids.max() ?? -1),
+            added.tokens.map(\.id).max() ?? -1
+        )
+        var special = config.specialTokens
+        if config.bosToken == nil, config.isLlama == true { special += [definition.bosToken].compactMap { $0 } }
+        for content in special {
+            let bytes = Array(content.utf8)
+            if added.token(content: bytes) != nil {
+                added.markSpecial(content: bytes)
+            } else {
+                let symbol = vocabulary.symbol(bytes)
+                if symbol == Vocabulary.none { nextId += 1 }
+                let id = symbol == Vocabulary.none ? nextId : Int(vocabulary.ids[Int(symbol)])
+                try insert(AddedToken(content: content, id: id, special: true))
+            }
+        }
+        added.prepare(normalizer: definition.normalizer)
+        return added
+    }
+
+    // MARK: - Encoding
+
+    /// The ids of `text`; with `addSpecialTokens` also those the post-processor puts around it (bos, eos).
+    ///
+    /// Special tokens written out in the text are recognised either way. O(n log n) in the length of the text.
+    public func encode(text: String, addSpecialTokens: Bool) -> [Int] {
+        let bytes = Array(text.utf8)
+        var output = addSpecialTokens ? postProcessor.prefix : []
+        output.reserveCapacity(output.count + bytes.count / 3 + 8)
+        var merger = PairMerger()
+        for outer in added.rawMatcher.split(bytes, 0..<bytes.count, tokens: added.tokens) {
+            if let token = outer.token {
+                output.append(added.tokens[token].id)
+                continue
+            }
+            var segment = Array(bytes[outer.range])
+            normalizer.apply(to: &segment)
+            let inner = added.normalizedMatcher.split(segment, 0..<segment.count, tokens: added.tokens)
+            for part in inner {
+                if let token = part.token {
+                    output.append(added.tokens[token].id)
+                } else {
+                    let isFirst = outer.range.lowerBound == 0 && part.range.lowerBound == 0
+                    var words = inner.count == 1 ? segment : Array(segment[part.range])
+                    var start = 0
+                    for end in preTokenizer.apply(to: &words, isFirst: isFirst) {
+                        model.encode(words, start..<end, into: &output, using: &merger)
+                        start = end
+                    }
+                }
+            }
+        }
+        if addSpecialTokens { output += postProcessor.suffix }
+        return output
+    }
+
+    // MARK: - Decoding
+
+    /// The text of `tokenIds`; ids outside the vocabulary are skipped.
+    public func decode(tokenIds: [Int], skipSpecialTokens: Bool) -> String {
+        var output: [UInt8] = []
+        output.reserveCapacity(tokenIds.count * 4)
+        var state = DetokenizerState(decoder: decoder)
+        for tokenId in tokenIds {
+            append(tokenId, skipSpecialTokens: skipSpecialTokens, to: &output, state: &state)
+        }
+        state.finish(to: &output)
+        return String(decoding: output, as: UTF8.self)
+    }
+
+    /// Feeds one token to a decoding in progress.
+    func append(
+        _ tokenId: Int,
+        skipSpecialTokens: Bool,
+        to output: inout [UInt8],
+        state: inout DetokenizerState
+    ) {
+        if let token = added.token(id: tokenId) {
+            if skipSpecialTokens, token.special { return }
+            state.append(Array(token.content.utf8)[...], to: &output)
+            return
+        }
+        let symbol = model.vocabulary.symbol(id: tokenId)
+        guard symbol != Vocabulary.none else { return }
+        state.append(model.vocabulary.piece(symbol), to: &output)
+    }
+
+    // MARK: - Single tokens
+
+    /// The id of exactly this token, compared byte by byte; nil if there is none.
+    public func convertTokenToId(_ token: String) -> Int? {
+        let bytes = Array(token.utf8)
+        if let token = added.token(content: bytes) { return token.id }
+        let symbol = model.vocabulary.symbol(bytes)
+        return symbol == Vocabulary.none ? nil : Int(model.vocabulary.ids[Int(symbol)])
+    }
+
+    /// The token with this id as the vocabulary writes it (`▁the`, `Ġthe`), nil if there is none.
+    public func convertIdToToken(_ tokenId: Int) -> String? {
+        if let token = added.token(id: tokenId) { return token.content }
+        let symbol = model.vocabulary.symbol(id: tokenId)
+        return symbol == Vocabulary.none ? nil : String(decoding: model.vocabulary.piece(symbol), as: UTF8.self)
+    }
+}
