@@ -39,7 +39,8 @@ struct PickleInterpreter {
             )
         }
         var interpreter = PickleInterpreter(bytes, file: file)
-        return try interpreter.stateDict(from: try interpreter.run())
+        let root = try interpreter.run()
+        return try interpreter.stateDict(from: root)
     }
 
     private init(_ bytes: UnsafeRawBufferPointer, file: String) {
