@@ -29,7 +29,10 @@ public struct ModelFiles: Sendable {
     /// - Throws: `GenerationError` naming file and key.
     public func generationConfig(for config: IdeficsConfig) throws -> GenerationConfig {
         let url = directory.appending(path: "generation_config.json")
-        var generation = FileManager.default.fileExists(atPath: url.path) ? try GenerationConfig(json: Data(contentsOf: url), file: url.path) : .init()
+        var generation = GenerationConfig()
+        if FileManager.default.fileExists(atPath: url.path) {
+            generation = try GenerationConfig(json: Data(contentsOf: url), file: url.path)
+        }
         if generation.eosTokenId.isEmpty { generation.eosTokenId = config.eosTokenIds }
         generation.padTokenId = generation.padTokenId ?? config.padTokenId
         generation.bosTokenId = generation.bosTokenId ?? config.bosTokenId
@@ -42,7 +45,7 @@ public struct ModelFiles: Sendable {
     public func imageProcessor() throws -> IdeficsImageProcessor {
         let url = directory.appending(path: "preprocessor_config.json")
         guard FileManager.default.fileExists(atPath: url.path) else {
-            var processor = IdeficsImageProcessor()
+            var processor = try IdeficsImageProcessor()
             if hasConfig { processor.imageSize = try config().visionConfig.imageSize }
             return processor
         }

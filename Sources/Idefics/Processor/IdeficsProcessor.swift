@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import IdeficsImages
-public import IdeficsTensor
+import IdeficsTensor
 public import IdeficsTokenizers
 
 /// Turns prompts into the inputs of the model: `IdeficsProcessor` of transformers 4.x (model-spec §4).

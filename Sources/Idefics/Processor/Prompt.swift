@@ -1,7 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-public import Foundation
+import Foundation
 public import IdeficsImages
 
 /// Text and images in the order a reader sees them.

@@ -1,8 +1,10 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import Foundation
 public import IdeficsGeneration
 public import IdeficsImages
+import IdeficsTokenizers
 
 /// A conversation with a model: keeps the turns, and through the container the cache of what was said.
 public final class ChatSession {

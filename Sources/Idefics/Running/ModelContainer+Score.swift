@@ -1,9 +1,11 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import Foundation
 public import IdeficsGeneration
 public import IdeficsImages
 import IdeficsTensor
+import IdeficsTokenizers
 
 extension ModelContainer {
     /// How likely the model finds each of several continuations of a prompt; the prompt is run once.

@@ -4,7 +4,8 @@
 public import Foundation
 public import IdeficsGeneration
 public import IdeficsImages
-public import IdeficsTokenizers
+import IdeficsTensor
+import IdeficsTokenizers
 
 /// A model with its processor, ready to generate: the owner of its computation, which runs on a thread of its own.
 ///
@@ -26,7 +27,7 @@ public actor ModelContainer {
     public nonisolated let model: IdeficsModel
 
     private nonisolated let thread = ComputeThread(name: "idefics.model")
-    private var lastSequence: IdeficsSession.Sequence?
+    var lastSequence: IdeficsSession.Sequence?
 
     /// Computation runs on the container's own thread.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }

@@ -5,6 +5,7 @@ import ArgumentParser
 import Foundation
 import Idefics
 import IdeficsGeneration
+import IdeficsTensor
 
 /// `idefics generate`.
 struct GenerateCommand: AsyncParsableCommand {

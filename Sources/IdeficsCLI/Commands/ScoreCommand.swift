@@ -3,6 +3,7 @@
 
 import ArgumentParser
 import Idefics
+import IdeficsGeneration
 
 /// `idefics score`.
 struct ScoreCommand: AsyncParsableCommand {

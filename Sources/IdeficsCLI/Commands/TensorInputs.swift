@@ -35,6 +35,9 @@ enum TensorInputs {
 
     /// Writes `tensors` to `path`; the file appears when it is complete.
     static func write(_ tensors: [(name: String, tensor: Tensor)], to path: String) throws {
-        try SafetensorsWriter.write(tensors, to: URL(filePath: path))
+        try SafetensorsWriter.write(
+            Dictionary(uniqueKeysWithValues: tensors.map { ($0.name, $0.tensor) }),
+            to: URL(filePath: path)
+        )
     }
 }

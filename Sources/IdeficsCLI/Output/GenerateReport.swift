@@ -3,6 +3,7 @@
 
 import Idefics
 import IdeficsGeneration
+import IdeficsTensor
 
 /// What `generate --json` writes.
 struct GenerateReport: Encodable {
