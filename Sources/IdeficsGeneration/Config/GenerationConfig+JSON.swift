@@ -65,6 +65,8 @@ extension GenerationConfig: Codable {
             try merged.merge(JSONDecoder().decode(Fields.self, from: json).container)
         } catch let error as DecodingError {
             throw GenerationError(error, file: file)
+        } catch {
+            throw GenerationError.invalidJSON(file: file, reason: "\(error)")
         }
         self = merged
     }
@@ -141,13 +143,13 @@ extension GenerationConfig: Codable {
 
 extension KeyedDecodingContainer {
     fileprivate func read<Value: Decodable>(_ key: Key, into value: inout Value) throws {
-        if let found = try decodeIfPresent(Value.self, forKey: key) {
+        if let found: Value = try present(key) {
             value = found
         }
     }
 
     fileprivate func read<Value: Decodable>(_ key: Key, into value: inout Value?) throws {
-        if let found = try decodeIfPresent(Value.self, forKey: key) {
+        if let found: Value = try present(key) {
             value = found
         }
     }
@@ -155,8 +157,19 @@ extension KeyedDecodingContainer {
     fileprivate func readOneOrMany<Value: Decodable>(_ key: Key, into values: inout [Value]) throws {
         if let one = try? decodeIfPresent(Value.self, forKey: key) {
             values = [one]
-        } else if let many = try decodeIfPresent([Value].self, forKey: key) {
+        } else if let many: [Value] = try present(key) {
             values = many
+        }
+    }
+
+    private func present<Value: Decodable>(_ key: Key) throws -> Value? {
+        do {
+            return try decodeIfPresent(Value.self, forKey: key)
+        } catch let error as DecodingError {
+            throw error
+        } catch {
+            // Foundation reports numbers out of range by an error of its own that does not name the key.
+            throw DecodingError.dataCorruptedError(forKey: key, in: self, debugDescription: "\(error)")
         }
     }
 }

@@ -15,6 +15,7 @@ public protocol DecodingSession: AnyObject {
     ///
     /// - Parameter tokenIds: One token id for each row.
     /// - Returns: The logits after it, row-major `[sequenceCount, vocabSize]`.
+    /// - Throws: Whatever keeps the model from running; generation ends with it.
     func step(tokenIds: [Int]) throws -> [Float]
 
     /// Replaces the rows: new row i continues from old row `rows[i]`.

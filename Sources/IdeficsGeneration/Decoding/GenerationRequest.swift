@@ -25,9 +25,10 @@ public struct GenerationRequest: Sendable {
         self.logitsProcessors = logitsProcessors
     }
 
-    /// Most tokens this request may generate.
+    /// Computes how many tokens this request may generate.
     ///
     /// - Parameter promptIndex: The prompt's number, for the error message.
+    /// - Returns: The most new tokens, at least 1 for a valid configuration.
     /// - Throws: ``GenerationError/promptTooLong(prompt:length:maxLength:)``.
     func maxNewTokens(promptIndex: Int) throws -> Int {
         if let maxNewTokens = config.maxNewTokens {

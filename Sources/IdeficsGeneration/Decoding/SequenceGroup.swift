@@ -14,6 +14,7 @@ protocol SequenceGroup {
     ///   - elapsedSeconds: Time since the request began.
     ///   - events: Takes what happened.
     /// - Returns: The rows of the next step; empty when the group is complete.
+    /// - Throws: ``GenerationError/noCandidateToken(prompt:position:)``.
     mutating func advance(
         _ logits: LogitsRows,
         elapsedSeconds: Double,

@@ -1,0 +1,107 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import IdeficsGeneration
+import Testing
+
+@Suite struct NumericsTests {
+    private func rows() -> [[Float]] {
+        var random = RandomStream(seed: 3)
+        return (0...70).map { count in
+            (0..<count).map { _ in
+                switch random.next() % 12 {
+                case 0: -.infinity
+                case 1: .nan
+                case 2: 0.5  // ties
+                default: Float(random.uniform() * 8 - 4)
+                }
+            }
+        }
+    }
+
+    @Test func maximumAndArgmaxOfEveryLength() {
+        for row in rows() {
+            let present = row.filter { !$0.isNaN }
+            row.withUnsafeBufferPointer { buffer in
+                #expect(ScoreRow.maximum(buffer) == present.max() ?? -.infinity)
+                let largest = present.max().flatMap { $0 > -.infinity ? $0 : nil }
+                #expect(ScoreRow.argmax(buffer) == largest.flatMap { row.firstIndex(of: $0) })
+            }
+        }
+    }
+
+    @Test func topCandidatesAreTheFrontOfASort() {
+        for row in rows() {
+            let sorted = row.map { $0.isNaN ? -.infinity : Double($0) }.enumerated()
+                .sorted { $0.element > $1.element || ($0.element == $1.element && $0.offset < $1.offset) }
+            for capacity in [0, 1, 2, 7, 8, 40, 100] {
+                var top = TopCandidates(capacity: capacity)
+                row.withUnsafeBufferPointer { top.insert(row: $0) }
+                #expect(top.sorted.map(\.index) == sorted.prefix(capacity).map(\.offset))
+            }
+        }
+    }
+
+    @Test func topCandidatesDoNotDependOnTheOrderOfRows() {
+        let rows: [[Float]] = [
+            [1, 2, 3, 3, 2, 1, 0, 3, 3], [3, 3, 3, 0, 0, 0, 0, 0, 2], [3, 1, 1, 1, 1, 1, 1, 1, 3],
+        ]
+        var found: [[Int]] = []
+        for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
+            var top = TopCandidates(capacity: 6)
+            for row in order {
+                rows[row].withUnsafeBufferPointer { top.insert(row: $0, firstIndex: row * 9) }
+            }
+            found.append(top.sorted.map(\.index))
+        }
+        #expect(found == Array(repeating: [2, 3, 7, 8, 9, 10], count: 3))
+    }
+
+    @Test func logSoftmax() {
+        var row: [Float] = [1, -2, 0.5, -.infinity, 80]
+        let total = log(row.reduce(0) { $0 + exp(Double($1)) })
+        let expected = row.map { Float(Double($0) - total) }
+        let isDefined = row.withUnsafeMutableBufferPointer { ScoreRow.logSoftmax($0) }
+        #expect(isDefined)
+        #expect(zip(row, expected).allSatisfy { abs($0 - $1) < 1e-5 || $0 == $1 })
+        for bad: [Float] in [[], [.nan], [-.infinity, -.infinity], [1, .infinity], [1, .nan]] {
+            var copy = bad
+            let isDefined = copy.withUnsafeMutableBufferPointer { ScoreRow.logSoftmax($0) }
+            #expect(!isDefined)
+        }
+    }
+
+    @Test func randomStreamKnownAnswers() {
+        // Published test vectors: xoshiro256** from state 1, 2, 3, 4; SplitMix64 from 1234567.
+        var random = RandomStream(state: (1, 2, 3, 4))
+        let words = (0..<6).map { _ in random.next() }
+        #expect(
+            words == [
+                11520, 0, 1_509_978_240, 1_215_971_899_390_074_240, 1_216_172_134_540_287_360, 607_988_272_756_665_600,
+            ]
+        )
+        var mixer = SplitMix64(state: 1_234_567)
+        let mixed = (0..<3).map { _ in mixer.next() }
+        #expect(mixed == [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423])
+    }
+
+    @Test func randomStreamsAreReproducibleAndUnrelated() {
+        var seen: Set<UInt64> = []
+        for seed in 0..<20 as Range<UInt64> {
+            for stream in 0..<20 as Range<UInt64> {
+                var random = RandomStream(seed: seed, stream: stream)
+                var again = RandomStream(seed: seed, stream: stream)
+                #expect(random == again)
+                let first = random.next()
+                #expect(first == again.next())
+                seen.insert(first)
+            }
+        }
+        #expect(seen.count == 400)
+        var random = RandomStream(seed: 1)
+        let numbers = (0..<20_000).map { _ in random.uniform() }
+        #expect(numbers.allSatisfy { (0..<1).contains($0) })
+        #expect(abs(numbers.reduce(0, +) / 20_000 - 0.5) < 0.01)
+    }
+}
