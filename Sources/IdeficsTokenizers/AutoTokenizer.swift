@@ -98,7 +98,9 @@ public enum AutoTokenizer {
             guard attributes[.type] as? FileAttributeType == .typeRegular else {
                 throw TokenizerError.unreadableFile(file: file, reason: "not a regular file")
             }
-            guard let size = attributes[.size] as? any BinaryInteger, Int(size) <= maximumFileSize else {
+            // Which integer it is depends on which Foundation is loaded.
+            let size = attributes[.size].flatMap { $0 as? Int ?? ($0 as? UInt64).flatMap(Int.init(exactly:)) }
+            guard let size, size <= maximumFileSize else {
                 throw TokenizerError.unreadableFile(file: file, reason: "larger than \(maximumFileSize >> 20) MiB")
             }
             return try Array(Data(contentsOf: url))
