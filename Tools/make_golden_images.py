@@ -96,6 +96,8 @@ exif[0x0112] = 8
 add("exif8.png", fromarray(photo(10, 14, seed=22)), exif=exif)
 xmp = b"XML:com.adobe.xmp\0\0\0\0\0<x:xmpmeta xmlns:x='adobe:ns:meta/' tiff:Orientation=\"3\"/>"
 add("xmp3.png", png(4, 2, 8, 2, b"".join(b"\0" + bytes(range(12 * i, 12 * i + 12)) for i in (1, 2)), chunk(b"iTXt", xmp)))
+zeros = zlib.compress(bytes(8 << 20), 9)                 # chunks that would inflate to 8 MiB each
+bomb = chunk(b"iCCP", b"p\0\0" + zeros) + chunk(b"zTXt", b"t\0\0" + zeros) + chunk(b"iTXt", b"t\0\1\0\0\0" + zeros)
 # JPEG
 cmyk = fromarray(photo(40, 52, 4, seed=23), "CMYK")
 add("cmyk.jpg", cmyk, quality=90)                        # Pillow writes an Adobe marker, transform 0
@@ -166,6 +168,11 @@ def object_path(image):
 def url_path(image):
     return ImageOps.exif_transpose(image).convert("RGB")
 
+
+# Hostile files, without expectations
+hostile = {"text_bomb.png": png(2, 1, 8, 2, b"\0" + bytes(6), bomb)}
+for name, data in hostile.items():
+    open(os.path.join(out, name), "wb").write(data)
 
 expected, pixels = {}, b""
 for name, data in files.items():

@@ -10,26 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "idefics_codecs.h"
+#include "resize.h"
 
+// A fused multiply-add would round the weights differently from Pillow.
 #pragma STDC FP_CONTRACT OFF
 
-#define FRACTION_BITS 22
-#define ROUNDING (1u << (FRACTION_BITS - 1))
-// Pixels and weights are consumed in groups of 16 bytes; weights are padded with zeros to whole groups.
-#define GROUP 16
-// 3 * 512 accumulators of 4 bytes stay in the first-level cache.
-#define BLOCK 1536
-
 // MARK: - Weights
-
-typedef struct {
-    uint32_t *first;  // [out] first input index of each output
-    uint32_t *count;  // [out] number of inputs
-    int32_t *weights; // [out, stride] fixed point, zeros behind count
-    size_t stride;
-    uint32_t longest;
-} taps;
 
 static double bicubic(double x) {
     const double a = -0.5;
@@ -39,19 +25,21 @@ static double bicubic(double x) {
     return 0.0;
 }
 
-static void taps_free(taps *t) {
+static void taps_free(idf_taps *t) {
     free(t->first);
     free(t->count);
     free(t->weights);
+    free(t->low);
+    free(t->high);
 }
 
-static bool taps_make(taps *t, uint32_t in, uint32_t out, size_t *budget) {
+static bool taps_make(idf_taps *t, uint32_t in, uint32_t out, size_t *budget) {
     const double scale = (double)in / out;
     const double stretch = scale < 1.0 ? 1.0 : scale;
     const double support = 2.0 * stretch;
     const double inverse = 1.0 / stretch;
     const size_t longest = (size_t)ceil(support) * 2 + 1;
-    *t = (taps){.stride = (longest + GROUP - 1) / GROUP * GROUP};
+    *t = (idf_taps){.stride = (longest + IDF_GROUP - 1) / IDF_GROUP * IDF_GROUP};
 
     const size_t bytes = t->stride * out * sizeof(int32_t) + longest * sizeof(double);
     if (bytes > *budget) return false;
@@ -78,7 +66,7 @@ static bool taps_make(taps *t, uint32_t in, uint32_t out, size_t *budget) {
         }
         for (size_t j = 0; j < count; j++) {
             double weight = sum != 0.0 ? exact[j] / sum : exact[j];
-            double fixed = weight * (1 << FRACTION_BITS);
+            double fixed = weight * (1 << IDF_FRACTION_BITS);
             t->weights[o * t->stride + j] = (int32_t)(fixed + (weight < 0 ? -0.5 : 0.5));
         }
         t->first[o] = (uint32_t)low;
@@ -89,100 +77,24 @@ static bool taps_make(taps *t, uint32_t in, uint32_t out, size_t *budget) {
     return true;
 }
 
-// MARK: - Kernels
-
-static inline __attribute__((always_inline)) uint8_t clip(uint32_t sum) {
-    int32_t value = (int32_t)sum >> FRACTION_BITS;
-    return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
-}
-
-// One row: planar input (3 planes of `plane` bytes, readable GROUP bytes past the last pixel), interleaved output.
-// A weight is split into `high * 2^15 + low` so that both halves multiply bytes as 16-bit integers, many at a time;
-// partial sums may wrap, the total fits in 32 bits.
-static inline __attribute__((always_inline)) void row_body(
-    uint8_t *out, const uint8_t *planes, size_t plane, const taps *t, const int16_t *low, const int16_t *high,
-    uint32_t out_width
-) {
-    for (uint32_t o = 0; o < out_width; o++) {
-        const size_t count = (t->count[o] + GROUP - 1) / GROUP * GROUP;
-        const int16_t *l = low + o * t->stride, *h = high + o * t->stride;
-        for (int channel = 0; channel < 3; channel++) {
-            const uint8_t *p = planes + channel * plane + t->first[o];
-            uint32_t low_sum = 0, high_sum = 0;
-            for (size_t j = 0; j < count; j++) {
-                low_sum += (uint32_t)((int32_t)p[j] * l[j]);
-                high_sum += (uint32_t)((int32_t)p[j] * h[j]);
-            }
-            out[3 * o + channel] = clip(ROUNDING + low_sum + (high_sum << 15));
-        }
+static bool taps_split(idf_taps *t, uint32_t out, size_t *budget) {
+    const size_t count = t->stride * out;
+    if (count * 2 * sizeof(int16_t) > *budget) return false;
+    *budget -= count * 2 * sizeof(int16_t);
+    t->low = malloc(count * sizeof(int16_t));
+    t->high = malloc(count * sizeof(int16_t));
+    if (t->low == NULL || t->high == NULL) return false;
+    for (size_t i = 0; i < count; i++) {
+        t->low[i] = (int16_t)(t->weights[i] & 0x7fff);
+        t->high[i] = (int16_t)(t->weights[i] >> 15);
     }
-}
-
-static inline __attribute__((always_inline)) void split_body(
-    uint8_t *planes, size_t plane, const uint8_t *in, uint32_t width
-) {
-    uint8_t *restrict r = planes, *restrict g = planes + plane, *restrict b = planes + 2 * plane;
-    for (uint32_t x = 0; x < width; x++) {
-        r[x] = in[3 * x];
-        g[x] = in[3 * x + 1];
-        b[x] = in[3 * x + 2];
-    }
-}
-
-// One block of one output row: out[x] = sum over j of weights[j] * rows[j][x].
-static inline __attribute__((always_inline)) void column_body(
-    uint8_t *restrict out, const uint8_t *const *rows, const int32_t *weights, uint32_t count, size_t start, size_t n
-) {
-    uint32_t sums[BLOCK];
-    for (size_t x = 0; x < n; x++) sums[x] = ROUNDING;
-    for (uint32_t j = 0; j < count; j++) {
-        const uint8_t *restrict row = rows[j] + start;
-        const uint32_t weight = (uint32_t)weights[j];
-        for (size_t x = 0; x < n; x++) sums[x] += weight * row[x];
-    }
-    for (size_t x = 0; x < n; x++) out[start + x] = clip(sums[x]);
-}
-
-// clang-format off
-#define KERNELS(suffix, attribute)                                                                                     \
-    attribute static void row_##suffix(                                                                                \
-        uint8_t *out, uint8_t *planes, size_t plane, const uint8_t *in, uint32_t in_width, const taps *t,              \
-        const int16_t *low, const int16_t *high, uint32_t out_width                                                    \
-    ) {                                                                                                                \
-        split_body(planes, plane, in, in_width);                                                                       \
-        row_body(out, planes, plane, t, low, high, out_width);                                                         \
-    }                                                                                                                  \
-    attribute static void column_##suffix(                                                                             \
-        uint8_t *out, const uint8_t *const *rows, const int32_t *weights, uint32_t count, size_t width                 \
-    ) {                                                                                                                \
-        for (size_t x = 0; x < width; x += BLOCK) {                                                                    \
-            column_body(out, rows, weights, count, x, width - x < BLOCK ? width - x : BLOCK);                          \
-        }                                                                                                              \
-    }
-// clang-format on
-
-KERNELS(portable, )
-#if defined(__x86_64__)
-KERNELS(avx2, __attribute__((target("avx2"))))
-#endif
-
-typedef struct {
-    __typeof__(row_portable) *row;
-    __typeof__(column_portable) *column;
-} kernels;
-
-static kernels choose_kernels(void) {
-#if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx2")) return (kernels){row_avx2, column_avx2};
-#endif
-    return (kernels){row_portable, column_portable};
+    return true;
 }
 
 // MARK: - Passes
 
 typedef struct {
-    taps x, y;
-    int16_t *low, *high;   // the halves of x.weights
+    idf_taps x, y;
     uint8_t *planes;       // one input row, planar
     uint8_t *ring;         // the horizontally resized rows that the next output row needs
     const uint8_t **rows;  // pointers to them, in order
@@ -191,8 +103,6 @@ typedef struct {
 static void workspace_free(workspace *w) {
     taps_free(&w->x);
     taps_free(&w->y);
-    free(w->low);
-    free(w->high);
     free(w->planes);
     free(w->ring);
     free(w->rows);
@@ -204,17 +114,10 @@ static bool workspace_make(
 ) {
     if (in_width != out_width) {
         if (!taps_make(&w->x, in_width, out_width, &budget)) return false;
-        const size_t count = w->x.stride * out_width;
-        if (count * 4 + plane * 3 > budget) return false;
-        budget -= count * 4 + plane * 3;
-        w->low = malloc(count * sizeof(int16_t));
-        w->high = malloc(count * sizeof(int16_t));
+        if (!taps_split(&w->x, out_width, &budget) || plane * 3 > budget) return false;
+        budget -= plane * 3;
         w->planes = calloc(3, plane);
-        if (w->low == NULL || w->high == NULL || w->planes == NULL) return false;
-        for (size_t i = 0; i < count; i++) {
-            w->low[i] = (int16_t)(w->x.weights[i] & 0x7fff);
-            w->high[i] = (int16_t)(w->x.weights[i] >> 15);
-        }
+        if (w->planes == NULL) return false;
     }
     if (in_height != out_height) {
         if (!taps_make(&w->y, in_height, out_height, &budget)) return false;
@@ -228,13 +131,12 @@ static bool workspace_make(
     return true;
 }
 
-int idf_resize_bicubic_rgb(
-    uint8_t *out, const uint8_t *in, uint32_t out_width, uint32_t out_height, uint32_t in_width, uint32_t in_height,
-    size_t max_workspace
+static int resize(
+    idf_resize_kernels kernel, uint8_t *out, const uint8_t *in, uint32_t out_width, uint32_t out_height,
+    uint32_t in_width, uint32_t in_height, size_t max_workspace
 ) {
-    const kernels kernel = choose_kernels();
     const size_t in_stride = (size_t)in_width * 3, out_stride = (size_t)out_width * 3;
-    const size_t plane = (size_t)in_width + GROUP;
+    const size_t plane = (size_t)in_width + IDF_GROUP;
     workspace w = {0};
     if (!workspace_make(&w, out_width, out_height, in_width, in_height, plane, max_workspace)) {
         workspace_free(&w);
@@ -246,9 +148,7 @@ int idf_resize_bicubic_rgb(
             memcpy(out, in, in_stride * in_height);
         } else {
             for (size_t y = 0; y < in_height; y++) {
-                kernel.row(
-                    out + y * out_stride, w.planes, plane, in + y * in_stride, in_width, &w.x, w.low, w.high, out_width
-                );
+                kernel.row(out + y * out_stride, out_width, w.planes, plane, in + y * in_stride, in_width, &w.x);
             }
         }
         workspace_free(&w);
@@ -261,18 +161,32 @@ int idf_resize_bicubic_rgb(
         if (w.ring != NULL) {
             if (done < first) done = first;
             for (; done < first + count; done++) {
-                kernel.row(
-                    w.ring + done % w.y.longest * out_stride, w.planes, plane, in + done * in_stride, in_width, &w.x,
-                    w.low, w.high, out_width
-                );
+                uint8_t *row = w.ring + done % w.y.longest * out_stride;
+                kernel.row(row, out_width, w.planes, plane, in + done * in_stride, in_width, &w.x);
             }
         }
         for (size_t j = 0; j < count; j++) {
             const size_t y = first + j;
             w.rows[j] = w.ring != NULL ? w.ring + y % w.y.longest * out_stride : in + y * in_stride;
         }
-        kernel.column(out + o * out_stride, w.rows, w.y.weights + o * w.y.stride, (uint32_t)count, out_stride);
+        kernel.column(out + o * out_stride, out_stride, w.rows, w.y.weights + o * w.y.stride, (uint32_t)count);
     }
     workspace_free(&w);
     return 0;
+}
+
+int idf_resize_bicubic_rgb(
+    uint8_t *out, const uint8_t *in, uint32_t out_width, uint32_t out_height, uint32_t in_width, uint32_t in_height,
+    size_t max_workspace
+) {
+    const idf_resize_kernels kernels = idf_resize_kernels_choose();
+    return resize(kernels, out, in, out_width, out_height, in_width, in_height, max_workspace);
+}
+
+int idf_resize_bicubic_rgb_portable(
+    uint8_t *out, const uint8_t *in, uint32_t out_width, uint32_t out_height, uint32_t in_width, uint32_t in_height,
+    size_t max_workspace
+) {
+    const idf_resize_kernels kernels = idf_resize_kernels_portable();
+    return resize(kernels, out, in, out_width, out_height, in_width, in_height, max_workspace);
 }

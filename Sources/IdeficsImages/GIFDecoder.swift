@@ -123,7 +123,9 @@ struct GIFDecoder {
         return colors
     }
 
-    /// RGBA for every index. Without a table, or with one that is a ramp of greys, an index is a grey value.
+    /// RGBA for every index.
+    ///
+    /// Without a table, or with one that is a ramp of greys, an index is a grey value.
     private func palette(_ colors: UnsafeRawBufferPointer?, transparent: Int?) -> [UInt8] {
         let isRamp = colors.map { table in table.indices.allSatisfy { Int(table[$0]) == $0 / 3 } } ?? true
         var palette: [UInt8] = []

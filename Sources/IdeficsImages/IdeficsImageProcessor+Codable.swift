@@ -20,10 +20,19 @@ extension IdeficsImageProcessor: Codable {
         func read<T: Decodable>(_ key: CodingKeys, into value: inout T) throws {
             if let found = try container.decodeIfPresent(T.self, forKey: key) { value = found }
         }
-        try read(.imageSize, into: &processor.imageSize)
+        // Through Double: JSONDecoder reports a number that is no Int without naming its key.
+        func readInteger(_ key: CodingKeys, into value: inout Int) throws {
+            guard let found = try container.decodeIfPresent(Double.self, forKey: key) else { return }
+            guard let integer = Int(exactly: found) else {
+                let context = DecodingError.Context(codingPath: [key], debugDescription: "\(found) is not an integer")
+                throw DecodingError.typeMismatch(Int.self, context)
+            }
+            value = integer
+        }
+        try readInteger(.imageSize, into: &processor.imageSize)
         try read(.imageMean, into: &processor.imageMean)
         try read(.imageStd, into: &processor.imageStd)
-        try read(.imageNumChannels, into: &processor.imageNumChannels)
+        try readInteger(.imageNumChannels, into: &processor.imageNumChannels)
         try read(.doRescale, into: &processor.doRescale)
         try read(.rescaleFactor, into: &processor.rescaleFactor)
         self = processor

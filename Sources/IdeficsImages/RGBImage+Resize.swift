@@ -13,6 +13,19 @@ extension RGBImage {
     /// first, a pass skipped where the size does not change). The aspect ratio is not kept. Throws
     /// ``ImageError/invalidSize(width:height:maxSide:)`` or ``ImageError/outOfMemory(width:height:)``.
     public func resized(width newWidth: Int, height newHeight: Int) throws -> RGBImage {
+        try resized(width: newWidth, height: newHeight, with: idf_resize_bicubic_rgb)
+    }
+
+    /// The same in plain C, without the processor's vector instructions: what ``resized(width:height:)`` must equal.
+    package func resizedPortably(width newWidth: Int, height newHeight: Int) throws -> RGBImage {
+        try resized(width: newWidth, height: newHeight, with: idf_resize_bicubic_rgb_portable)
+    }
+
+    private typealias Kernel = (
+        UnsafeMutablePointer<UInt8>, UnsafePointer<UInt8>, UInt32, UInt32, UInt32, UInt32, Int
+    ) -> Int32
+
+    private func resized(width newWidth: Int, height newHeight: Int, with kernel: Kernel) throws -> RGBImage {
         guard (1...Self.maxResizedSide).contains(newWidth), (1...Self.maxResizedSide).contains(newHeight),
             // The kernel counts pixels of a side in 32 bits and steps through weights of a few bytes each.
             width <= 1 << 24, height <= 1 << 24
@@ -25,7 +38,7 @@ extension RGBImage {
             // width · height · 3 bytes the initialiser of this type guarantees.
             pixels.withUnsafeBufferPointer { pixels in
                 guard let destination = out.baseAddress, let source = pixels.baseAddress else { return }
-                status = idf_resize_bicubic_rgb(
+                status = kernel(
                     destination,
                     source,
                     UInt32(newWidth),

@@ -74,6 +74,12 @@ int idf_resize_bicubic_rgb(
     size_t max_workspace
 );
 
+// The same without special instructions; what idf_resize_bicubic_rgb is tested against.
+int idf_resize_bicubic_rgb_portable(
+    uint8_t *out, const uint8_t *in, uint32_t out_width, uint32_t out_height, uint32_t in_width, uint32_t in_height,
+    size_t max_workspace
+);
+
 // A 64-bit hash of `size` bytes, the same on every machine. Not cryptographic: compare the bytes when hashes agree.
 uint64_t idf_content_hash(const uint8_t *_Nullable data, size_t size, uint64_t seed);
 

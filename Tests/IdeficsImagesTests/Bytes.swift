@@ -1,0 +1,64 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import IdeficsTestSupport
+
+/// Every encoded fixture, by format.
+enum EncodedFixtures {
+    static let files: [(name: String, data: Data)] = ["processor/images", "images-extra"].flatMap { folder in
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: Fixtures.url(folder).path)) ?? []
+        return names.sorted().filter { !$0.hasPrefix("expected") }.compactMap { name in
+            (try? Fixtures.data("\(folder)/\(name)")).map { (name, $0) }
+        }
+    }
+
+    static func of(_ suffix: String) -> [(name: String, data: Data)] {
+        files.filter { $0.name.hasSuffix(suffix) }
+    }
+}
+
+/// Reproducible random numbers (SplitMix64).
+struct SeededGenerator: RandomNumberGenerator {
+    var state: UInt64
+
+    init(seed: UInt64) {
+        state = seed
+    }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+}
+
+extension Data {
+    static func bigEndian(_ value: UInt32) -> Data {
+        Data((0..<4).map { UInt8(truncatingIfNeeded: value >> (24 - 8 * $0)) })
+    }
+
+    /// A PNG chunk with its length and a right CRC; `length` may lie.
+    static func pngChunk(_ name: String, _ payload: [UInt8], length: UInt32? = nil) -> Data {
+        let body = Data(name.utf8) + payload
+        var crc: UInt32 = 0xFFFF_FFFF
+        for byte in body {
+            crc ^= UInt32(byte)
+            for _ in 0..<8 { crc = crc & 1 != 0 ? crc >> 1 ^ 0xEDB8_8320 : crc >> 1 }
+        }
+        return bigEndian(length ?? UInt32(payload.count)) + body + bigEndian(~crc)
+    }
+
+    /// A PNG of 8-bit RGB that declares a size, without any rows.
+    static func pngHeader(width: UInt32, height: UInt32) -> Data {
+        let head = Array(bigEndian(width) + bigEndian(height)) + [8, 2, 0, 0, 0]
+        return Data([0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]) + pngChunk("IHDR", head)
+    }
+
+    /// The first place `bytes` occur.
+    func firstOffset(of bytes: [UInt8]) -> Int? {
+        firstRange(of: Data(bytes))?.lowerBound
+    }
+}
