@@ -1,7 +1,6 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Dispatch
 internal import Synchronization
 
 #if canImport(FoundationEssentials)
@@ -167,13 +166,7 @@ public struct HTTPClient: Sendable {
         let transfer = Transfer(request, handle: handle)
         defer { pool.put(handle) }
         let outcome = try await withTaskCancellationHandler {
-            try await withCheckedThrowingContinuation {
-                (continuation: CheckedContinuation<Transfer.Outcome, any Error>) in
-                // A serial queue of its own: it gets a thread at once, however many transfers block theirs.
-                DispatchQueue(label: "idefics.transfer").async {
-                    continuation.resume(with: Result { try transfer.run() })
-                }
-            }
+            try await onOwnThread { try transfer.run() }
         } onCancel: {
             transfer.cancel()
         }

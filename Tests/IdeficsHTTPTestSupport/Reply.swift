@@ -59,6 +59,7 @@ public struct Reply: Sendable {
     /// - Parameters:
     ///   - text: The body.
     ///   - status: The status code.
+    /// - Returns: The answer.
     public static func text(_ text: String, status: Int = 200) -> Reply {
         Reply(status, headers: [("Content-Type", "text/plain")], body: text.utf8)
     }
@@ -68,6 +69,7 @@ public struct Reply: Sendable {
     /// - Parameters:
     ///   - location: The value of `Location`.
     ///   - status: The status code.
+    /// - Returns: The answer.
     public static func redirect(_ location: String, status: Int = 302) -> Reply {
         Reply(status, headers: [("Location", location)], body: "Moved".utf8)
     }
@@ -77,6 +79,7 @@ public struct Reply: Sendable {
     /// - Parameters:
     ///   - bytes: The whole file.
     ///   - request: The request, for its range.
+    /// - Returns: The answer, with status 206 for a part and 416 beyond the end.
     public static func file(_ bytes: [UInt8], for request: TestServer.Request) -> Reply {
         guard let range = request.headers["range"], range.hasPrefix("bytes="), range.hasSuffix("-"),
             let first = Int(range.dropFirst(6).dropLast())

@@ -37,6 +37,7 @@ public final class TestServer: Sendable {
     /// Starts a server on an ephemeral port.
     ///
     /// - Parameter handler: Answers each request.
+    /// - Throws: `POSIXError` if no socket can be opened.
     public init(_ handler: @escaping Handler) throws {
         core = try Core(handler: handler)
         let core = core
@@ -53,6 +54,7 @@ public final class TestServer: Sendable {
     /// - Parameters:
     ///   - path: Path and query.
     ///   - host: A name of the loopback interface.
+    /// - Returns: The URL.
     public func url(_ path: String = "", host: String = "127.0.0.1") -> URL {
         guard let url = URL(string: "http://\(host):\(port)\(path)") else { preconditionFailure("bad path \(path)") }
         return url
