@@ -1,0 +1,74 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Synchronization
+
+/// How far a download is.
+public struct HubProgress: Sendable, Equatable {
+    /// What is happening to the file.
+    public enum Phase: String, Sendable {
+        /// Bytes arrive.
+        case downloading
+        /// The digest is being checked.
+        case verifying
+        /// The file is in the cache.
+        case finished
+    }
+
+    /// The file this is about.
+    public var file: String
+    /// What is happening to it.
+    public var phase: Phase
+    /// Its bytes on disk.
+    public var fileCompletedBytes: Int64
+    /// Its size, if known.
+    public var fileTotalBytes: Int64?
+    /// Bytes on disk of all files asked for.
+    public var completedBytes: Int64
+    /// Size of all files asked for, as far as known.
+    public var totalBytes: Int64
+    /// Number of files in the cache.
+    public var completedFiles: Int
+    /// Number of files asked for.
+    public var totalFiles: Int
+}
+
+/// Adds up the progress of files downloaded at the same time.
+final class ProgressTracker: Sendable {
+    private struct State {
+        var sizes: [String: Int64?] = [:]
+        var done: [String: Int64] = [:]
+        var finished: Set<String> = []
+    }
+
+    private let state = Mutex(State())
+    private let handler: @Sendable (HubProgress) -> Void
+
+    init(_ handler: @escaping @Sendable (HubProgress) -> Void) { self.handler = handler }
+
+    /// Adds a file; again to give its size.
+    func add(_ file: String, size: Int64?) {
+        state.withLock { $0.sizes[file] = .some(size) }
+    }
+
+    /// Reports the bytes of a file on disk.
+    func report(_ file: String, _ phase: HubProgress.Phase, completed: Int64) {
+        // The handler runs inside the lock so that reports come one at a time and in order.
+        state.withLock { state in
+            state.done[file] = completed
+            if phase == .finished { state.finished.insert(file) }
+            handler(
+                HubProgress(
+                    file: file,
+                    phase: phase,
+                    fileCompletedBytes: completed,
+                    fileTotalBytes: state.sizes[file] ?? nil,
+                    completedBytes: state.done.values.reduce(0, +),
+                    totalBytes: state.sizes.values.reduce(0) { $0 + ($1 ?? 0) },
+                    completedFiles: state.finished.count,
+                    totalFiles: state.sizes.count
+                )
+            )
+        }
+    }
+}

@@ -1,0 +1,41 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+internal import IdeficsNetwork
+
+#if canImport(FoundationEssentials)
+public import FoundationEssentials
+#else
+public import Foundation
+#endif
+
+/// What a user gives as a model: a folder, or a repository of the hub.
+public enum ModelReference: Hashable, Sendable {
+    /// A folder with the model's files.
+    case directory(URL)
+    /// `ORG/NAME`, at a revision.
+    case repository(RepoId, Revision)
+
+    /// Reads `ORG/NAME`, `ORG/NAME@REVISION` or the path of a folder.
+    ///
+    /// A path is what starts with `/`, `.` or `~`, or names an existing folder (as in transformers).
+    ///
+    /// - Parameter text: The reference.
+    /// - Throws: `HubError.invalidRepoId` or `HubError.invalidRevision` if it is neither.
+    public init(_ text: String) throws {
+        var isDirectory = false
+        let expanded = expandTilde(text, home: nil)
+        let exists = FileManager.default.fileExists(atPath: expanded, isDirectory: &isDirectory)
+        let looksLikePath = text.hasPrefix("/") || text.hasPrefix(".") || text.hasPrefix("~")
+        if !text.isEmpty, looksLikePath || exists && isDirectory {
+            guard exists, isDirectory else {
+                throw HubError.invalidRepoId(printable(text), reason: "no such folder")
+            }
+            self = .directory(URL(filePath: expanded, directoryHint: .isDirectory))
+            return
+        }
+        let parts = text.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
+        let id = try RepoId(parts.first.map { String($0) } ?? "")
+        self = .repository(id, parts.count == 2 ? try Revision(String(parts[1])) : .main)
+    }
+}
