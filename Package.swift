@@ -89,7 +89,13 @@ let package = Package(
         tests("IdeficsHub", ["CIdeficsHash", "IdeficsNetwork", "IdeficsHTTPTestSupport"]),
         tests("IdeficsImages", ["IdeficsNetwork", "IdeficsHTTPTestSupport"]),
         tests("IdeficsGeneration", ["IdeficsTensor", "IdeficsTokenizers"]),
-        tests("Idefics", ["IdeficsTensor", "IdeficsNN", "IdeficsCheckpoints", "IdeficsGeneration", "IdeficsImages"]),
+        tests(
+            "Idefics",
+            [
+                "IdeficsTensor", "IdeficsNN", "IdeficsCheckpoints", "IdeficsGeneration", "IdeficsImages",
+                "IdeficsTokenizers",
+            ]
+        ),
         .testTarget(
             name: "IdeficsCLITests",
             dependencies: ["IdeficsCLI", "IdeficsTestSupport"],

@@ -2,12 +2,27 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Foundation
+internal import IdeficsNetwork
 
 /// Fetches images by http and https with limits on size, time, redirects and addresses.
 public struct WebImageFetcher: ImageFetcher {
-    /// A fetcher with the given limits.
-    public init(maxBytes: Int = 0, allowPrivateAddresses: Bool = false) {
+    private let client = HTTPClient()
+    private let limits: HTTPLimits
+
+    /// A fetcher with the given limits; time and redirects are those of `HTTPLimits.image` (60 s, 5 redirects).
+    ///
+    /// - Parameters:
+    ///   - maxBytes: largest file to accept.
+    ///   - allowPrivateAddresses: whether loopback, private and other non-public addresses may be reached.
+    public init(maxBytes: Int = ImageLimits().maxBytes, allowPrivateAddresses: Bool = false) {
+        var limits = HTTPLimits.image
+        limits.maxBytes = Int64(maxBytes)
+        limits.allowPrivateAddresses = allowPrivateAddresses
+        self.limits = limits
     }
 
-    public func fetch(_ url: URL) async throws -> Data { throw ImageError.noFetcher(url: "") }
+    /// The bytes behind `url`; throws `NetworkError` for what is not there, too large, too slow or out of bounds.
+    public func fetch(_ url: URL) async throws -> Data {
+        Data(try await client.get(url: url, limits: limits).checked().body)
+    }
 }

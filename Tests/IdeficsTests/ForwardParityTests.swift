@@ -61,7 +61,8 @@ import Testing
         let real = inputs.attentionMask?.intArray() ?? Array(repeating: 1, count: mask.shape[0] * mask.shape[1])
         let rows = (0..<mask.shape[0] * mask.shape[1]).filter { real[$0] != 0 }
         var result = values
-        for (index, row) in rows.enumerated() where !seen[row * slots..<(row + 1) * slots].contains(where: { $0 != 0 }) {
+        for (index, row) in rows.enumerated() where !seen[row * slots..<(row + 1) * slots].contains(where: { $0 != 0 })
+        {
             for column in 0..<width { result[index * width + column] = 0 }
         }
         return result

@@ -2,12 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import Idefics
 import IdeficsCheckpoints
 import IdeficsTensor
 import IdeficsTestSupport
 import Testing
-
-import Idefics
 
 /// One case of a fixture: the inputs and what transformers computed from them.
 struct Golden {

@@ -17,10 +17,14 @@ import Testing
     static func tokenizer(_ variant: String) throws -> any Tokenizer {
         let golden = try GoldenJSON("processor/\(variant).json")
         let folder = variant.hasPrefix("tiny") ? "processor/tokenizer-tiny" : "tokenizer-mistral"
-        let directory = FileManager.default.temporaryDirectory.appending(path: "idefics-\(variant)-\(UUID().uuidString)")
+        let directory = FileManager.default.temporaryDirectory.appending(
+            path: "idefics-\(variant)-\(UUID().uuidString)"
+        )
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: directory) }
-        for file in try FileManager.default.contentsOfDirectory(atPath: Fixtures.url(folder).path) {
+        // The fixtures' tokenizer.json has all three added tokens; a base model's two come with tokenizer.model.
+        let files = try FileManager.default.contentsOfDirectory(atPath: Fixtures.url(folder).path)
+        for file in files where variant.hasSuffix("instruct") || file == "tokenizer.model" {
             try FileManager.default.copyItem(
                 at: Fixtures.url(folder).appending(path: file),
                 to: directory.appending(path: file)

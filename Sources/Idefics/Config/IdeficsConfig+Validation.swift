@@ -43,7 +43,10 @@ extension IdeficsConfig {
             guard 0...(1 << 20) ~= value else { throw ConfigProblem(key, "\(value) is not in 0...1048576") }
         }
         guard hiddenSize % numAttentionHeads == 0, headDim % 2 == 0 else {
-            throw ConfigProblem("num_attention_heads", "\(hiddenSize) floats do not give \(numAttentionHeads) even heads")
+            throw ConfigProblem(
+                "num_attention_heads",
+                "\(hiddenSize) floats do not give \(numAttentionHeads) even heads"
+            )
         }
         guard numAttentionHeads % numKeyValueHeads == 0 else {
             throw ConfigProblem("num_key_value_heads", "\(numKeyValueHeads) does not divide \(numAttentionHeads) heads")
@@ -61,12 +64,17 @@ extension IdeficsConfig {
             )
         }
         guard visionConfig.patchSize <= visionConfig.imageSize, visionConfig.imageSize <= 16_384 else {
-            throw ConfigProblem("vision_config.image_size", "\(visionConfig.imageSize) pixels, one patch or 16384 at most")
+            throw ConfigProblem(
+                "vision_config.image_size",
+                "\(visionConfig.imageSize) pixels, one patch or 16384 at most"
+            )
         }
         guard visionConfig.numChannels == 3 else {
             throw ConfigProblem("vision_config.num_channels", "\(visionConfig.numChannels): only 3 is supported")
         }
-        guard hiddenAct == "silu" else { throw ConfigProblem("hidden_act", "\"\(hiddenAct)\": only \"silu\" is supported") }
+        guard hiddenAct == "silu" else {
+            throw ConfigProblem("hidden_act", "\"\(hiddenAct)\": only \"silu\" is supported")
+        }
         guard Activation(rawValue: visionConfig.hiddenAct) != nil else {
             throw ConfigProblem("vision_config.hidden_act", "\"\(visionConfig.hiddenAct)\": use gelu, relu or silu")
         }
@@ -99,7 +107,11 @@ func decodeJSON<Value: Decodable>(_ type: Value.Type, from url: URL) throws -> V
         throw IdeficsError.config(file: url.path, key: "", reason: "cannot be read: \(error.localizedDescription)")
     }
     guard data.count <= 16 << 20 else {
-        throw IdeficsError.config(file: url.path, key: "", reason: "\(data.count) bytes are too many for a configuration")
+        throw IdeficsError.config(
+            file: url.path,
+            key: "",
+            reason: "\(data.count) bytes are too many for a configuration"
+        )
     }
     func failure(_ path: [any CodingKey], _ reason: String) -> IdeficsError {
         .config(file: url.path, key: path.map(\.stringValue).joined(separator: "."), reason: reason)

@@ -9,43 +9,33 @@ public import IdeficsHub
 /// - Parameters:
 ///   - model: a directory with a checkpoint in Hugging Face format, or `ORG/NAME[@revision]`, found in the shared cache
 ///     or downloaded into it.
-///   - downloader: gets what is not in a local directory.
+///   - downloader: gets what is not in a local directory; nil for the hub as the environment configures it.
 ///   - progressHandler: hears how far a download is.
 /// - Returns: the model with its processor, ready to generate.
 /// - Throws: what finding, downloading, reading or checking the files throws; each names the file and the field.
 public func load(
     from model: String,
-    downloader: any Downloader = HubClient(),
-    progressHandler: @escaping @Sendable (DownloadProgress) -> Void = { _ in }
+    downloader: (any Downloader)? = nil,
+    progressHandler: @escaping @Sendable (HubProgress) -> Void = { _ in }
 ) async throws -> ModelContainer {
-    let directory = try await resolve(model, downloader: downloader, progressHandler: progressHandler)
-    return try ModelContainer(directory: directory)
+    try ModelContainer(
+        directory: await modelDirectory(of: model, downloader: downloader, progressHandler: progressHandler)
+    )
 }
 
-/// The directory of `model`, downloaded if it is not there.
+/// The directory of a model, downloaded if it is not there.
 ///
 /// - Parameters:
 ///   - model: a directory, or `ORG/NAME[@revision]`.
-///   - downloader: gets what is not in a local directory.
+///   - downloader: gets what is not in a local directory; nil for the hub as the environment configures it.
 ///   - progressHandler: hears how far a download is.
 /// - Returns: a directory with a checkpoint.
 /// - Throws: what parsing the reference or downloading throws.
-public func resolve(
-    _ model: String,
-    downloader: any Downloader = HubClient(),
-    progressHandler: @escaping @Sendable (DownloadProgress) -> Void = { _ in }
+public func modelDirectory(
+    of model: String,
+    downloader: (any Downloader)? = nil,
+    progressHandler: @escaping @Sendable (HubProgress) -> Void = { _ in }
 ) async throws -> URL {
-    switch try ModelReference(model) {
-    case .directory(let url): url
-    case .hub(let id, let revision):
-        try await downloader.download(
-            id: id,
-            revision: revision,
-            matching: modelFilePatterns,
-            progressHandler: progressHandler
-        )
-    }
+    let downloader = try downloader ?? HubClient()
+    return try await downloader.resolve(ModelReference(model), progressHandler: progressHandler)
 }
-
-/// The files of a repository that running a model takes.
-let modelFilePatterns = ["*.json", "*.safetensors", "*.bin", "tokenizer.model"]

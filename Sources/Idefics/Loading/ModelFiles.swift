@@ -85,6 +85,8 @@ public struct ModelFiles: Sendable {
     public func model(_ config: IdeficsConfig) throws -> (model: IdeficsModel, unexpected: [String]) {
         let weights = Weights(try Checkpoint(directory: directory))
         let model = IdeficsModel(config, weights)
-        return (model, try weights.finish(ignoring: Weights.staleKeys + (config.tieWordEmbeddings ? ["lm_head.*"] : [])))
+        return (
+            model, try weights.finish(ignoring: Weights.staleKeys + (config.tieWordEmbeddings ? ["lm_head.*"] : []))
+        )
     }
 }

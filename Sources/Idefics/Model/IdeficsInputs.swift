@@ -60,7 +60,10 @@ extension IdeficsInputs {
     /// - Throws: `IdeficsError.input` naming the field.
     func rows(for config: IdeficsConfig) throws -> [Row] {
         guard inputIds.shape.count == 2, let ids = inputIds.intArray() else {
-            throw IdeficsError.input(field: "input_ids", reason: "\(inputIds.dtype) \(inputIds.shape) is not [batch, tokens]")
+            throw IdeficsError.input(
+                field: "input_ids",
+                reason: "\(inputIds.dtype) \(inputIds.shape) is not [batch, tokens]"
+            )
         }
         let (batch, tokens) = (inputIds.shape[0], inputIds.shape[1])
         if let wrong = ids.first(where: { $0 < 0 || $0 >= config.totalVocabSize }) {
@@ -114,7 +117,8 @@ extension IdeficsInputs {
             if let tail {
                 tensor.shape.count == 4 && Array(tensor.shape[2...]) == tail
             } else {
-                tensor.shape.count == 5 && tensor.shape[2] == vision.numChannels && tensor.shape[3...].allSatisfy { $0 > 0 }
+                tensor.shape.count == 5 && tensor.shape[2] == vision.numChannels
+                    && tensor.shape[3...].allSatisfy { $0 > 0 }
             }
         guard isFitting, tensor.shape[0] == batch, tensor.dtype.isWeight else {
             throw IdeficsError.input(field: field, reason: "\(tensor.dtype) \(tensor.shape) is not \(expected)")

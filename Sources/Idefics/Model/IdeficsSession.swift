@@ -3,43 +3,44 @@
 
 import IdeficsGeneration
 import IdeficsNN
-import IdeficsTensor
+package import IdeficsTensor
 
 /// Live sequences of a model: their caches, and the images their next tokens see.
 ///
 /// Not for use from several threads at once.
-final class IdeficsSession: DecodingSession {
+package final class IdeficsSession: DecodingSession {
     /// One sequence. A value: copies share the cache's pages until they go different ways.
-    struct Sequence {
+    package struct Sequence {
         /// Keys and values of `tokenIds`.
         var cache: KVCache
         /// All tokens so far.
-        var tokenIds: [Int] = []
+        package var tokenIds: [Int] = []
         /// The images each of them sees; the next token sees those of the last.
         var images: [[EncodedImage]] = []
 
         /// How many tokens at the start of `tokenIds` with `images` this sequence has in its cache.
         func commonPrefix(_ tokenIds: [Int], _ images: [[EncodedImage]]) -> Int {
             let limit = min(tokenIds.count, self.tokenIds.count)
-            return (0..<limit).first { tokenIds[$0] != self.tokenIds[$0] || !isSame(images[$0], self.images[$0]) } ?? limit
+            return (0..<limit).first { tokenIds[$0] != self.tokenIds[$0] || !isSame(images[$0], self.images[$0]) }
+                ?? limit
         }
 
         /// Forgets all but the first `count` tokens.
-        mutating func truncate(to count: Int) {
+        package mutating func truncate(to count: Int) {
             cache.truncate(to: count)
             tokenIds.removeLast(tokenIds.count - count)
             images.removeLast(images.count - count)
         }
     }
 
-    let model: IdeficsModel
-    private(set) var sequences: [Sequence]
+    package let model: IdeficsModel
+    package private(set) var sequences: [Sequence]
 
-    var vocabSize: Int { model.config.totalVocabSize }
-    var sequenceCount: Int { sequences.count }
+    package var vocabSize: Int { model.config.totalVocabSize }
+    package var sequenceCount: Int { sequences.count }
 
     /// A session that goes on from `sequences`.
-    init(_ model: IdeficsModel, sequences: [Sequence] = []) {
+    package init(_ model: IdeficsModel, sequences: [Sequence] = []) {
         self.model = model
         self.sequences = sequences
     }
@@ -51,7 +52,7 @@ final class IdeficsSession: DecodingSession {
     ///   - earlier: a sequence whose cache may be used for a common beginning.
     /// - Returns: logits after each prompt's last token, `[rows, vocabSize]`.
     /// - Throws: `IdeficsError.input` when a field does not fit or a prompt is empty.
-    func start(_ inputs: IdeficsInputs, earlier: Sequence? = nil) throws -> Tensor {
+    package func start(_ inputs: IdeficsInputs, earlier: Sequence? = nil) throws -> Tensor {
         let rows = try inputs.rows(for: model.config)
         if let empty = rows.firstIndex(where: \.tokenIds.isEmpty) {
             throw IdeficsError.input(field: "attention_mask", reason: "row \(empty) has no token")
@@ -93,8 +94,11 @@ final class IdeficsSession: DecodingSession {
     ///   - tokenIds: new tokens of each sequence.
     ///   - images: the images each of them sees; nil for those of the sequence's last token.
     /// - Returns: decoder outputs of all new tokens, the sequences one after the other, `[tokens, hidden]`.
-    func extend(_ tokenIds: [[Int]], images: [[[EncodedImage]]]? = nil) -> Tensor {
-        precondition(tokenIds.count == sequences.count, "extend: \(tokenIds.count) rows for \(sequences.count) sequences")
+    package func extend(_ tokenIds: [[Int]], images: [[[EncodedImage]]]? = nil) -> Tensor {
+        precondition(
+            tokenIds.count == sequences.count,
+            "extend: \(tokenIds.count) rows for \(sequences.count) sequences"
+        )
         let images =
             images
             ?? zip(sequences, tokenIds).map { sequence, tokens in
@@ -121,11 +125,11 @@ final class IdeficsSession: DecodingSession {
         return hidden
     }
 
-    func step(tokenIds: [Int]) throws -> [Float] {
+    package func step(tokenIds: [Int]) throws -> [Float] {
         model.logits(extend(tokenIds.map { [$0] })).floatArray()
     }
 
-    func select(rows: [Int]) {
+    package func select(rows: [Int]) {
         sequences = rows.map { sequences[$0] }
     }
 }

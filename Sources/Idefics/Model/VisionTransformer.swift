@@ -22,7 +22,9 @@ public struct VisionTransformer: Sendable {
         self.config = config
         let embeddings = weights["embeddings"]
         let patch = config.patchSize
-        classEmbedding = cast(embeddings.tensor("class_embedding", shape: [config.embedDim])).reshaped([1, config.embedDim])
+        classEmbedding = cast(embeddings.tensor("class_embedding", shape: [config.embedDim])).reshaped([
+            1, config.embedDim,
+        ])
         let convolution = embeddings["patch_embedding"]
             .tensor("weight", shape: [config.embedDim, config.numChannels, patch, patch])
         patchEmbedding = Linear(weight: convolution.reshaped([config.embedDim, config.numChannels * patch * patch]))

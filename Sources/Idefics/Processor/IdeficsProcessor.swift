@@ -124,7 +124,7 @@ public struct IdeficsProcessor: Sendable {
     }
 
     /// Inputs for texts that already hold their image tokens, and the decoded images of each.
-    func prepare(texts: [String], images: [[RGBImage]], options: Options) throws -> IdeficsInputs {
+    package func prepare(texts: [String], images: [[RGBImage]], options: Options) throws -> IdeficsInputs {
         var rows = texts.map { tokenizer.encode(text: $0, addSpecialTokens: false) }
         if options.isTruncating, let maxLength = options.maxLength {
             rows = rows.map { Array($0.prefix(maxLength)) }

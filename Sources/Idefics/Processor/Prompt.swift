@@ -37,7 +37,9 @@ public struct Prompt: Sendable, ExpressibleByArrayLiteral {
     /// The http or https URL that `string` is, spaces around it aside; nil when it is text.
     static func url(in string: String) -> URL? {
         let stripped = stripSpaces(string)
-        guard stripped.hasPrefix("http://") || stripped.hasPrefix("https://"), !stripped.contains(" ") else { return nil }
+        guard stripped.hasPrefix("http://") || stripped.hasPrefix("https://"), !stripped.contains(" ") else {
+            return nil
+        }
         guard let url = URL(string: stripped), let host = url.host(), !host.isEmpty else { return nil }
         return url
     }

@@ -95,7 +95,7 @@ public final class ChatSession {
 
 extension String {
     /// The answer without the space before it and whatever follows a next turn the model made up.
-    var trimmingAnswer: String {
+    package var trimmingAnswer: String {
         var scalars = Substring(self).unicodeScalars
         while let first = scalars.first, first.properties.isWhitespace { scalars.removeFirst() }
         if let range = String(scalars).range(of: "\nUser:") { return String(String(scalars)[..<range.lowerBound]) }

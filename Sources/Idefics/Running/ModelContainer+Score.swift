@@ -38,7 +38,10 @@ extension ModelContainer {
         var scores: [ContinuationScore] = []
         for start in stride(from: 0, to: wholes.count, by: Self.continuationsAtOnce) {
             try Task.checkCancellation()
-            scores += try score(wholes[start..<min(start + Self.continuationsAtOnce, wholes.count)], after: promptSequence)
+            scores += try score(
+                wholes[start..<min(start + Self.continuationsAtOnce, wholes.count)],
+                after: promptSequence
+            )
         }
         return scores
     }

@@ -70,7 +70,8 @@ struct InspectCommand: AsyncParsableCommand {
             problem: problem,
             unexpected: unexpected,
             tensors: tensors
-                ? rows.map { TensorRow(name: $0.name, dtype: $0.dtype.rawValue, shape: $0.shape, file: $0.fileName) } : nil
+                ? rows.map { TensorRow(name: $0.name, dtype: $0.dtype.rawValue, shape: $0.shape, file: $0.fileName) }
+                : nil
         )
         if json { try Terminal.writeJSON(report, isPretty: true) } else { write(report) }
         if problem != nil { throw ExitCode.failure }

@@ -69,7 +69,9 @@ struct ScoreCommand: AsyncParsableCommand {
             return
         }
         for row in rows {
-            Terminal.write("\(Format.number(row.logProb, digits: 4))\t\(row.tokenLogProbs.count)\t\(row.continuation)\n")
+            Terminal.write(
+                "\(Format.number(row.logProb, digits: 4))\t\(row.tokenLogProbs.count)\t\(row.continuation)\n"
+            )
         }
     }
 }

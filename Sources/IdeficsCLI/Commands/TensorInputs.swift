@@ -16,7 +16,9 @@ enum TensorInputs {
         let file = try SafetensorsFile(URL(filePath: path))
         let given = imageNames.filter(file.contains)
         guard given.count == 1, let name = given.first else {
-            throw CommandError("\(path): holds \(given.count) of \(imageNames.joined(separator: ", ")), exactly one is needed")
+            throw CommandError(
+                "\(path): holds \(given.count) of \(imageNames.joined(separator: ", ")), exactly one is needed"
+            )
         }
         let tensor = try file.tensor(named: name)
         let images: IdeficsInputs.Images =

@@ -133,7 +133,9 @@ struct GenerationOptions: ParsableArguments {
     private func parsedBadWords() throws -> [[Int]]? {
         guard let badWordsIds else { return nil }
         guard let ids = try? JSONDecoder().decode([[Int]].self, from: Data(badWordsIds.utf8)) else {
-            throw ValidationError("--bad-words-ids \(badWordsIds): a JSON list of lists of ids, such as [[32000],[32001]]")
+            throw ValidationError(
+                "--bad-words-ids \(badWordsIds): a JSON list of lists of ids, such as [[32000],[32001]]"
+            )
         }
         return ids
     }

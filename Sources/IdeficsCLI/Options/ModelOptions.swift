@@ -25,7 +25,7 @@ struct ModelOptions: ParsableArguments {
         if let threads { Engine.threadCount = threads }
         let bar = ProgressBar()
         defer { bar.finish() }
-        return try await resolve(model) { bar.show($0) }
+        return try await modelDirectory(of: model) { bar.show($0) }
     }
 
     /// Loads the model.

@@ -46,7 +46,9 @@ enum PromptFile {
         for (number, line) in data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
             guard !line.allSatisfy({ [9, 13, 32].contains($0) }) else { continue }
             guard let items = try? JSONDecoder().decode([Item].self, from: Data(line)) else {
-                throw CommandError("\(path), line \(number + 1): not a list of \"text\" and {\"image\": \"path-or-url\"}")
+                throw CommandError(
+                    "\(path), line \(number + 1): not a list of \"text\" and {\"image\": \"path-or-url\"}"
+                )
             }
             prompts.append(Prompt(items.map { promptItem($0, folder: folder) }))
         }

@@ -12,7 +12,8 @@ enum Format {
             value /= 1000
             unit += 1
         }
-        return unit == 0 ? "\(count) B" : "\(number(value, digits: value < 10 ? 2 : value < 100 ? 1 : 0)) \(units[unit])"
+        return unit == 0
+            ? "\(count) B" : "\(number(value, digits: value < 10 ? 2 : value < 100 ? 1 : 0)) \(units[unit])"
     }
 
     /// 1:02:03, or 2:03.

@@ -16,7 +16,7 @@ final class ProgressBar: Sendable {
     private let state = Mutex(State())
 
     /// Shows how far `progress` is.
-    func show(_ progress: DownloadProgress) {
+    func show(_ progress: HubProgress) {
         let text: String? = state.withLock { state in
             let now = ContinuousClock.now
             let pause: Duration = Terminal.isErrorInteractive ? .milliseconds(100) : .seconds(5)
