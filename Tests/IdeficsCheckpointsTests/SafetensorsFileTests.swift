@@ -38,7 +38,8 @@ import Testing
     }
 
     @Test func readsTensorsScalarsAndEmptyOnes() throws {
-        let header = #"{"s":{"dtype":"I16","shape":[],"data_offsets":[0,2]},"#
+        let header =
+            #"{"s":{"dtype":"I16","shape":[],"data_offsets":[0,2]},"#
             + #""e":{"dtype":"F32","shape":[3,0],"data_offsets":[2,2]},"#
             + #""v":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}}   "#
         let file = try SafetensorsFile(try write(header, data: [1, 2, 3, 4]))
@@ -65,7 +66,8 @@ import Testing
     }
 
     @Test func listsButDoesNotLoadNarrowFloats() throws {
-        let header = #"{"a":{"dtype":"F8_E4M3","shape":[2],"data_offsets":[0,2]},"#
+        let header =
+            #"{"a":{"dtype":"F8_E4M3","shape":[2],"data_offsets":[0,2]},"#
             + #""b":{"dtype":"F4","shape":[2,3],"data_offsets":[2,5]},"#
             + #""c":{"dtype":"F6_E2M3","shape":[4],"data_offsets":[5,8]}}"#
         let url = try write(header, data: Array(repeating: 1, count: 8))
@@ -164,7 +166,10 @@ import Testing
             field: "header.w.a",
             reason: "unknown key"
         )
-        let name = try folder.write(UInt64(6).littleEndianBytes + [0x7B, 0x22, 0xFF, 0xFE, 0x22, 0x3A], "x.safetensors")
+        let name = try folder.write(
+            UInt64(6).littleEndianBytes + [0x7B, 0x22, 0xFF, 0xFE, 0x22, 0x3A],
+            "x.safetensors"
+        )
         IdeficsCheckpointsTests.expectRefusal(file: "x.safetensors", field: "header.", reason: "not UTF-8") {
             _ = try SafetensorsFile(name)
         }

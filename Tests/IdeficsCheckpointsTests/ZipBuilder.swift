@@ -69,7 +69,8 @@ struct ZipBuilder {
             }
             let shownSize = usesZip64 ? UInt32.max : directorySize
             directory += UInt32(0x0201_4B50).littleEndianBytes + [20, 0, 20, 0]
-            directory += member.flags.littleEndianBytes + member.method.littleEndianBytes + [0, 0, 0, 0] + [0, 0, 0, 0]
+            directory +=
+                member.flags.littleEndianBytes + member.method.littleEndianBytes + [0, 0, 0, 0] + [0, 0, 0, 0]
             directory += shownSize.littleEndianBytes + shownSize.littleEndianBytes
             directory += UInt16(name.count).littleEndianBytes + UInt16(extra.count).littleEndianBytes
             directory += UInt16(0).littleEndianBytes + UInt16(0).littleEndianBytes + [0, 0] + [0, 0, 0, 0]
@@ -81,14 +82,17 @@ struct ZipBuilder {
             let end64 = UInt64(file.count)
             file += UInt32(0x0606_4B50).littleEndianBytes + UInt64(44).littleEndianBytes + [45, 0, 45, 0]
             file += UInt32(0).littleEndianBytes + UInt32(0).littleEndianBytes
-            file += UInt64(members.count).littleEndianBytes + UInt64(memberCount ?? UInt16(members.count))
+            file +=
+                UInt64(members.count).littleEndianBytes
+                + UInt64(memberCount ?? UInt16(members.count))
                 .littleEndianBytes
             file += UInt64(directory.count).littleEndianBytes + UInt64(directoryOffset ?? offset).littleEndianBytes
             file += UInt32(0x0706_4B50).littleEndianBytes + UInt32(0).littleEndianBytes
             file += end64.littleEndianBytes + UInt32(1).littleEndianBytes
         }
         let count = usesZip64 ? UInt16.max : memberCount ?? UInt16(members.count)
-        file += UInt32(0x0605_4B50).littleEndianBytes + [0, 0, 0, 0] + count.littleEndianBytes + count.littleEndianBytes
+        file +=
+            UInt32(0x0605_4B50).littleEndianBytes + [0, 0, 0, 0] + count.littleEndianBytes + count.littleEndianBytes
         file += (usesZip64 ? UInt32.max : directoryByteCount ?? UInt32(directory.count)).littleEndianBytes
         file += (usesZip64 ? UInt32.max : directoryOffset ?? offset).littleEndianBytes
         return file + UInt16(comment.count).littleEndianBytes + comment
