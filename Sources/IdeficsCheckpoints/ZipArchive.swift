@@ -40,6 +40,7 @@ package struct ZipArchive {
         for _ in 0..<directory.count {
             records.append(try Self.record(&reader, file: file))
         }
+        reader.field = "zip directory"
         guard reader.isAtEnd else { throw reader.malformed("more members than its end record counts") }
 
         var members: [String: Range<Int>] = [:]

@@ -59,7 +59,7 @@ import Testing
     }
 
     @Test func shardsMustExistAndHoldWhatTheIndexSays() throws {
-        try SafetensorsWriter.write(["a": Tensor([1], shape: [1])], to: folder.url.appending(path: "1.safetensors"))
+        try SafetensorsWriter.write(["a": Tensor([1.0], shape: [1])], to: folder.url.appending(path: "1.safetensors"))
         try expectRefusal(
             #"{"weight_map":{"a":"1.safetensors","b":"1.safetensors"}}"#,
             field: "index.weight_map[\"b\"]",
@@ -74,7 +74,7 @@ import Testing
 
     @Test func onlyTensorsOfTheIndexAreSeen() throws {
         let url = folder.url.appending(path: "weights of any name")
-        try SafetensorsWriter.write(["a": Tensor([1], shape: [1]), "b": Tensor([2], shape: [1])], to: url)
+        try SafetensorsWriter.write(["a": Tensor([1.0], shape: [1]), "b": Tensor([2.0], shape: [1])], to: url)
         try folder.write(
             Array(#"{"metadata":{"total_size":[4,{"x":-1.5e3}]},"weight_map":{"a":"weights of any name"}}"#.utf8),
             Self.name
@@ -88,7 +88,10 @@ import Testing
     }
 
     @Test func oneFileIsPreferredToShards() throws {
-        try SafetensorsWriter.write(["a": Tensor([1], shape: [1])], to: folder.url.appending(path: "model.safetensors"))
+        try SafetensorsWriter.write(
+            ["a": Tensor([1.0], shape: [1])],
+            to: folder.url.appending(path: "model.safetensors")
+        )
         try folder.write(Array(#"{"weight_map":{}}"#.utf8), Self.name)
         try folder.write([0x80, 2], "pytorch_model.bin")
         #expect(try Checkpoint(directory: folder.url).tensorNames == ["a"])
