@@ -37,7 +37,7 @@ public struct ContinuationScore: Sendable, Equatable {
                         vocabSize: vocabSize
                     )
                 }
-                guard let logSum = ScoreRow.logSumExp(row) else {
+                guard !row[tokenId].isNaN, let logSum = ScoreRow.logSumExp(row) else {
                     throw GenerationError.noCandidateToken(prompt: 0, position: position)
                 }
                 let logProb = Double(row[tokenId]) - logSum

@@ -143,6 +143,8 @@ struct BeamGroup: SequenceGroup {
         into top: inout TopCandidates
     ) {
         for (tokenId, logProb) in row.enumerated() {
+            // Excluded tokens only fill up when there are not enough others.
+            guard logProb > -.infinity || top.heap.count < top.capacity else { continue }
             var key = Double(logProb + score)
             if logProb > -.infinity {
                 key -= ScalarMath.log(-ScalarMath.log(random.openUniform()))

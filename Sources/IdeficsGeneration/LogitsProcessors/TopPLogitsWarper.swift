@@ -21,33 +21,24 @@ public struct TopPLogitsWarper: LogitsProcessor {
         // Tokens this unlikely are excluded whatever their order: all of them together have less than 1 − topP.
         // Sorting only the others makes the cost follow the distribution instead of the vocabulary.
         let floor = Float(logSum + ScalarMath.log((1 - topP) / Double(row.count)) - 1e-3)
-        var ranked = Self.ranked(row, above: floor)
+        var ranked = ScoreRow.ranked(row, above: floor)
         if ranked.count < minTokensToKeep {
-            ranked = Self.ranked(row, above: -.infinity)
+            ranked = ScoreRow.ranked(row, above: -.infinity)
         }
 
         var kept = 0
         var cumulative = 0.0
         while kept < ranked.count, kept < minTokensToKeep || cumulative < topP {
-            cumulative += ScalarMath.exp(Double(ranked[kept].score) - logSum)
+            cumulative += ScalarMath.exp(Double(row[ranked[kept]]) - logSum)
             kept += 1
         }
         guard kept > 0 else { return }
         let last = ranked[kept - 1]
-        for (index, score) in row.enumerated() where !(score > last.score) {
-            if score < last.score || index > last.index {
+        let lowest = row[last]
+        for (index, score) in row.enumerated() where !(score > lowest) {
+            if score < lowest || index > last {
                 scores[index] = -.infinity
             }
         }
-    }
-
-    /// The tokens above a score, most likely first; of equal scores the lower index.
-    private static func ranked(_ row: UnsafeBufferPointer<Float>, above floor: Float) -> [(score: Float, index: Int)] {
-        var found: [(score: Float, index: Int)] = []
-        for (index, score) in row.enumerated() where score > floor {
-            found.append((score, index))
-        }
-        found.sort { $0.score > $1.score || ($0.score == $1.score && $0.index < $1.index) }
-        return found
     }
 }

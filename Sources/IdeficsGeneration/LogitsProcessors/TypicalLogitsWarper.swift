@@ -17,32 +17,30 @@ public struct TypicalLogitsWarper: LogitsProcessor {
     public func process(_ scores: UnsafeMutableBufferPointer<Float>, context: TokenContext) {
         let row = UnsafeBufferPointer(scores)
         guard let logSum = ScoreRow.logSumExp(row) else { return }
-        // Excluded tokens have no probability and stay excluded; only the others are ranked.
-        var tokens: [(distance: Float, index: Int, probability: Double)] = []
-        var entropy = 0.0
-        for (index, score) in row.enumerated() where score > -.infinity {
-            let logProbability = Double(score) - logSum
-            let probability = ScalarMath.exp(logProbability)
-            entropy -= logProbability * probability
-            tokens.append((Float(-logProbability), index, probability))
+        // −Σ p·log p; excluded tokens have no probability, stay excluded and are not ranked.
+        var expectation = 0.0
+        ScoreRow.forEachWeight(row, largest: ScoreRow.maximum(row)) { index, weight in
+            expectation += Double(weight) * Double(row[index])
         }
-        for position in tokens.indices {
-            // In single precision, so that equal scores stay equally typical.
-            tokens[position].distance = abs(tokens[position].distance - Float(entropy))
-        }
-        tokens.sort { $0.distance < $1.distance || ($0.distance == $1.distance && $0.index < $1.index) }
+        let largest = Double(ScoreRow.maximum(row))
+        let entropy = Float(logSum - expectation / ScalarMath.exp(logSum - largest))
 
-        var last = 0
+        // In single precision, so that equal scores are equally typical.
+        var distances = row.map { $0 > -.infinity ? -abs(Float(logSum - Double($0)) - entropy) : -.infinity }
+        let ranked = distances.withUnsafeBufferPointer { ScoreRow.ranked($0, above: -.infinity) }
+        var kept = 0
         var cumulative = 0.0
-        for (rank, token) in tokens.enumerated() {
-            cumulative += token.probability
-            last = rank
-            guard cumulative < mass else { break }
+        while kept < ranked.count, kept == 0 || cumulative < mass {
+            cumulative += ScalarMath.exp(Double(row[ranked[kept]]) - logSum)
+            kept += 1
         }
-        guard tokens.indices.contains(last) else { return }
-        let threshold = tokens[last].distance
-        for (rank, token) in tokens.enumerated() where rank >= minTokensToKeep && token.distance > threshold {
-            scores[token.index] = -.infinity
+        guard kept > 0 else { return }
+        let threshold = distances[ranked[kept - 1]]
+        for index in ranked.prefix(minTokensToKeep) {
+            distances[index] = 0
+        }
+        for (index, distance) in distances.enumerated() where distance < threshold {
+            scores[index] = -.infinity
         }
     }
 }

@@ -11,8 +11,6 @@ import Darwin
 
 /// The C library's scalar functions, under one name on every operating system.
 enum ScalarMath {
-    static func exp(_ x: Float) -> Float { expf(x) }
-
     static func exp(_ x: Double) -> Double {
         #if canImport(Glibc)
         Glibc.exp(x)

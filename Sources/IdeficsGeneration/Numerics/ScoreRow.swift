@@ -44,12 +44,62 @@ package enum ScoreRow {
     package static func logSumExp(_ row: UnsafeBufferPointer<Float>) -> Double? {
         let largest = maximum(row)
         guard largest.isFinite else { return nil }
-        var sum = 0.0
-        for score in row {
-            sum += Double(ScalarMath.exp(score - largest))
+        var sum = SIMD8<Double>(repeating: 0)
+        for start in stride(from: 0, to: row.count, by: 8) {
+            let block = block(row, at: start) - largest
+            if any(block .> VectorExp.least) {
+                sum += SIMD8<Double>(VectorExp.exp(block))
+            }
         }
-        guard sum.isFinite else { return nil }
-        return Double(largest) + ScalarMath.log(sum)
+        return Double(largest) + ScalarMath.log(sum.sum())
+    }
+
+    /// Calls `body` with the index of each score and exp(score − largest), in order, leaving out those without weight.
+    @inline(__always)
+    static func forEachWeight(
+        _ row: UnsafeBufferPointer<Float>,
+        largest: Float,
+        _ body: (_ index: Int, _ weight: Float) -> Void
+    ) {
+        for start in stride(from: 0, to: row.count, by: 8) {
+            let block = block(row, at: start) - largest
+            guard any(block .> VectorExp.least) else { continue }
+            let weights = VectorExp.exp(block)
+            for lane in 0..<8 where weights[lane] > 0 {
+                body(start + lane, weights[lane])
+            }
+        }
+    }
+
+    /// The tokens with a score above `floor`, highest score first, of equal scores the lower index first.
+    static func ranked(_ row: UnsafeBufferPointer<Float>, above floor: Float) -> [Int] {
+        var keys: [UInt64] = []
+        for (index, score) in row.enumerated() where score > floor {
+            // One integer that sorts like (−score, index): sorting integers is several times faster than pairs.
+            keys.append(~UInt64(orderedBits(score)) << 32 | UInt64(UInt32(truncatingIfNeeded: index)))
+        }
+        keys.sort()
+        return keys.map { Int($0 & 0xFFFF_FFFF) }
+    }
+
+    /// Bits that compare as unsigned integers the way the numbers do (−0 counts as 0).
+    static func orderedBits(_ value: Float) -> UInt32 {
+        let bits = (value + 0).bitPattern
+        return bits & 0x8000_0000 == 0 ? bits | 0x8000_0000 : ~bits
+    }
+
+    /// Eight scores from `start` on, −∞ beyond the end of the row.
+    @inline(__always)
+    private static func block(_ row: UnsafeBufferPointer<Float>, at start: Int) -> SIMD8<Float> {
+        if start + 8 <= row.count, let base = row.baseAddress {
+            // SAFETY: all eight lie inside the row.
+            return UnsafeRawPointer(base + start).loadUnaligned(as: SIMD8<Float>.self)
+        }
+        var block = SIMD8<Float>(repeating: -.infinity)
+        for lane in 0..<row.count - start {
+            block[lane] = row[start + lane]
+        }
+        return block
     }
 
     /// Replaces the scores by their log-softmax; false (row untouched) when that is not defined.

@@ -14,10 +14,8 @@ struct TokenDistribution {
         let largest = ScoreRow.maximum(scores)
         guard largest.isFinite else { return nil }
         var total = 0.0
-        // e⁻⁷⁴⁵ is the smallest double, so anything below has no weight.
-        let floor = largest - 745
-        for (tokenId, score) in scores.enumerated() where score > floor {
-            total += ScalarMath.exp(Double(score) - Double(largest))
+        ScoreRow.forEachWeight(scores, largest: largest) { tokenId, weight in
+            total += Double(weight)
             tokenIds.append(Int32(truncatingIfNeeded: tokenId))
             cumulative.append(total)
         }
