@@ -25,11 +25,12 @@ enum ImageMetadata {
     private static func jpeg(_ file: ByteReader) -> Blocks {
         var blocks: Blocks = ([], [])
         var offset = 2
-        while file.u8(offset) == 0xFF, let marker = file.u8(offset + 1) {
-            switch marker {
-            case 0xFF:  // fill byte
-                offset += 1
+        while let byte = file.u8(offset), let marker = file.u8(offset + 1) {
+            guard byte == 0xFF, marker != 0xFF, marker != 0 else {
+                offset += 1  // fill bytes, and junk between segments, which libjpeg skips too
                 continue
+            }
+            switch marker {
             case 0x01, 0xD0...0xD7:  // no length follows
                 offset += 2
                 continue
