@@ -19,13 +19,17 @@ final class WeightLedger: Sendable {
         var zeros: ZeroMemory?
     }
 
-    init(_ source: any TensorSource) {
+    private let make: (@Sendable (String, [Int]) -> Tensor)?
+
+    init(_ source: any TensorSource, make: (@Sendable (String, [Int]) -> Tensor)? = nil) {
         self.source = source
+        self.make = make
     }
 
     /// The tensor `name`, or zeros and a note.
     func take(_ name: String, shape: [Int], dtypes: [DType]) -> Tensor {
-        notes.withLock { notes in
+        if let make { return make(name, shape) }
+        return notes.withLock { notes in
             notes.used.insert(name)
             if let metadata = source.metadata(named: name) {
                 let fitsType = metadata.dtype.dtype.map(dtypes.contains) ?? false

@@ -22,6 +22,14 @@ public struct Weights: Sendable {
         ledger = WeightLedger(source)
     }
 
+    /// The root of a checkpoint that does not exist: every tensor is made when it is taken.
+    ///
+    /// For benchmarks on shapes of any size, and for models that begin untrained.
+    public init(making make: @escaping @Sendable (_ name: String, _ shape: [Int]) -> Tensor) {
+        path = ""
+        ledger = WeightLedger(NoTensors(), make: make)
+    }
+
     private init(path: String, ledger: WeightLedger) {
         self.path = path
         self.ledger = ledger
@@ -88,5 +96,16 @@ public struct Weights: Sendable {
     @discardableResult
     public func finish(ignoring patterns: [String] = staleKeys, allowsUnexpected: Bool = true) throws -> [String] {
         try ledger.finish(ignoring: patterns, allowsUnexpected: allowsUnexpected)
+    }
+}
+
+/// A checkpoint without tensors.
+private struct NoTensors: TensorSource {
+    var tensorNames: [String] { [] }
+
+    func metadata(named name: String) -> TensorMetadata? { nil }
+
+    func tensor(named name: String) throws -> Tensor {
+        throw CheckpointError.mismatch(missing: [name], unexpected: [], misshapen: [], mistyped: [])
     }
 }

@@ -1,7 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-import IdeficsCheckpoints
+public import IdeficsCheckpoints
 import IdeficsNN
 public import IdeficsTensor
 
@@ -18,7 +18,8 @@ public struct VisionTransformer: Sendable {
     let preLayerNorm: LayerNorm
     let layers: [VisionLayer]
 
-    init(_ config: IdeficsVisionConfig, _ weights: Weights) {
+    /// A tower of the parameters in `weights`; what is missing is noted there.
+    public init(_ config: IdeficsVisionConfig, _ weights: Weights) {
         self.config = config
         let embeddings = weights["embeddings"]
         let patch = config.patchSize

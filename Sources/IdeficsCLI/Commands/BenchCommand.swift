@@ -2,8 +2,113 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Idefics
+import IdeficsTensor
 
 /// `idefics bench`.
 struct BenchCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "bench", abstract: "Measure.")
+    static let configuration = CommandConfiguration(
+        commandName: "bench",
+        abstract: "Measure this machine's limits and how close the engine comes.",
+        discussion: """
+            Measures memory bandwidth and multiply-add rate, then the operations and parts of IDEFICS-9B with random \
+            weights, each between two measurements of its limit. Prints medians over the rounds. Takes up to 6 GB of \
+            memory and a few minutes; other work on the machine shows in the figures.
+            """
+    )
+
+    /// What to measure.
+    enum Part: String, ExpressibleByArgument, CaseIterable {
+        case kernels
+        case image
+        case all
+    }
+
+    @Argument(help: "What to measure: kernels, image (the whole vision tower) or all.")
+    var part = Part.all
+
+    @Option(help: "Rounds; medians are over these.")
+    var rounds = 5
+
+    @Option(help: "Threads. (default: the number of cores)")
+    var threads: Int?
+
+    @Option(help: "Memory to read for the bandwidth limit, in MiB; well above the last-level cache.")
+    var readMemory = 1024
+
+    @Option(help: "Only measurements whose name contains this text.")
+    var only: String?
+
+    @Flag(help: "Write one JSON object instead of a table.")
+    var json = false
+
+    func validate() throws {
+        guard 1...1000 ~= rounds else { throw ValidationError("--rounds \(rounds): must be 1 to 1000") }
+        guard 16...65_536 ~= readMemory else {
+            throw ValidationError("--read-memory \(readMemory): must be 16 to 65536")
+        }
+        if let threads, !(1...256 ~= threads) { throw ValidationError("--threads \(threads): must be 1 to 256") }
+    }
+
+    private struct Report: Encodable {
+        let instructionSet: String
+        let threads: Int
+        let rounds: Int
+        let limits: LimitResult
+        let results: [MeasurementResult]
+    }
+
+    func run() async throws {
+        if let threads { Engine.threadCount = threads }
+        let groups: [() -> [Measurement]] = [
+            { part == .image ? [] : KernelMeasurements.all() },
+            { part == .kernels ? [] : [ModelMeasurements.image(.f32)] },
+            { part == .kernels ? [] : [ModelMeasurements.image(.bf16)] },
+        ]
+        let run = MeasurementRun(rounds: rounds, readBuffer: RandomWeights(.f32).tensor([readMemory << 18]))
+        var limits: [LimitResult] = []
+        var results: [MeasurementResult] = []
+        for group in groups {  // one group's weights in memory at a time
+            let chosen = group().filter { only == nil || $0.name.contains(only ?? "") }
+            guard !chosen.isEmpty else { continue }
+            let (groupLimits, groupResults) = try run(chosen) { Terminal.transient($0) }
+            limits.append(groupLimits)
+            results += groupResults
+        }
+        Terminal.transient("")
+        guard let first = limits.first else {
+            throw ValidationError("--only \(only ?? ""): no measurement has that name")
+        }
+        let report = Report(
+            instructionSet: Engine.instructionSet,
+            threads: Engine.threadCount,
+            rounds: rounds,
+            limits: first,
+            results: results
+        )
+        if json { try Terminal.writeJSON(report, isPretty: true) } else { write(report) }
+    }
+
+    private func write(_ report: Report) {
+        func giga(_ rate: Double, digits: Int) -> String { Format.number(rate / 1e9, digits: digits) }
+        let rows = report.results.map { result in
+            [
+                result.name,
+                "\(Format.number(result.seconds * 1000, digits: result.seconds < 0.01 ? 3 : 1)) ms",
+                result.bound == .memory
+                    ? "\(giga(result.rate, digits: 1)) GB/s" : "\(giga(result.rate, digits: 0)) GFLOP/s",
+                "\(Format.number(result.shareOfLimit * 100, digits: 0)) %",
+            ]
+        }
+        Terminal.write(
+            """
+            \(report.instructionSet), \(report.threads) threads, medians of \(report.rounds) rounds
+            limits: memory read \(giga(report.limits.memoryReadBytesPerSecond, digits: 1)) GB/s, \
+            f32 multiply-add \(giga(report.limits.multiplyAddPerSecond, digits: 0)) GFLOP/s
+
+            \(Format.table(["", "time", "rate", "of limit"], rows))
+
+            """
+        )
+    }
 }

@@ -33,6 +33,11 @@ enum Terminal {
         FileHandle.standardError.write(Data(text.utf8))
     }
 
+    /// Shows `text` in place of what it showed before; on a terminal only.
+    static func transient(_ text: String) {
+        if isErrorInteractive { status("\r\u{1B}[K\(text)") }
+    }
+
     /// Writes `value` to standard output as one line of JSON with sorted keys.
     static func writeJSON(_ value: some Encodable, isPretty: Bool = false) throws {
         let encoder = JSONEncoder()

@@ -1,0 +1,85 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Idefics
+import IdeficsNN
+import IdeficsTensor
+
+/// The operations that decide the speed of a model, at IDEFICS-9B's sizes.
+enum KernelMeasurements {
+    /// Products of one row with a weight: the work of generating a token. Each run streams over
+    /// weights that no cache holds.
+    static func matvec(_ dtype: DType) -> Measurement {
+        let random = RandomWeights(dtype)
+        let weights = (0..<(dtype == .f32 ? 8 : 16)).map { _ in random.tensor([11_008, 4096]) }
+        let x = RandomWeights(.f32).tensor([1, 4096])
+        return Measurement(
+            name: "matvec 11008 × 4096, \(dtype)",
+            bound: .memory,
+            work: Double(weights.reduce(0) { $0 + $1.byteCount })
+        ) {
+            for weight in weights { _ = linear(x, LinearProduct(weight)) }
+        }
+    }
+
+    /// Products of `rows` rows with a weight: the work of reading a prompt or an image.
+    static func gemm(rows: Int, outFeatures: Int, inFeatures: Int, _ dtype: DType) -> Measurement {
+        let weight = RandomWeights(dtype).tensor([outFeatures, inFeatures])
+        let x = RandomWeights(.f32).tensor([rows, inFeatures])
+        return Measurement(
+            name: "gemm \(rows) × \(outFeatures) × \(inFeatures), \(dtype)",
+            bound: .compute,
+            work: 2 * Double(rows) * Double(outFeatures) * Double(inFeatures)
+        ) {
+            _ = linear(x, LinearProduct(weight))
+        }
+    }
+
+    /// Attention of `queries` tokens over `keys`, causal when there are as many keys.
+    static func attention(
+        _ name: String,
+        queries: Int,
+        keys: Int,
+        heads: Int,
+        headDim: Int,
+        isCausal: Bool
+    ) -> Measurement {
+        let random = RandomWeights(.f32)
+        let width = heads * headDim
+        let q = random.tensor([queries, width])
+        var cache = KVCache(layerCount: 1, width: width)
+        cache.reserve(keys)
+        cache.write(layer: 0, k: random.tensor([keys, width]), v: random.tensor([keys, width]))
+        let segment = AttentionSegment(
+            queries: 0..<queries,
+            pages: cache.pages(layer: 0),
+            keyCount: keys,
+            causalPast: isCausal ? keys - queries : nil
+        )
+        let isMemoryBound = queries == 1
+        let pairs = isCausal && queries > 1 ? Double(queries) * Double(keys) / 2 : Double(queries) * Double(keys)
+        let operations = 4 * pairs * Double(width)
+        let bytes = Double(keys * width * 2 * 4)
+        return Measurement(
+            name: "attention \(name): \(queries) × \(keys), \(heads) heads of \(headDim)",
+            bound: isMemoryBound ? .memory : .compute,
+            work: isMemoryBound ? bytes : operations
+        ) {
+            _ = IdeficsTensor.attention(q, [segment], heads: heads, kvHeads: heads, scale: 0.1)
+        }
+    }
+
+    /// All of them.
+    static func all() -> [Measurement] {
+        [matvec(.bf16), matvec(.f32)]
+            + [DType.f32, .bf16, .f16].map { gemm(rows: 128, outFeatures: 4096, inFeatures: 4096, $0) }
+            + [DType.f32, .bf16].map { gemm(rows: 512, outFeatures: 11_008, inFeatures: 4096, $0) }
+            + [DType.f32, .bf16].map { gemm(rows: 257, outFeatures: 5120, inFeatures: 1280, $0) }
+            + [gemm(rows: 16, outFeatures: 11_008, inFeatures: 4096, .bf16)]
+            + [
+                attention("vision", queries: 257, keys: 257, heads: 16, headDim: 80, isCausal: false),
+                attention("prefill", queries: 512, keys: 512, heads: 32, headDim: 128, isCausal: true),
+                attention("decode", queries: 1, keys: 16_384, heads: 32, headDim: 128, isCausal: true),
+            ]
+    }
+}

@@ -1,0 +1,114 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Idefics
+import IdeficsTensor
+
+/// One thing to measure against a limit of the machine.
+struct Measurement {
+    /// Which limit bounds it.
+    enum Bound: String, Encodable {
+        /// Bytes read from main memory a second.
+        case memory
+        /// f32 multiply-adds a second.
+        case compute
+    }
+
+    let name: String
+    let bound: Bound
+    /// Bytes or f32 operations of one run.
+    let work: Double
+    /// Runs it once.
+    let run: () throws -> Void
+}
+
+/// What was measured, medians over the rounds.
+struct MeasurementResult: Encodable {
+    let name: String
+    let bound: Measurement.Bound
+    /// Seconds of one run.
+    let seconds: Double
+    /// Bytes or operations a second.
+    let rate: Double
+    /// The rate as a share of the limit of the same round.
+    let shareOfLimit: Double
+}
+
+/// The limits, medians over the rounds.
+struct LimitResult: Encodable {
+    let memoryReadBytesPerSecond: Double
+    let multiplyAddPerSecond: Double
+}
+
+/// Measures limits and operations in turns, so that a machine whose clock drifts still gives honest ratios.
+struct MeasurementRun {
+    let rounds: Int
+    /// Memory for the read limit, much larger than the caches.
+    let readBuffer: Tensor
+
+    /// Runs all measurements `rounds` times in turn; each is between two measurements of its limit.
+    func callAsFunction(
+        _ measurements: [Measurement],
+        progress: (String) -> Void
+    ) throws -> (limits: LimitResult, results: [MeasurementResult]) {
+        var samples: [[(seconds: Double, share: Double)]] = measurements.map { _ in [] }
+        var memoryLimits: [Double] = []
+        var computeLimits: [Double] = []
+        for round in 0...rounds {  // round 0 warms up
+            for (index, measurement) in measurements.enumerated() {
+                progress("round \(round) of \(rounds): \(measurement.name)")
+                let before = limit(measurement.bound)
+                let seconds = try Self.time(measurement.run)
+                let limit = (before + self.limit(measurement.bound)) / 2
+                if round == 0 { continue }
+                samples[index].append((seconds, measurement.work / seconds / limit))
+                if measurement.bound == .memory { memoryLimits.append(limit) } else { computeLimits.append(limit) }
+            }
+        }
+        let results = zip(measurements, samples).map { measurement, samples in
+            let seconds = samples.map(\.seconds).median
+            return MeasurementResult(
+                name: measurement.name,
+                bound: measurement.bound,
+                seconds: seconds,
+                rate: measurement.work / seconds,
+                shareOfLimit: samples.map(\.share).median
+            )
+        }
+        let limits = LimitResult(
+            memoryReadBytesPerSecond: memoryLimits.isEmpty ? limit(.memory) : memoryLimits.median,
+            multiplyAddPerSecond: computeLimits.isEmpty ? limit(.compute) : computeLimits.median
+        )
+        return (limits, results)
+    }
+
+    private func limit(_ bound: Measurement.Bound) -> Double {
+        switch bound {
+        case .memory: EngineLimits.memoryReadRate(readBuffer)
+        case .compute: EngineLimits.multiplyAddRate()
+        }
+    }
+
+    /// Seconds of one run; short ones are repeated for at least 50 ms.
+    private static func time(_ run: () throws -> Void) rethrows -> Double {
+        let clock = ContinuousClock()
+        var count = 0
+        let start = clock.now
+        var elapsed = 0.0
+        repeat {
+            try run()
+            count += 1
+            elapsed = (clock.now - start) / .seconds(1)
+        } while elapsed < 0.05
+        return elapsed / Double(count)
+    }
+}
+
+extension [Double] {
+    /// The middle value, or the mean of the two in the middle; 0 when empty.
+    var median: Double {
+        let sorted = sorted()
+        guard !isEmpty else { return 0 }
+        return count % 2 == 1 ? sorted[count / 2] : (sorted[count / 2 - 1] + sorted[count / 2]) / 2
+    }
+}

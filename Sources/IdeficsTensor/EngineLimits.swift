@@ -1,0 +1,29 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CIdeficsKernels
+
+/// What this machine can do at best, measured, for comparison with what the operations reach.
+public enum EngineLimits {
+    /// Bytes a second that all threads together read from main memory.
+    ///
+    /// - Parameter buffer: memory much larger than the caches; it is read once.
+    public static func memoryReadRate(_ buffer: Tensor) -> Double {
+        let clock = ContinuousClock()
+        var value: UInt64 = 0
+        let time = clock.measure {
+            buffer.withUnsafeBytes { value = idf_limit_read($0.baseAddress ?? buffer.bytes, $0.count) }
+        }
+        withExtendedLifetime(value) {}
+        return Double(buffer.byteCount) / (time / .seconds(1))
+    }
+
+    /// f32 operations a second of all threads together, a fused multiply-add counting two.
+    ///
+    /// - Parameter iterations: steps for each thread; a million take some 20 ms.
+    public static func multiplyAddRate(iterations: Int = 2_000_000) -> Double {
+        var operations = 0.0
+        let time = ContinuousClock().measure { operations = idf_limit_fma(Int64(iterations)) }
+        return operations / (time / .seconds(1))
+    }
+}

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Copyright 2026 the idefics-swift authors
+# SPDX-License-Identifier: Apache-2.0
+#
+# Everything that must hold: format, all tests in release, parsers under the address sanitizer, concurrency under the
+# thread sanitizer, arm64 kernels under an emulator, the snippet of the README.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+step() { printf '\n== %s (%s s)\n' "$1" "$SECONDS"; }
+
+step "format"
+swift format lint --strict --recursive Package.swift Sources Tests Snippets
+
+step "tests"
+swift build -c release --build-tests
+swift test -c release --skip-build
+
+step "snippet"
+swift run -c release Generate Tests/Fixtures/f7-e2e docs/images/cat.jpg >/dev/null
+
+step "arm64 kernels"
+Tools/test-arm64.sh
+
+step "address sanitizer: whatever reads files, pictures and pages"
+swift test --scratch-path .build-asan --sanitize=address \
+    --filter 'IdeficsCheckpointsTests|IdeficsTokenizersTests|IdeficsImagesTests|CIdeficsKernelsTests|IdeficsTensorTests'
+
+step "thread sanitizer: pool, downloads, streams"
+swift test --scratch-path .build-tsan --sanitize=thread \
+    --filter 'CIdeficsKernelsTests.*[Pp]ool|IdeficsNetworkTests|IdeficsHubTests|EndToEndTests|GenerationInvarianceTests'
+
+step "done"
