@@ -6,7 +6,7 @@
 /// Immutable, so it can be used from many threads at once. Text goes through these steps, each as in the tokenizers
 /// library: cut out added tokens, normalise what is between them, cut it into words, merge each word, add bos/eos.
 public final class BPETokenizer: Tokenizer {
-    /// Replaces nothing by nothing if the file names no decoder.
+    /// How tokens become text; streaming uses it too.
     let decoder: TokenDecoder
     private let model: BytePairModel
     private let normalizer: Normalizer

@@ -25,6 +25,7 @@ struct BytePairModel: Sendable {
     /// A word that is a piece as a whole needs no merging.
     var ignoresMerges = false
     /// Characters that are no pieces but take part in merges; their symbols follow the vocabulary's.
+    ///
     /// Only SentencePiece models have them.
     var virtualCharacters: [[UInt8]] = []
     var virtualSymbols: [[UInt8]: UInt32] = [:]

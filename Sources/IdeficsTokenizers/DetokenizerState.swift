@@ -8,7 +8,9 @@ struct DetokenizerState: Sendable {
     private let decoder: TokenDecoder
     private var isFirst = true
     private var repairer = UTF8Repairer()
-    /// Bytes of a run of byte tokens. tokenizers decides about the run as a whole: either all of it is
+    /// Bytes of a run of byte tokens.
+    ///
+    /// tokenizers decides about the run as a whole: either all of it is
     /// well-formed, or every byte becomes U+FFFD. So nothing of it is certain before it ends.
     private var byteRun: [UInt8] = []
     /// How many leading characters may yet be stripped.
@@ -31,12 +33,12 @@ struct DetokenizerState: Sendable {
             return
         }
         var text = piece
-        for replacement in decoder.replacements {
+        for replacement in decoder.replacements where text.contains(replacement.pattern[0]) {
             text = Array(text).replacing(replacement.pattern, with: replacement.content)[...]
         }
         if let metaspace = decoder.metaspace {
             let space: [UInt8] = isFirst && metaspace.dropsFirst ? [] : [UInt8(ascii: " ")]
-            text = Array(text).replacing(metaspace.replacement, with: space)[...]
+            text = Array(text).replacing(metaspace.mark, with: space)[...]
         }
         if decoder.byteFallback, let byte = BytePairModel.byte(ofPiece: text) {
             byteRun.append(byte)

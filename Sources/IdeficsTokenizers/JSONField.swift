@@ -17,7 +17,9 @@ struct JSONField {
 
     // MARK: - Children
 
-    /// The member named `key`; nil if it is absent, null, or this is no object. The last one counts, as in serde.
+    /// The member named `key`; nil if it is absent, null, or this is no object.
+    ///
+    /// Of several with this name the last one counts.
     subscript(key: String) -> JSONField? {
         guard isObject else { return nil }
         var found: Int?

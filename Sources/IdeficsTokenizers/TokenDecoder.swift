@@ -10,6 +10,12 @@ struct TokenDecoder: Sendable, Equatable {
         var stop: Int
     }
 
+    /// A mark that becomes a space, in the first token nothing if `dropsFirst`.
+    struct Metaspace: Sendable, Equatable {
+        var mark: [UInt8]
+        var dropsFirst: Bool
+    }
+
     /// A replacement inside each token.
     struct Replacement: Sendable, Equatable {
         var pattern: [UInt8]
@@ -19,16 +25,8 @@ struct TokenDecoder: Sendable, Equatable {
     /// Tokens are bytes in GPT-2's alphabet; nothing else then applies.
     var isByteLevel = false
     var replacements: [Replacement] = []
-    /// In the first token the mark vanishes instead of becoming a space.
-    var metaspace: (replacement: [UInt8], dropsFirst: Bool)? {
-        get { mark.map { ($0, dropsFirstMark) } }
-        set {
-            mark = newValue?.replacement
-            dropsFirstMark = newValue?.dropsFirst ?? false
-        }
-    }
-    private var mark: [UInt8]?
-    private var dropsFirstMark = false
+    /// SentencePiece's mark for a space, as Metaspace has it.
+    var metaspace: Metaspace?
     /// `<0x0A>` stands for a byte.
     var byteFallback = false
     var strip: Strip?
@@ -73,14 +71,16 @@ extension TokenDecoder {
             for element in try field.required("decoders").elements() { try append(element, &stage) }
         case "ByteLevel":
             try need(.tokens)
-            if !replacements.isEmpty || mark != nil { throw type.unsupported("decoder ByteLevel in this place") }
+            if !replacements.isEmpty || metaspace != nil { throw type.unsupported("decoder ByteLevel in this place") }
             isByteLevel = true
         case "Replace":
             try need(.tokens)
             let pattern = try field.required("pattern")
-            guard let text = pattern["String"] else { throw pattern.unsupported("a pattern that is no String") }
+            guard let text = pattern["String"], try !text.utf8().isEmpty else {
+                throw pattern.unsupported("a pattern that is no String")
+            }
             replacements.append(.init(pattern: try text.utf8(), content: try field.required("content").utf8()))
-            if mark != nil { throw type.unsupported("decoder Replace after Metaspace") }
+            if metaspace != nil { throw type.unsupported("decoder Replace after Metaspace") }
             var expansion = 1
             for step in replacements where expansion <= Normalizer.maximumExpansion {
                 expansion *= Normalizer.expansion(step.pattern, step.content)
@@ -90,9 +90,9 @@ extension TokenDecoder {
             }
         case "Metaspace":
             try need(.tokens)
-            if mark != nil { throw type.unsupported("a second decoder Metaspace") }
-            let metaspace = try MetaspaceField(field)
-            self.metaspace = (metaspace.replacement, metaspace.scheme != .never)
+            if metaspace != nil { throw type.unsupported("a second decoder Metaspace") }
+            let setting = try MetaspaceField(field)
+            metaspace = Metaspace(mark: setting.replacement, dropsFirst: setting.scheme != .never)
         case "ByteFallback":
             try need(.tokens)
             byteFallback = true

@@ -9,6 +9,7 @@ extension TokenizerDefinition {
     /// - Parameters:
     ///   - model: What the file says.
     ///   - isLegacy: A "▁" goes before every stretch of text between special tokens, not only before the first.
+    /// - Throws: `TokenizerError`.
     init(sentencePiece model: SentencePieceModel, isLegacy: Bool) throws {
         func refuse(_ field: String, _ name: String) -> TokenizerError {
             .unsupported(file: model.file, field: field, name: name)

@@ -4,6 +4,7 @@
 import Foundation
 import IdeficsTestSupport
 import IdeficsTokenizers
+import Synchronization
 
 /// What a reference did with some texts and ids (`Tools/make_golden_tokenizers.py`, `make_golden_processor.py`).
 struct Golden: Decodable, Sendable {
@@ -48,26 +49,34 @@ func same(_ left: String, _ right: String) -> Bool {
     left.utf8.elementsEqual(right.utf8)
 }
 
+/// Loaded once: in a debug build 32,000 pieces take a second.
+private let loaded = Mutex<[String: [any Tokenizer]]>([:])
+
 /// All tokenizer files of a fixture folder, through both formats where there are both.
 func tokenizers(_ folder: String) throws -> [any Tokenizer] {
     func bytes(_ name: String) throws -> [UInt8]? {
         let url = Fixtures.url("\(folder)/\(name)")
         return FileManager.default.fileExists(atPath: url.path) ? Array(try Data(contentsOf: url)) : nil
     }
-    return try [("tokenizer.json", true), ("tokenizer.model", false)].compactMap { name, isJSON in
-        try bytes(name).map {
-            try AutoTokenizer.from(
-                bytes: $0,
-                isJSON: isJSON,
-                tokenizerConfig: bytes("tokenizer_config.json"),
-                specialTokensMap: bytes("special_tokens_map.json"),
-                addedTokens: bytes("added_tokens.json")
-            )
+    return try loaded.withLock { loaded in
+        if let known = loaded[folder] { return known }
+        let new = try [("tokenizer.json", true), ("tokenizer.model", false)].compactMap { name, isJSON in
+            try bytes(name).map {
+                try AutoTokenizer.from(
+                    bytes: $0,
+                    isJSON: isJSON,
+                    tokenizerConfig: bytes("tokenizer_config.json"),
+                    specialTokensMap: bytes("special_tokens_map.json"),
+                    addedTokens: bytes("added_tokens.json")
+                )
+            }
         }
+        loaded[folder] = new
+        return new
     }
 }
 
-/// The chunks a stream of ids gives, put together; nil if a chunk is not what decoding it at once would contain.
+/// The chunks a stream of ids gives, put together.
 func streamed(_ ids: [Int], _ tokenizer: any Tokenizer, skipSpecialTokens: Bool) -> String {
     var detokenizer = StreamingDetokenizer(tokenizer: tokenizer, skipSpecialTokens: skipSpecialTokens)
     return ids.map { detokenizer.append($0) }.joined() + detokenizer.finish()
