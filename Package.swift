@@ -79,7 +79,12 @@ let package = Package(
             cSettings: cSettings
         ),
         .target(name: "IdeficsTestSupport", path: "Tests/IdeficsTestSupport", swiftSettings: swiftSettings),
-        .target(name: "IdeficsHTTPTestSupport", path: "Tests/IdeficsHTTPTestSupport", swiftSettings: swiftSettings),
+        .target(
+            name: "IdeficsHTTPTestSupport",
+            dependencies: ["IdeficsNetwork"],
+            path: "Tests/IdeficsHTTPTestSupport",
+            swiftSettings: swiftSettings
+        ),
         tests("CIdeficsKernels", ["CIdeficsConformance"]),
         tests("IdeficsTensor"),
         tests("IdeficsNN", ["IdeficsTensor"]),

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import IdeficsNetwork
-internal import Synchronization
 
 /// Brings single files of one commit into the cache.
 struct FileDownload: Sendable {
@@ -147,7 +146,7 @@ final class BlobSink: HTTPBodySink {
     private let expectedSize: Int64?
     private let limit: Int64
     private let progress: @Sendable (Int64) -> Void
-    private let written: Mutex<Int64>
+    private let written: Locked<Int64>
 
     /// A sink that goes on after the bytes already in the file at `path`.
     init(path: String, expectedSize: Int64?, limit: Int64, progress: @escaping @Sendable (Int64) -> Void) throws {
@@ -161,7 +160,7 @@ final class BlobSink: HTTPBodySink {
             try file.truncate(to: 0)
             size = 0
         }
-        written = Mutex(size)
+        written = Locked(size)
         progress(size)
     }
 

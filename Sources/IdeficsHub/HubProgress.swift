@@ -1,7 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Synchronization
+internal import IdeficsNetwork
 
 /// How far a download is.
 public struct HubProgress: Sendable, Equatable {
@@ -41,7 +41,7 @@ final class ProgressTracker: Sendable {
         var finished: Set<String> = []
     }
 
-    private let state = Mutex(State())
+    private let state = Locked(State())
     private let handler: @Sendable (HubProgress) -> Void
 
     init(_ handler: @escaping @Sendable (HubProgress) -> Void) { self.handler = handler }

@@ -1,8 +1,6 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Synchronization
-
 /// Writes a body to a file, continuing at an offset if the server lets it.
 final class FileSink: HTTPBodySink {
     private struct State {
@@ -13,7 +11,7 @@ final class FileSink: HTTPBodySink {
     private let file: FileWriter
     private let offset: Int64
     private let progress: HTTPClient.ProgressHandler?
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     /// A sink that writes to the file at `path` from `offset` on.
     init(path: String, resumeFrom offset: Int64, progress: HTTPClient.ProgressHandler?) throws {

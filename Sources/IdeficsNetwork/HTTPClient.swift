@@ -1,8 +1,6 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Synchronization
-
 #if canImport(FoundationEssentials)
 public import FoundationEssentials
 #else
@@ -32,7 +30,7 @@ public struct HTTPClient: Sendable {
 
     /// Handles with open connections, for the next request.
     private final class Pool: Sendable {
-        private let idle = Mutex<[CurlHandle]>([])
+        private let idle = Locked<[CurlHandle]>([])
 
         func take() throws -> CurlHandle {
             try idle.withLock { $0.popLast() } ?? CurlHandle()

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Foundation
-internal import Synchronization
+internal import IdeficsNetwork
 
 #if canImport(Glibc)
 internal import Glibc
@@ -79,7 +79,7 @@ private final class Core: Sendable {
         var isStopped = false
     }
 
-    let state = Mutex(State())
+    let state = Locked(State())
     let port: Int
     private let listener: Int32
     private let handler: TestServer.Handler
@@ -107,37 +107,42 @@ private final class Core: Sendable {
     }
 
     func stop() {
-        let open = state.withLock { state -> Set<Int32> in
-            guard !state.isStopped else { return [] }
+        // Shut down and close happen under the lock: a descriptor closed by its thread may belong to somebody else.
+        state.withLock { state in
+            guard !state.isStopped else { return }
             state.isStopped = true
-            return state.open
+            for descriptor in state.open { _ = shutdown(descriptor, Int32(SHUT_RDWR)) }
+            _ = shutdown(listener, Int32(SHUT_RDWR))
         }
-        // Only shut down here: each thread closes its own descriptor, so that none is reused under another thread.
-        for descriptor in open { _ = shutdown(descriptor, Int32(SHUT_RDWR)) }
-        _ = shutdown(listener, Int32(SHUT_RDWR))
     }
 
     func acceptLoop() {
         while true {
             let descriptor = accept(listener, nil, nil)
-            guard descriptor >= 0 else { break }
+            let code = errno
             let number = state.withLock { state -> Int? in
-                guard !state.isStopped else { return nil }
+                guard !state.isStopped, descriptor >= 0 else { return nil }
                 state.open.insert(descriptor)
                 state.connections += 1
                 return state.connections - 1
             }
             guard let number else {
-                close(descriptor)
+                if descriptor >= 0 { close(descriptor) }
+                if descriptor < 0, [EINTR, ECONNABORTED, EMFILE, ENFILE].contains(code) { continue }
                 break
             }
             Thread.detachNewThread { [self] in
                 serve(Connection(descriptor), number: number)
-                state.withLock { _ = $0.open.remove(descriptor) }
-                close(descriptor)
+                state.withLock {
+                    _ = $0.open.remove(descriptor)
+                    _ = close(descriptor)
+                }
             }
         }
-        close(listener)
+        state.withLock {
+            $0.isStopped = true
+            _ = close(listener)
+        }
     }
 
     private func serve(_ connection: Connection, number: Int) {

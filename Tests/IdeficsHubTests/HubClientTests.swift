@@ -4,7 +4,7 @@
 import Foundation
 import IdeficsHTTPTestSupport
 import IdeficsHub
-import Synchronization
+import IdeficsNetwork
 import Testing
 
 @Suite struct HubClientTests {
@@ -114,7 +114,7 @@ import Testing
 
     @Test func reportsProgress() async throws {
         let hub = try TestHub()
-        let seen = Mutex<[HubProgress]>([])
+        let seen = Locked<[HubProgress]>([])
         try await withFolder { cache in
             _ = try await hub.client(cache: cache).download(id: "org/tiny") { progress in
                 seen.withLock { $0.append(progress) }

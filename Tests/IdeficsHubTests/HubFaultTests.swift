@@ -5,7 +5,6 @@ import Foundation
 import IdeficsHTTPTestSupport
 import IdeficsHub
 import IdeficsNetwork
-import Synchronization
 import Testing
 
 private func isWeights(_ request: TestServer.Request) -> Bool { request.path.hasPrefix("/storage/") }
@@ -319,7 +318,7 @@ private func expectNoWeights(_ cache: URL) {
         }
         try await withFolder { cache in
             let client = try hub.client(cache: cache)
-            let arrived = Mutex<Int64>(0)
+            let arrived = Locked<Int64>(0)
             let task = Task {
                 try await client.download(id: "org/tiny") { progress in
                     if progress.file == "model.safetensors" { arrived.withLock { $0 = progress.fileCompletedBytes } }

@@ -5,7 +5,6 @@ import Foundation
 import IdeficsHTTPTestSupport
 import IdeficsHub
 import IdeficsNetwork
-import Synchronization
 
 /// A hub on this machine with one repository, `org/tiny`, and its storage at another origin.
 final class TestHub: Sendable {
@@ -49,8 +48,8 @@ final class TestHub: Sendable {
     func change(_ body: (inout Script) -> Void) { script.mutex.withLock { body(&$0) } }
 
     private final class Box: Sendable {
-        let mutex: Mutex<Script>
-        init(_ script: Script) { mutex = Mutex(script) }
+        let mutex: Locked<Script>
+        init(_ script: Script) { mutex = Locked(script) }
         var script: Script { mutex.withLock { $0 } }
     }
 

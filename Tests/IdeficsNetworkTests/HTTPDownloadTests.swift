@@ -4,7 +4,6 @@
 import Foundation
 import IdeficsHTTPTestSupport
 import IdeficsNetwork
-import Synchronization
 import Testing
 
 @Suite struct HTTPDownloadTests {
@@ -21,7 +20,7 @@ import Testing
 
     @Test func writesTheFileAndReportsProgress() async throws {
         let server = try TestServer { [content] in .file(content, for: $0) }
-        let seen = Mutex<[Int64]>([])
+        let seen = Locked<[Int64]>([])
         try await withFile { path in
             try await client.download(url: server.url("/f"), to: path) { done, total in
                 #expect(total == 300_000)
