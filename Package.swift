@@ -103,7 +103,7 @@ let package = Package(
         ),
         .testTarget(
             name: "IdeficsCLITests",
-            dependencies: ["IdeficsCLI", "IdeficsTestSupport"],
+            dependencies: ["IdeficsCLI", "IdeficsTestSupport", "IdeficsCheckpoints", "IdeficsTensor"],
             swiftSettings: swiftSettings
         ),
     ],

@@ -1,7 +1,11 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+#if canImport(FoundationEssentials)
 public import FoundationEssentials
+#else
+public import Foundation
+#endif
 
 #if canImport(Glibc)
 import Glibc
@@ -25,7 +29,7 @@ public final class MappedFile: Sendable {
     /// - Throws: `TensorError.file` when it cannot be opened, is not a regular file, or cannot be mapped.
     public init(_ url: URL) throws {
         self.url = url
-        let descriptor = open(url.path, O_RDONLY | O_CLOEXEC)
+        let descriptor = open(url.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)  // a pipe without a writer must not block
         guard descriptor >= 0 else { throw TensorError.file(path: url.path, reason: systemMessage()) }
         defer { close(descriptor) }
         var status = stat()

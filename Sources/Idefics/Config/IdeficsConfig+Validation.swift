@@ -21,7 +21,7 @@ extension IdeficsConfig {
     func validate() throws {
         let sizes = [
             ("vocab_size", vocabSize), ("hidden_size", hiddenSize), ("intermediate_size", intermediateSize),
-            ("num_hidden_layers", numHiddenLayers), ("num_attention_heads", numAttentionHeads),
+            ("num_attention_heads", numAttentionHeads),
             ("num_key_value_heads", numKeyValueHeads), ("cross_layer_interval", crossLayerInterval),
             ("vision_config.embed_dim", visionConfig.embedDim), ("vision_config.image_size", visionConfig.imageSize),
             ("vision_config.patch_size", visionConfig.patchSize),
@@ -35,12 +35,13 @@ extension IdeficsConfig {
             // The upper bound keeps every product of sizes far from overflow.
             guard 1...(1 << 20) ~= value else { throw ConfigProblem(key, "\(value) is not in 1...1048576") }
         }
-        for (key, value) in [
-            ("additional_vocab_size", additionalVocabSize),
-            ("vision_config.num_hidden_layers", visionConfig.numHiddenLayers),
-            ("perceiver_config.resampler_depth", perceiverConfig.resamplerDepth),
+        for (key, value, limit) in [
+            ("num_hidden_layers", numHiddenLayers, 4096),
+            ("vision_config.num_hidden_layers", visionConfig.numHiddenLayers, 4096),
+            ("perceiver_config.resampler_depth", perceiverConfig.resamplerDepth, 4096),
+            ("additional_vocab_size", additionalVocabSize, 1 << 20),
         ] {
-            guard 0...(1 << 20) ~= value else { throw ConfigProblem(key, "\(value) is not in 0...1048576") }
+            guard 0...limit ~= value else { throw ConfigProblem(key, "\(value) is not in 0...\(limit)") }
         }
         guard hiddenSize % numAttentionHeads == 0, headDim % 2 == 0 else {
             throw ConfigProblem(
@@ -128,5 +129,8 @@ func decodeJSON<Value: Decodable>(_ type: Value.Type, from url: URL) throws -> V
         throw failure(context.codingPath, context.debugDescription)
     } catch let problem as ConfigProblem {
         throw IdeficsError.config(file: url.path, key: problem.key, reason: problem.reason)
+    } catch {
+        // Foundation's decoder has errors of its own, for numbers out of range for instance.
+        throw failure([], "cannot be decoded: \(error)")
     }
 }

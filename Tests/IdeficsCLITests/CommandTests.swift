@@ -1,0 +1,228 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import IdeficsCheckpoints
+import IdeficsTensor
+import IdeficsTestSupport
+import Testing
+
+/// The commands as a user runs them.
+@Suite struct CommandTests {
+    func golden(_ path: String) throws -> [String: Any] {
+        try #require(JSONSerialization.jsonObject(with: Fixtures.data(path)) as? [String: Any])
+    }
+
+    @Test(arguments: ["generate", "chat", "score", "forward", "process", "tokenize", "download", "inspect", "bench"])
+    func everyCommandHasHelp(command: String) throws {
+        let run = try CommandRun([command, "--help"])
+        #expect(run.status == 0)
+        #expect(run.output.contains("USAGE: idefics \(command)"))
+        #expect(run.output.contains("OVERVIEW:"))
+    }
+
+    /// Pictures and texts in the order given: the reference's documentation example, token for token.
+    @Test func generateKeepsTheOrderOfItsArguments() throws {
+        let run = try CommandRun([
+            "generate", "--model", tinyModel, "User:", "--image", picture("rgb.png"),
+            "Describe this image.\nAssistant: An image of two kittens in grass.\n", "User:",
+            "--image=\(picture("photo_420.jpg"))", "Describe this image.\nAssistant:", "--max-new-tokens", "16",
+            "--bad-words-ids", "[[501],[500]]", "--eos-token-id", "502,2", "--json",
+        ])
+        #expect(run.status == 0, "\(run.errors)")
+        let report = try #require(run.json() as? [String: Any])
+        let results = try #require(report["results"] as? [[String: Any]])
+        let expected = try #require(golden("f7-e2e/golden/golden.json")["docs_example"] as? [String: Any])
+        #expect(results[0]["text"] as? String == (expected["greedy_new_text"] as? [String])?[0])
+        let row = try #require((expected["greedy"] as? [[Int]])?[0])
+        #expect(results[0]["token_ids"] as? [Int] == Array(row.suffix(16)))
+        #expect(results[0]["prompt_token_count"] as? Int == row.count - 16)
+    }
+
+    @Test func generateStreamsTextAndSummarizesOnStandardError() throws {
+        let run = try CommandRun(["generate", "--model", tinyModel, "Hello", "--max-new-tokens", "4"])
+        #expect(run.status == 0)
+        #expect(!run.output.isEmpty && run.output.hasSuffix("\n"))
+        #expect(run.errors.contains("tokens/s"))
+    }
+
+    @Test func generateTakesAFileOfPrompts() throws {
+        let folder = try TemporaryFolder()
+        try FileManager.default.copyItem(atPath: picture("rgb.png"), toPath: folder.path("a.png"))
+        let lines = """
+            ["User:", {"image": "a.png"}, "What is it?"]
+
+            [{"text": "Just text."}]
+            """
+        try Data(lines.utf8).write(to: folder.url.appending(path: "p.jsonl"))
+        let arguments = ["--model", tinyModel, "--max-new-tokens", "5", "--json", "--seed", "3"]
+        let run = try CommandRun(["generate", "--prompts", folder.path("p.jsonl")] + arguments)
+        #expect(run.status == 0, "\(run.errors)")
+        let results = try #require((run.json() as? [String: Any])?["results"] as? [[String: Any]])
+        #expect(results.map { $0["prompt_index"] as? Int } == [0, 1])
+        let single = try CommandRun(["generate", "Just text."] + arguments)
+        let alone = try #require((single.json() as? [String: Any])?["results"] as? [[String: Any]])
+        #expect(alone[0]["token_ids"] as? [Int] == results[1]["token_ids"] as? [Int])
+    }
+
+    /// process → forward and generate --inputs: the tensors of the reference, then its logits and sequences.
+    @Test func tensorsThroughFiles() throws {
+        let folder = try TemporaryFolder()
+        let items: [Any] = ["User:", ["image": picture("rgb.png")], "Hi"]
+        try JSONSerialization.data(withJSONObject: items).write(to: folder.url.appending(path: "p.jsonl"))
+        let processed = try CommandRun([
+            "process", "--model", tinyModel, "--prompts", folder.path("p.jsonl"), "--output",
+            folder.path("in.safetensors"),
+            "--image-size", "56",
+        ])
+        #expect(processed.status == 0, "\(processed.errors)")
+        let inputs = try SafetensorsFile(folder.url.appending(path: "in.safetensors"))
+        #expect(inputs.tensorNames == ["attention_mask", "image_attention_mask", "input_ids", "pixel_values"])
+        #expect(try inputs.tensor(named: "input_ids").intArray() == [1, 325, 469, 500, 501, 500, 456, 75, 460])
+        #expect(try inputs.tensor(named: "pixel_values").shape == [1, 1, 3, 56, 56])
+        let forward = try CommandRun([
+            "forward", "--model", tinyModel, "--inputs", folder.path("in.safetensors"), "--output",
+            folder.path("out.safetensors"),
+        ])
+        #expect(forward.status == 0, "\(forward.errors)")
+        let outputs = try SafetensorsFile(folder.url.appending(path: "out.safetensors"))
+        #expect(try outputs.tensor(named: "logits").shape == [1, 9, 503])
+        #expect(try outputs.tensor(named: "image_hidden_states").shape == [1, 1, 5, 24])
+        let generated = try CommandRun([
+            "generate", "--model", tinyModel, "--inputs", folder.path("in.safetensors"), "--json", "--num-beams", "3",
+            "--num-return-sequences", "2", "--max-new-tokens", "6",
+        ])
+        let report = try #require(generated.json() as? [String: Any])
+        let sequences = try #require(report["sequences"] as? [[Int]])
+        #expect(sequences.count == 2)
+        #expect(sequences[0].prefix(9) == [1, 325, 469, 500, 501, 500, 456, 75, 460])
+    }
+
+    @Test func forwardGivesTheReferencesLogits() throws {
+        let folder = try TemporaryFolder()
+        let golden = try SafetensorsFile(Fixtures.url("f1-resampler-qk/golden/pad3.safetensors"))
+
+        let names = ["input_ids", "attention_mask", "image_attention_mask", "pixel_values"]
+        try SafetensorsWriter.write(
+            Dictionary(uniqueKeysWithValues: names.map { ($0, try golden.tensor(named: "in.\($0)")) }),
+            to: folder.url.appending(path: "in.safetensors")
+        )
+        let run = try CommandRun([
+            "forward", "--model", Fixtures.url("f1-resampler-qk").path, "--inputs", folder.path("in.safetensors"),
+            "--output", folder.path("out.safetensors"), "--threads", "1",
+        ])
+        #expect(run.status == 0, "\(run.errors)")
+        let found = try SafetensorsFile(folder.url.appending(path: "out.safetensors")).tensor(named: "logits")
+            .floatArray()
+        let expected = try golden.tensor(named: "logits").floatArray()
+        let mask = try #require(golden.tensor(named: "in.attention_mask").intArray())
+        let width = expected.count / mask.count
+        for row in mask.indices where mask[row] != 0 {
+            for column in 0..<width {
+                #expect(abs(found[row * width + column] - expected[row * width + column]) <= 1e-4)
+            }
+        }
+    }
+
+    @Test func tokenizeBothWays() throws {
+        let texts = ["User:", "Hello world", ""]
+        let encoded = try CommandRun(["tokenize", "--model", tinyModel], input: texts.joined(separator: "\n") + "\n")
+        #expect(encoded.status == 0)
+        let lines = encoded.output.split(separator: "\n", omittingEmptySubsequences: true)
+        #expect(lines[0] == "[325,469]")
+        #expect(lines[1] == "[456,75,457,470,278,343,462,349]")
+        #expect(lines[2] == "[]")
+        let decoded = try CommandRun(["tokenize", "--model", tinyModel, "--decode"], input: encoded.output)
+        #expect(decoded.output == "\"User:\"\n\"Hello world\"\n\"\"\n")
+    }
+
+    @Test func scoreRanksContinuations() throws {
+        let run = try CommandRun([
+            "score", "--model", tinyModel, "--image", picture("rgb.png"), "Is it?", "--continuation", " yes",
+            "--continuation", " no", "--json",
+        ])
+        #expect(run.status == 0, "\(run.errors)")
+        let scores = try #require((run.json() as? [String: Any])?["scores"] as? [[String: Any]])
+        #expect(scores.map { $0["continuation"] as? String } == [" yes", " no"])
+        for score in scores {
+            let tokens = try #require(score["token_log_probs"] as? [Double])
+            let sum = try #require(score["log_prob"] as? Double)
+            #expect(abs(tokens.reduce(0, +) - sum) < 1e-4)
+            #expect(tokens.allSatisfy { $0 < 0 })
+        }
+    }
+
+    @Test func chatAnswersEachLine() throws {
+        let input =
+            "What is this?\n/image \(picture("photo_420.jpg"))\nAnd this?\n/nonsense\n/reset\n/quit\nnever read\n"
+        let run = try CommandRun(
+            ["chat", "--model", tinyModel, "--image", picture("rgb.png"), "--max-new-tokens", "4", "--json"],
+            input: input
+        )
+        #expect(run.status == 0)
+        #expect(run.output.split(separator: "\n").count == 2)
+        #expect(run.errors.contains("unknown command /nonsense"))
+    }
+
+    @Test func chatGoesOnAfterAPictureThatIsNotThere() throws {
+        let run = try CommandRun(
+            ["chat", "--model", tinyModel, "--max-new-tokens", "2", "--json"],
+            input: "/image /nonexistent.png\nlook\n/reset\nhello\n"
+        )
+        #expect(run.status == 0)
+        #expect(run.errors.contains("/nonexistent.png"))
+        #expect(run.output.split(separator: "\n").count == 1)
+    }
+
+    @Test func inspectTellsWhatDoesNotFit() throws {
+        let whole = try CommandRun(["inspect", "--model", tinyModel, "--json", "--tensors"])
+        #expect(whole.status == 0)
+        let report = try #require(whole.json() as? [String: Any])
+        #expect(report["tensor_count"] as? Int == 128)
+        #expect((report["tensors"] as? [Any])?.count == 128)
+        let folder = try TemporaryFolder()
+        var config = try golden("f1-resampler-qk/config.json")
+        config["hidden_size"] = 40
+        config["num_hidden_layers"] = 6
+        try JSONSerialization.data(withJSONObject: config).write(to: folder.url.appending(path: "config.json"))
+        try FileManager.default.copyItem(
+            at: Fixtures.url("f1-resampler-qk/model.safetensors"),
+            to: folder.url.appending(path: "model.safetensors")
+        )
+        let broken = try CommandRun(["inspect", "--model", folder.url.path])
+        #expect(broken.status == 1)
+        #expect(broken.output.contains("model.layers.5.self_attn.q_proj.weight"))
+        #expect(broken.output.contains("model.norm.weight"))
+    }
+
+    @Test(arguments: [
+        (["generate", "--model", "/nonexistent/model", "x"], "/nonexistent/model"),
+        (["generate", "--model", "x"], "texts and pictures"),
+        (["generate", "--model", tinyModel, "x", "--top-p", "2", "--do-sample"], "top_p"),
+        (["generate", "--model", tinyModel, "x", "--bad-words-ids", "[1]"], "--bad-words-ids"),
+        (["generate", "--model", tinyModel, "x", "--eos-token-id", "a"], "--eos-token-id"),
+        (["generate", "--model", tinyModel, "x", "--threads", "0"], "--threads"),
+        (["generate", "--model", tinyModel, "x", "--image", "http://127.0.0.1:9/a.png"], "127.0.0.1"),
+        (["generate", "--model", tinyModel, "x", "--image", "/nonexistent.png"], "/nonexistent.png"),
+        (["process", "--model", tinyModel, "--prompts", "/nonexistent", "--output", "/tmp/x"], "/nonexistent"),
+        (["forward", "--model", tinyModel, "--inputs", "/dev/null", "--output", "/tmp/x"], "/dev/null"),
+    ])
+    func mistakesAreToldInOneLine(arguments: [String], named: String) throws {
+        let run = try CommandRun(arguments)
+        #expect(run.status != 0)
+        #expect(run.status < 128, "died of a signal")
+        #expect(run.errors.contains(named), "\(run.errors)")
+        #expect(run.output.isEmpty)
+    }
+
+    @Test func benchMeasuresOneThing() throws {
+        let run = try CommandRun([
+            "bench", "kernels", "--only", "attention vision", "--rounds", "1", "--read-memory", "16", "--json",
+        ])
+        #expect(run.status == 0, "\(run.errors)")
+        let report = try #require(run.json() as? [String: Any])
+        let results = try #require(report["results"] as? [[String: Any]])
+        #expect(results.count == 1)
+        #expect((results[0]["share_of_limit"] as? Double ?? 0) > 0)
+    }
+}
