@@ -10,6 +10,22 @@ static _Atomic(const idf_kernels *) current;
 static const idf_kernels *table(idf_isa isa) {
     switch (isa) {
     case IDF_ISA_REFERENCE: return &idf_kernels_reference;
+#if defined(__x86_64__)
+    case IDF_ISA_AVX2:
+        __builtin_cpu_init();
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c")
+                   ? &idf_kernels_avx2
+                   : NULL;
+    case IDF_ISA_AVX512:
+        __builtin_cpu_init();
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+                       table(IDF_ISA_AVX2) != NULL
+                   ? &idf_kernels_avx512
+                   : NULL;
+#elif defined(__aarch64__)
+    case IDF_ISA_NEON: return &idf_kernels_neon;
+#endif
     default: return NULL;
     }
 }

@@ -23,7 +23,7 @@ typedef struct idf_linear_kernels {
     int64_t tile_columns; ///< output features in a tile
     int64_t block_columns; ///< output features a task packs at most: block × depth floats stay in the L2 cache
     int64_t stream_rows;  ///< up to so many rows of x the weight is streamed, not packed
-    /// out [k][rows] = x [rows, k]; `rows` <= tile_rows. Writes up to 16 floats past the end.
+    /// out [k][rows] = x [rows, k]; `rows` <= tile_rows.
     void (*pack_x)(float *out, const float *x, int64_t ldx, int64_t rows, int64_t k);
     /// out [k][tile_columns] = weight [rows, k] with `k_total` between rows; missing rows become 0.
     void (*pack_weight)(float *out, const void *weight, idf_dtype dtype, int64_t k_total, int64_t rows, int64_t k);
@@ -43,23 +43,32 @@ typedef struct idf_attention_shape {
     float scale;
 } idf_attention_shape;
 
+enum {
+    IDF_ATTENTION_QUERIES = 128,   ///< queries of a task in the tiled form
+    IDF_ATTENTION_KEYS = 128,      ///< keys of a tile, and of a task in the streamed form
+    IDF_ATTENTION_HEADS = 32,      ///< heads of a task in the streamed form
+    IDF_ATTENTION_FEW_QUERIES = 6, ///< up to so many queries keys are streamed, not packed
+};
+
+/// Part of a segment that one task computes.
+typedef struct idf_attention_part {
+    const idf_attention_segment *segment;
+    int64_t query, query_end;
+    int64_t head, head_end;
+    int64_t key, key_end;
+    float *_Nullable partial; ///< streamed form: results of all heads for these keys; NULL: tiled form
+} idf_attention_part;
+
 /// The loops of attention over one part of a segment.
 typedef struct idf_attention_kernels {
-    /// Scratch floats `tiled` needs.
-    int64_t (*tiled_scratch)(int64_t head_dim);
-    /// Queries begin..<end of one head over all their keys; end − begin <= IDF_ATTENTION_QUERIES.
-    void (*tiled)(const idf_attention_shape *shape, const idf_attention_segment *segment, int64_t head, int64_t begin,
-                  int64_t end, float *scratch);
-    /// One query, heads begin..<end, keys first..<last (at most IDF_ATTENTION_KEYS): per head an output that is not yet
-    /// divided by the sum of weights (head_dim floats), the largest score and that sum, IDF_ATTENTION_PARTIAL apart.
-    void (*streamed)(const idf_attention_shape *shape, const idf_attention_segment *segment, int64_t query,
-                     int64_t head_begin, int64_t head_end, int64_t first, int64_t last, float *partial);
+    /// Scratch floats that either form needs.
+    int64_t (*scratch)(int64_t head_dim);
+    /// Several queries of one head over all their keys.
+    void (*tiled)(const idf_attention_shape *shape, const idf_attention_part *part, float *scratch);
+    /// One query, several heads, at most IDF_ATTENTION_KEYS keys. For each head, idf_attention_partial floats apart: the
+    /// output before division by the sum of weights (head_dim floats), the largest score, and that sum.
+    void (*streamed)(const idf_attention_shape *shape, const idf_attention_part *part, float *scratch);
 } idf_attention_kernels;
-
-enum {
-    IDF_ATTENTION_QUERIES = 128, ///< queries of a task in the tiled form
-    IDF_ATTENTION_KEYS = 128,    ///< keys of a task in the streamed form
-};
 
 /// Floats between the partial results of two heads.
 static inline int64_t idf_attention_partial(int64_t head_dim) { return (head_dim + 2 + 15) / 16 * 16; }

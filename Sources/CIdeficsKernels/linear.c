@@ -1,9 +1,162 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
+//
+// Few rows of x: the weight streams past them once. Many rows: x is packed once into panels of tile_rows, weight blocks
+// are packed by the task that uses them, and tiles of sums stay in registers. How the work is cut over threads never
+// changes a result: every sum runs over k in the same order, in pieces that depend on k alone.
 
 #include "kernels.h"
 
+enum {
+    DEPTH = 512,       ///< steps of k between visits to the product: a panel of x stays in the L1 cache
+    CHUNK_ROWS = 512,  ///< rows of x packed at a time
+    TASKS_PER_THREAD = 4,
+    STREAM_BYTES = 1 << 19, ///< weight bytes of a streaming task, so that page walks and prefetchers warm up
+};
+
+typedef struct context {
+    const idf_linear_kernels *kernels;
+    const idf_linear_job *jobs;
+    const float *x;
+    int64_t ldx, m, k;
+    int64_t first_row;         ///< of the jobs' rows, where this chunk of x begins
+    int64_t depth;             ///< at most DEPTH, the same for every piece of k but the last
+    int64_t block;             ///< output features of a task
+    int64_t row_groups, panels; ///< tasks that share a block; panels of x
+    float *packed;             ///< [k pieces][panels][steps][rows of the panel]
+} context;
+
+/// Blocks of `block` output features in a job.
+static int64_t blocks_of(const context *c, const idf_linear_job *job) { return idf_divide_up(job->n, c->block); }
+
+/// Finds the job that block `index` belongs to; *index becomes the block inside it.
+static const idf_linear_job *job_of(const context *c, int64_t *index) {
+    const idf_linear_job *job = c->jobs;
+    while (*index >= blocks_of(c, job)) *index -= blocks_of(c, job++);
+    return job;
+}
+
+/// First row of panel p: panels differ by one row at most, so none is nearly empty.
+static int64_t panel_begin(const context *c, int64_t p) { return c->m * p / c->panels; }
+
+static void finish_rows(const context *c, const idf_linear_job *job, int64_t begin, int64_t end, int64_t column,
+                        int64_t columns, const float *product, int64_t ld) {
+    for (int64_t row = begin; row < end; row++) {
+        c->kernels->finish(job, c->first_row + row, column, columns, product + (row - begin) * ld);
+    }
+}
+
+// MARK: - Few rows
+
+static void stream_task(void *argument, int64_t task, int thread) {
+    (void)thread;
+    const context *c = argument;
+    int64_t index = task;
+    const idf_linear_job *job = job_of(c, &index);
+    const int64_t column = index * c->block, columns = idf_min(c->block, job->n - column);
+    float *product = idf_scratch(IDF_SCRATCH_TASK, c->m * c->block);
+    const char *weight = (const char *)job->weight + (size_t)(column * c->k) * idf_dtype_size(job->dtype);
+    c->kernels->stream(product, c->block, weight, job->dtype, columns, c->x, c->ldx, c->m, c->k);
+    finish_rows(c, job, 0, c->m, column, columns, product, c->block);
+}
+
+// MARK: - Many rows
+
+static void pack_task(void *argument, int64_t panel, int thread) {
+    (void)thread;
+    const context *c = argument;
+    const int64_t begin = panel_begin(c, panel), rows = panel_begin(c, panel + 1) - begin;
+    for (int64_t step = 0; step < c->k; step += c->depth) {
+        const int64_t steps = idf_min(c->depth, c->k - step);
+        c->kernels->pack_x(c->packed + step * c->m + begin * steps, c->x + begin * c->ldx + step, c->ldx, rows, steps);
+    }
+}
+
+static void tile_task(void *argument, int64_t task, int thread) {
+    (void)thread;
+    const context *c = argument;
+    const idf_linear_kernels *kernels = c->kernels;
+    int64_t index = task / c->row_groups;
+    const int64_t group = task % c->row_groups;
+    const idf_linear_job *job = job_of(c, &index);
+    const int64_t column = index * c->block, columns = idf_min(c->block, job->n - column);
+    const int64_t panel_first = c->panels * group / c->row_groups, panel_last = c->panels * (group + 1) / c->row_groups;
+    const int64_t row_first = panel_begin(c, panel_first), row_last = panel_begin(c, panel_last);
+    const size_t element = idf_dtype_size(job->dtype);
+
+    float *weights = idf_scratch(IDF_SCRATCH_TASK, c->block * (c->depth + row_last - row_first));
+    float *product = weights + c->block * c->depth;
+    for (int64_t step = 0; step < c->k; step += c->depth) {
+        const int64_t steps = idf_min(c->depth, c->k - step);
+        for (int64_t j = 0; j < columns; j += kernels->tile_columns) {
+            const char *weight = (const char *)job->weight + (size_t)((column + j) * c->k + step) * element;
+            kernels->pack_weight(weights + j * steps, weight, job->dtype, c->k, idf_min(kernels->tile_columns, columns - j),
+                                 steps);
+        }
+        for (int64_t panel = panel_first; panel < panel_last; panel++) {
+            const int64_t begin = panel_begin(c, panel), rows = panel_begin(c, panel + 1) - begin;
+            float *out = product + (begin - row_first) * c->block;
+            for (int64_t j = 0; j < columns; j += kernels->tile_columns) {
+                kernels->tile(out + j, c->block, c->packed + step * c->m + begin * steps, weights + j * steps, rows, steps,
+                              step > 0);
+            }
+            if (step + steps == c->k) finish_rows(c, job, begin, begin + rows, column, columns, out, c->block);
+        }
+    }
+}
+
+/// Output features of a task: a multiple of `unit`, at most `most`, and enough tasks for all threads.
+static int64_t block_columns(const idf_linear_job *jobs, int64_t count, int64_t unit, int64_t most) {
+    int64_t units = 0;
+    for (int64_t i = 0; i < count; i++) units += idf_divide_up(jobs[i].n, unit);
+    const int64_t wanted = idf_divide_up(units, (int64_t)TASKS_PER_THREAD * idf_thread_count());
+    return idf_max(1, idf_min(wanted, most / unit)) * unit;
+}
+
+static int64_t block_count(const context *c, int64_t jobs) {
+    int64_t blocks = 0;
+    for (int64_t i = 0; i < jobs; i++) blocks += blocks_of(c, &c->jobs[i]);
+    return blocks;
+}
+
+static void linear_stream(context *c, int64_t count) {
+    const int64_t element = (int64_t)idf_dtype_size(c->jobs[0].dtype);
+    c->block = block_columns(c->jobs, count, 16, idf_max(16, STREAM_BYTES / (c->k * element)));
+    idf_parallel(block_count(c, count), stream_task, c);
+}
+
+/// c->m <= CHUNK_ROWS here.
+static void linear_tiles(context *c, int64_t count) {
+    const idf_linear_kernels *kernels = c->kernels;
+    c->depth = idf_divide_up(idf_divide_up(c->k, idf_divide_up(c->k, DEPTH)), 32) * 32;
+    c->panels = idf_divide_up(c->m, kernels->tile_rows);
+    c->packed = idf_scratch(IDF_SCRATCH_SHARED, c->m * c->k);
+    idf_parallel(c->panels, pack_task, c);
+
+    c->block = block_columns(c->jobs, count, kernels->tile_columns, kernels->block_columns);
+    const int64_t blocks = block_count(c, count), threads = idf_thread_count();
+    c->row_groups = blocks >= 2 * threads ? 1 : idf_min(c->panels, idf_divide_up(2 * threads, idf_max(blocks, 1)));
+    idf_parallel(blocks * c->row_groups, tile_task, c);
+}
+
 void idf_linear(const idf_linear_job *jobs, int64_t count, const float *x, int64_t ldx, int64_t m, int64_t k) {
-    if (m <= 0) return;
-    idf_linear_reference(jobs, count, x, ldx, m, k);
+    if (m <= 0 || count <= 0) return;
+    const idf_linear_kernels *kernels = idf_kernels_current()->linear;
+    if (kernels == NULL || k <= 0) {
+        idf_linear_reference(jobs, count, x, ldx, m, k);
+        return;
+    }
+    context c = {.kernels = kernels, .jobs = jobs, .x = x, .ldx = ldx, .m = m, .k = k};
+    if (m <= kernels->stream_rows) {
+        linear_stream(&c, count);
+        return;
+    }
+    const int64_t chunks = idf_divide_up(m, CHUNK_ROWS);
+    for (int64_t chunk = 0; chunk < chunks; chunk++) {
+        const int64_t begin = m * chunk / chunks;
+        c.first_row = begin;
+        c.x = x + begin * ldx;
+        c.m = m * (chunk + 1) / chunks - begin;
+        linear_tiles(&c, count);
+    }
 }

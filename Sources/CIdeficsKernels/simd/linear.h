@@ -1,0 +1,209 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Template: the inner loops of idf_linear over the vectors of one instruction set (include a vectors_*.h first).
+
+#include "math.h"
+#include "tile.h"
+
+enum {
+    STREAM_COLUMNS = 4,
+    STREAM_ROWS = IDF_STREAM_ROWS,
+};
+
+/// n elements from p on, n <= LANES; whole vectors when n == LANES is known.
+IDF_INLINE vf load_weight(const void *p, idf_dtype dtype, int64_t i, int64_t n) {
+    switch (dtype) {
+    case IDF_BF16: return n == LANES ? v_load_bf16((const uint16_t *)p + i) : v_load_bf16_n((const uint16_t *)p + i, n);
+    case IDF_F16: return n == LANES ? v_load_f16((const uint16_t *)p + i) : v_load_f16_n((const uint16_t *)p + i, n);
+    case IDF_F32: break;
+    }
+    return n == LANES ? v_load((const float *)p + i) : v_load_n((const float *)p + i, n);
+}
+
+// MARK: - Packing
+
+/// Packs LANES weight rows; out is TILE_COLUMNS apart.
+IDF_INLINE void pack_weight_lanes(float *out, const char *weight, idf_dtype dtype, int64_t k_total, int64_t rows,
+                                  int64_t k) {
+    const int64_t row_bytes = k_total * (int64_t)idf_dtype_size(dtype);
+    vf lanes[LANES];
+    int64_t l = 0;
+    if (dtype == IDF_BF16) {
+        // Pairs move through the transposition together: half the shuffles.
+        for (; l + 2 * LANES <= k; l += 2 * LANES) {
+            for (int64_t i = 0; i < LANES; i++) {
+                lanes[i] = i < rows ? v_load((const float *)(const void *)(weight + i * row_bytes + l * 2)) : v_zero();
+            }
+            v_transpose(lanes);
+            for (int64_t i = 0; i < LANES; i++) {
+                v_store(out + (l + 2 * i) * TILE_COLUMNS, v_low_bf16(lanes[i]));
+                v_store(out + (l + 2 * i + 1) * TILE_COLUMNS, v_high_bf16(lanes[i]));
+            }
+        }
+    }
+    for (; l < k; l += LANES) {
+        const int64_t n = idf_min(LANES, k - l);
+        for (int64_t i = 0; i < LANES; i++) {
+            lanes[i] = i >= rows   ? v_zero()
+                       : n == LANES ? load_weight(weight + i * row_bytes, dtype, l, LANES)
+                                    : load_weight(weight + i * row_bytes, dtype, l, n);
+        }
+        v_transpose(lanes);
+        for (int64_t i = 0; i < n; i++) v_store(out + (l + i) * TILE_COLUMNS, lanes[i]);
+    }
+}
+
+IDF_INLINE void pack_weight_as(float *out, const char *weight, idf_dtype dtype, int64_t k_total, int64_t rows, int64_t k) {
+    const int64_t row_bytes = k_total * (int64_t)idf_dtype_size(dtype);
+    for (int64_t half = 0; half < 2; half++) {
+        const int64_t rest = idf_max(0, rows - half * LANES);
+        // rows >= LANES as a constant lets the loops run without tests.
+        if (rest >= LANES) {
+            pack_weight_lanes(out + half * LANES, weight + half * LANES * row_bytes, dtype, k_total, LANES, k);
+        } else {
+            pack_weight_lanes(out + half * LANES, weight + half * LANES * row_bytes, dtype, k_total, rest, k);
+        }
+    }
+}
+
+static void pack_x(float *out, const float *x, int64_t ldx, int64_t rows, int64_t k) { pack_rows(out, x, ldx, rows, k); }
+
+static void pack_weight(float *out, const void *weight, idf_dtype dtype, int64_t k_total, int64_t rows, int64_t k) {
+    switch (dtype) {
+    case IDF_F32: pack_weight_as(out, weight, IDF_F32, k_total, rows, k); break;
+    case IDF_BF16: pack_weight_as(out, weight, IDF_BF16, k_total, rows, k); break;
+    case IDF_F16: pack_weight_as(out, weight, IDF_F16, k_total, rows, k); break;
+    }
+}
+
+// MARK: - Tiles
+
+static void tile(float *c, int64_t ldc, const float *a, const float *b, int64_t rows, int64_t k, int accumulate) {
+    tile_product(c, ldc, a, 1, rows, b, TILE_COLUMNS, rows, 2, k, accumulate);
+}
+
+// MARK: - Streaming
+
+/// `columns` weight rows against `rows` rows of x, both constants where this is inlined.
+IDF_INLINE void stream_block(float *out, int64_t ldo, const char *weight, idf_dtype dtype, const float *x, int64_t ldx,
+                             int64_t k, const int columns, const int rows) {
+    const int64_t row_bytes = k * (int64_t)idf_dtype_size(dtype);
+    vf sums[STREAM_COLUMNS][STREAM_ROWS], values[STREAM_ROWS];
+#pragma clang loop unroll(full)
+    for (int c = 0; c < columns; c++) {
+#pragma clang loop unroll(full)
+        for (int r = 0; r < rows; r++) sums[c][r] = v_zero();
+    }
+    int64_t l = 0;
+    for (; l + LANES <= k; l += LANES) {
+#pragma clang loop unroll(full)
+        for (int r = 0; r < rows; r++) values[r] = v_load(x + r * ldx + l);
+#pragma clang loop unroll(full)
+        for (int c = 0; c < columns; c++) {
+            const vf w = load_weight(weight + c * row_bytes, dtype, l, LANES);
+#pragma clang loop unroll(full)
+            for (int r = 0; r < rows; r++) sums[c][r] = v_fma(w, values[r], sums[c][r]);
+        }
+    }
+    if (l < k) {
+#pragma clang loop unroll(full)
+        for (int r = 0; r < rows; r++) values[r] = v_load_n(x + r * ldx + l, k - l);
+#pragma clang loop unroll(full)
+        for (int c = 0; c < columns; c++) {
+            const vf w = load_weight(weight + c * row_bytes, dtype, l, k - l);
+#pragma clang loop unroll(full)
+            for (int r = 0; r < rows; r++) sums[c][r] = v_fma(w, values[r], sums[c][r]);
+        }
+    }
+#pragma clang loop unroll(full)
+    for (int c = 0; c < columns; c++) {
+#pragma clang loop unroll(full)
+        for (int r = 0; r < rows; r++) out[r * ldo + c] = v_sum(sums[c][r]);
+    }
+}
+
+IDF_INLINE void stream_rows(float *out, int64_t ldo, const char *weight, idf_dtype dtype, int64_t n, const float *x,
+                            int64_t ldx, int64_t k, const int rows) {
+    const int64_t row_bytes = k * (int64_t)idf_dtype_size(dtype);
+    int64_t j = 0;
+    for (; j + STREAM_COLUMNS <= n; j += STREAM_COLUMNS) {
+        stream_block(out + j, ldo, weight + j * row_bytes, dtype, x, ldx, k, STREAM_COLUMNS, rows);
+    }
+    for (; j < n; j++) stream_block(out + j, ldo, weight + j * row_bytes, dtype, x, ldx, k, 1, rows);
+}
+
+IDF_INLINE void stream_as(float *out, int64_t ldo, const char *weight, idf_dtype dtype, int64_t n, const float *x,
+                          int64_t ldx, int64_t m, int64_t k) {
+    const int64_t row_bytes = k * (int64_t)idf_dtype_size(dtype), parts = idf_divide_up(m, STREAM_ROWS);
+    // Weight rows stay in the first caches while all rows of x pass by.
+    const int64_t step = parts == 1 ? n : STREAM_COLUMNS;
+    for (int64_t j = 0; j < n; j += step) {
+        const int64_t columns = idf_min(step, n - j);
+        for (int64_t part = 0; part < parts; part++) {
+            const int64_t begin = m * part / parts, rows = m * (part + 1) / parts - begin;
+            float *o = out + begin * ldo + j;
+            const char *w = weight + j * row_bytes;
+            const float *rows_of_x = x + begin * ldx;
+            switch (rows) {
+            case 1: stream_rows(o, ldo, w, dtype, columns, rows_of_x, ldx, k, 1); break;
+            case 2: stream_rows(o, ldo, w, dtype, columns, rows_of_x, ldx, k, 2); break;
+            case 3: stream_rows(o, ldo, w, dtype, columns, rows_of_x, ldx, k, 3); break;
+#if IDF_STREAM_ROWS > 3
+            case 4: stream_rows(o, ldo, w, dtype, columns, rows_of_x, ldx, k, 4); break;
+            case 5: stream_rows(o, ldo, w, dtype, columns, rows_of_x, ldx, k, 5); break;
+            case 6: stream_rows(o, ldo, w, dtype, columns, rows_of_x, ldx, k, 6); break;
+#endif
+            }
+        }
+    }
+}
+
+static void stream(float *out, int64_t ldo, const void *weight, idf_dtype dtype, int64_t n, const float *x, int64_t ldx,
+                   int64_t m, int64_t k) {
+    switch (dtype) {
+    case IDF_F32: stream_as(out, ldo, weight, IDF_F32, n, x, ldx, m, k); break;
+    case IDF_BF16: stream_as(out, ldo, weight, IDF_BF16, n, x, ldx, m, k); break;
+    case IDF_F16: stream_as(out, ldo, weight, IDF_F16, n, x, ldx, m, k); break;
+    }
+}
+
+// MARK: - Epilogue
+
+/// n features of one row, n <= LANES.
+IDF_INLINE void finish_lanes(const idf_linear_job *job, float *y, const float *residual, int64_t column, int64_t n,
+                             vf value) {
+#define LOAD(p) (n == LANES ? v_load(p) : v_load_n(p, n))
+    if (job->bias != NULL) value = v_add(value, LOAD(job->bias + column));
+    value = v_activate(value, job->activation);
+    if (job->scale != NULL) {
+        value = v_mul(value, job->scale_count == 1 ? v_set(job->scale[0]) : LOAD(job->scale + column));
+    }
+    if (residual != NULL) value = v_add(value, LOAD(residual + column));
+#undef LOAD
+    if (n == LANES) {
+        v_store(y + column, value);
+    } else {
+        v_store_n(y + column, value, n);
+    }
+}
+
+static void finish(const idf_linear_job *job, int64_t row, int64_t column, int64_t columns, const float *product) {
+    float *y = job->y + row * job->ldy;
+    const float *residual = job->residual != NULL ? job->residual + row * job->ldy : NULL;
+    int64_t j = 0;
+    for (; j + LANES <= columns; j += LANES) finish_lanes(job, y, residual, column + j, LANES, v_load(product + j));
+    if (j < columns) finish_lanes(job, y, residual, column + j, columns - j, v_load_n(product + j, columns - j));
+}
+
+const idf_linear_kernels IDF_NAME(idf_linear) = {
+    .tile_rows = TILE_ROWS,
+    .tile_columns = TILE_COLUMNS,
+    .block_columns = BLOCK_COLUMNS,
+    .stream_rows = STREAM_ROWS_LIMIT,
+    .pack_x = pack_x,
+    .pack_weight = pack_weight,
+    .tile = tile,
+    .stream = stream,
+    .finish = finish,
+};
