@@ -154,6 +154,14 @@ struct HostileImagesTests {
         }
     }
 
+    @Test func findsOrientationBehindJunk() throws {
+        var file = try Fixtures.data("images-extra/exif6.jpg")
+        let upright = try ImageDecoder.decode(file, conversion: .url)
+        let exif = try #require(file.firstOffset(of: [0xFF, 0xE1]))
+        file.insert(contentsOf: [1, 0xFF, 0, 0xFF], at: exif)
+        #expect(try ImageDecoder.decode(file, conversion: .url) == upright)
+    }
+
     // MARK: - Bombs
 
     @Test func skipsCompressedTexts() throws {
