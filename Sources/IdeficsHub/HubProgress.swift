@@ -39,6 +39,8 @@ final class ProgressTracker: Sendable {
         var sizes: [String: Int64?] = [:]
         var done: [String: Int64] = [:]
         var finished: Set<String> = []
+        var doneBytes: Int64 = 0
+        var totalBytes: Int64 = 0
     }
 
     private let state = Locked(State())
@@ -48,13 +50,18 @@ final class ProgressTracker: Sendable {
 
     /// Adds a file; again to give its size.
     func add(_ file: String, size: Int64?) {
-        state.withLock { $0.sizes[file] = .some(size) }
+        state.withLock {
+            // Wrapping: a hostile listing's sizes may add up to anything; the check of disk space refuses them.
+            $0.totalBytes &+= (size ?? 0) &- (($0.sizes[file] ?? nil) ?? 0)
+            $0.sizes[file] = .some(size)
+        }
     }
 
     /// Reports the bytes of a file on disk.
     func report(_ file: String, _ phase: HubProgress.Phase, completed: Int64) {
         // The handler runs inside the lock so that reports come one at a time and in order.
         state.withLock { state in
+            state.doneBytes += completed - (state.done[file] ?? 0)
             state.done[file] = completed
             if phase == .finished { state.finished.insert(file) }
             handler(
@@ -63,8 +70,8 @@ final class ProgressTracker: Sendable {
                     phase: phase,
                     fileCompletedBytes: completed,
                     fileTotalBytes: state.sizes[file] ?? nil,
-                    completedBytes: state.done.values.reduce(0, +),
-                    totalBytes: state.sizes.values.reduce(0) { $0 + ($1 ?? 0) },
+                    completedBytes: state.doneBytes,
+                    totalBytes: state.totalBytes,
                     completedFiles: state.finished.count,
                     totalFiles: state.sizes.count
                 )

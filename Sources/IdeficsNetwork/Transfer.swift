@@ -158,6 +158,9 @@ extension Transfer {
             handle.set(CURLOPT_PROXY, "")
             handle.set(CURLOPT_FRESH_CONNECT, 1)
             handle.set(CURLOPT_FORBID_REUSE, 1)
+        } else if address.isLoopback {
+            // No proxy can reach this machine's own loopback interface.
+            handle.set(CURLOPT_PROXY, "")
         }
     }
 

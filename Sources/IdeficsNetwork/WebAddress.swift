@@ -52,6 +52,9 @@ struct WebAddress: Equatable, Sendable {
         scheme == other.scheme && host == other.host && port == other.port
     }
 
+    /// True if the host is this machine, as written.
+    var isLoopback: Bool { host == "localhost" || host == "[::1]" || host.hasPrefix("127.") }
+
     private static func part(_ parts: OpaquePointer, _ which: CURLUPart, _ flags: UInt32 = 0) -> String? {
         var text: UnsafeMutablePointer<CChar>?
         guard curl_url_get(parts, which, &text, flags) == CURLUE_OK, let text else { return nil }

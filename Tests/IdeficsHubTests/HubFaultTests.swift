@@ -335,15 +335,18 @@ private func expectNoWeights(_ cache: URL) {
         #expect(range != "bytes=0-")
     }
 
-    @Test func tooLittleDiskSpaceIsSaidBefore() async throws {
-        let listing =
-            #"{"sha": "\#(TestHub.commit)", "siblings": [{"rfilename": "config.json", "size": 4611686018427387904, "blobId": "\#(String(repeating: "a", count: 40))"}]}"#
+    @Test(arguments: [Int64.max / 2, .max])
+    func tooLittleDiskSpaceIsSaidBefore(size: Int64) async throws {
+        let blobId = String(repeating: "a", count: 40)
+        let siblings = ["config.json", "tokenizer.json", "tokenizer.model"]
+            .map { #"{"rfilename": "\#($0)", "size": \#(size), "blobId": "\#(blobId)"}"# }
+        let listing = #"{"sha": "\#(TestHub.commit)", "siblings": [\#(siblings.joined(separator: ", "))]}"#
         let hub = try TestHub { $0.override = { $0.path.contains("/api/") ? .text(listing) : $1 } }
         try await withFolder { cache in
             let error = await #expect(throws: HubError.self) {
                 try await hub.client(cache: cache).download(id: "org/tiny")
             }
-            guard case .notEnoughDiskSpace(_, 4_611_686_018_427_387_904, _)? = error else {
+            guard case .notEnoughDiskSpace(_, .max, _)? = error else {
                 return #expect(error == nil, "unexpected error")
             }
         }
