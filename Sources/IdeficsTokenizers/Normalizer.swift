@@ -15,10 +15,20 @@ struct Normalizer: Sendable, Equatable {
     /// How much longer a file may make text; a chain of "a" → "aa" would double it with every step.
     static let maximumExpansion = 64
 
+    /// Published tokenizers have up to five.
+    static let maximumSteps = 64
+
     var steps: [Step] = []
 
     /// Throws if the steps would make text unreasonably long.
     func checkSize(_ root: JSONField) throws {
+        guard steps.count <= Self.maximumSteps else {
+            throw TokenizerError.invalidField(
+                file: root.file,
+                field: "normalizer",
+                reason: "more than \(Self.maximumSteps) steps"
+            )
+        }
         var expansion = 1
         for step in steps {
             switch step {

@@ -14,9 +14,6 @@ struct SentencePieceMerges {
     private(set) var virtualSymbols: [[UInt8]: UInt32] = [:]
     private(set) var crossesMetaspace = false
 
-    /// SentencePiece's trainer makes pieces of 16 characters at most by default; the longest known have 48 bytes.
-    private static let maximumPieceLength = 1024
-
     init(pieces: [SentencePieceModel.Piece], vocabulary: Vocabulary) {
         self.pieces = pieces
         self.vocabulary = vocabulary
@@ -37,7 +34,6 @@ struct SentencePieceMerges {
 
     private mutating func addSplits(of symbol: Int, rank: UInt32) {
         let text = pieces[symbol].text
-        guard text.count <= Self.maximumPieceLength else { return }
         var cut = utf8Length(lead: text[0])
         while cut < text.count {
             let length = utf8Length(lead: text[cut])
@@ -45,9 +41,7 @@ struct SentencePieceMerges {
             let right = part(text, cut..<text.count, isCharacter: cut + length == text.count)
             if let left, let right {
                 merges.insert(left, right, rank: rank, symbol: UInt32(symbol))
-                crossesMetaspace =
-                    crossesMetaspace
-                    || TokenizerDefinition.joinsWords(Array(text[..<cut]), Array(text[cut...]))
+                crossesMetaspace = crossesMetaspace || TokenizerDefinition.joinsWords(text, cut)
             }
             cut += length
         }

@@ -20,6 +20,9 @@ struct SentencePieceModel {
         var type = PieceType.normal
     }
 
+    /// The longest known pieces have 93 bytes; finding the merges takes time with the square of the length.
+    static let maximumPieceLength = 256
+
     let file: String
     var pieces: [Piece] = []
     var modelType: UInt64 = 1
@@ -75,6 +78,13 @@ struct SentencePieceModel {
         guard score.isFinite else { throw invalid("the score is not a number") }
         guard type != .unused else {
             throw TokenizerError.unsupported(file: file, field: piecePath, name: "an unused piece")
+        }
+        guard type != .normal || piece.text.count <= Self.maximumPieceLength else {
+            throw TokenizerError.unsupported(
+                file: file,
+                field: piecePath,
+                name: "a piece of more than \(Self.maximumPieceLength) bytes"
+            )
         }
         guard pieces.count < 16_000_000 else { throw invalid("too many pieces") }
         piece.score = score

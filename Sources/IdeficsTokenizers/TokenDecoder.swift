@@ -81,6 +81,9 @@ extension TokenDecoder {
             }
             replacements.append(.init(pattern: try text.utf8(), content: try field.required("content").utf8()))
             if metaspace != nil { throw type.unsupported("decoder Replace after Metaspace") }
+            guard replacements.count <= Normalizer.maximumSteps else {
+                throw type.unsupported("more than \(Normalizer.maximumSteps) decoders Replace")
+            }
             var expansion = 1
             for step in replacements where expansion <= Normalizer.maximumExpansion {
                 expansion *= Normalizer.expansion(step.pattern, step.content)

@@ -74,59 +74,57 @@ extension TokenizerDefinition {
         let document = field.document
         var merges = MergeTable(minimumCapacity: elements.count)
         var crosses = false
-        var left: [UInt8] = []
-        var right: [UInt8] = []
+        var pair: [UInt8] = []
         for (rank, element) in elements.enumerated() {
-            left.removeAll(keepingCapacity: true)
-            right.removeAll(keepingCapacity: true)
-            guard read(element, of: document, &left, &right) else {
+            pair.removeAll(keepingCapacity: true)
+            guard let cut = read(element, of: document, into: &pair) else {
                 throw TokenizerError.invalidField(
                     file: field.file,
                     field: "\(field.path)[\(rank)]",
                     reason: "a pair of pieces was expected"
                 )
             }
-            let symbols = (vocabulary.symbol(left), vocabulary.symbol(right))
-            let merged = vocabulary.symbol(left + right)
-            guard symbols.0 != Vocabulary.none, symbols.1 != Vocabulary.none, merged != Vocabulary.none else {
-                let pair = "\(String(decoding: left, as: UTF8.self)) \(String(decoding: right, as: UTF8.self))"
+            let left = vocabulary.symbol(pair, 0..<cut)
+            let right = vocabulary.symbol(pair, cut..<pair.count)
+            let merged = vocabulary.symbol(pair, 0..<pair.count)
+            guard left != Vocabulary.none, right != Vocabulary.none, merged != Vocabulary.none else {
+                let text =
+                    "\(String(decoding: pair[..<cut], as: UTF8.self)) \(String(decoding: pair[cut...], as: UTF8.self))"
                 throw TokenizerError.invalidField(
                     file: field.file,
                     field: "\(field.path)[\(rank)]",
-                    reason: "'\(pair.excerpt)' names a piece that is not in the vocabulary"
+                    reason: "'\(text.excerpt)' names a piece that is not in the vocabulary"
                 )
             }
-            crosses = crosses || joinsWords(left, right)
-            merges.insert(symbols.0, symbols.1, rank: UInt32(rank), symbol: merged)
+            crosses = crosses || joinsWords(pair, cut)
+            merges.insert(left, right, rank: UInt32(rank), symbol: merged)
         }
         return (merges, crosses)
     }
 
-    /// Whether a "▁" at the start of `right` would come after some other character.
-    static func joinsWords(_ left: [UInt8], _ right: [UInt8]) -> Bool {
-        right.starts(with: BytePairModel.metaspace) && !left.suffix(3).elementsEqual(BytePairModel.metaspace)
+    /// Whether a "▁" comes after some other character where `piece` is cut.
+    static func joinsWords(_ piece: [UInt8], _ cut: Int) -> Bool {
+        guard piece[cut] == BytePairModel.metaspace[0], piece[cut...].starts(with: BytePairModel.metaspace) else {
+            return false
+        }
+        return !piece[..<cut].suffix(3).elementsEqual(BytePairModel.metaspace)
     }
 
-    /// Reads `"left right"` or `["left", "right"]`.
-    private static func read(
-        _ element: Int,
-        of document: JSONDocument,
-        _ left: inout [UInt8],
-        _ right: inout [UInt8]
-    ) -> Bool {
+    /// Reads `"left right"` or `["left", "right"]` as the two put together; returns where they meet.
+    private static func read(_ element: Int, of document: JSONDocument, into pair: inout [UInt8]) -> Int? {
         if document.isString(at: element) {
-            document.appendString(at: element, to: &left)
-            guard let space = left.firstIndex(of: UInt8(ascii: " ")) else { return false }
-            right.append(contentsOf: left[(space + 1)...])
-            left.removeSubrange(space...)
-            return !right.contains(UInt8(ascii: " ")) && !left.isEmpty && !right.isEmpty
+            document.appendString(at: element, to: &pair)
+            guard let cut = pair.firstIndex(of: UInt8(ascii: " ")), cut > 0, cut + 1 < pair.count else { return nil }
+            pair.remove(at: cut)
+            return pair[cut...].contains(UInt8(ascii: " ")) ? nil : cut
         }
         let node = document.nodes[element]
         guard node.kind == .array, Int(node.next) == element + 3, document.isString(at: element + 1),
             document.isString(at: element + 2)
-        else { return false }
-        document.appendString(at: element + 1, to: &left)
-        document.appendString(at: element + 2, to: &right)
-        return !left.isEmpty && !right.isEmpty
+        else { return nil }
+        document.appendString(at: element + 1, to: &pair)
+        let cut = pair.count
+        document.appendString(at: element + 2, to: &pair)
+        return cut > 0 && cut < pair.count ? cut : nil
     }
 }

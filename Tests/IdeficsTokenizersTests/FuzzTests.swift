@@ -11,7 +11,7 @@ import Testing
     #if DEBUG
     static let rounds = 100
     #else
-    static let rounds = 3000
+    static let rounds = 1000
     #endif
 
     /// Changes a few bytes, or cuts, repeats or moves a stretch.

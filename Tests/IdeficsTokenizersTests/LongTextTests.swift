@@ -11,7 +11,7 @@ import Testing
     #if DEBUG
     static let length = 20_000
     #else
-    static let length = 1_000_000
+    static let length = 500_000
     #endif
 
     @Test(arguments: ["processor/tokenizer-tiny", "tokenizer-bytelevel"])

@@ -129,6 +129,7 @@ import Testing
         #expect(failure(model(pieces + [piece("a")]))?.field == "pieces[5]")
         #expect(failure(model([piece("")]))?.field == "pieces[3]")
         #expect(failure(model([piece("a", .nan)]))?.field == "pieces[3]")
+        #expect(failure(model([piece(String(repeating: "a", count: 300))]))?.field == "pieces[3]")
         #expect(failure(model([piece("a", type: 5)]))?.field == "pieces[3]")
         #expect(failure(model([piece("a", type: 99)]))?.field == "pieces[3]")
         #expect(failure([])?.field == "pieces")
