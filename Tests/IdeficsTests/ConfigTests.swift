@@ -1,0 +1,126 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Idefics
+import IdeficsCheckpoints
+import IdeficsTestSupport
+import Testing
+
+@Suite struct ConfigTests {
+    /// Writes `text` as config.json and reads it.
+    static func read(_ text: String) throws -> IdeficsConfig {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "idefics-config-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        try Data(text.utf8).write(to: folder.appending(path: "config.json"))
+        return try ModelFiles(directory: folder).config()
+    }
+
+    @Test func defaultsAreTransformers() throws {
+        let config = try Self.read("{}")
+        #expect(config == IdeficsConfig())
+        #expect(config.vocabSize == 32_000 && config.hiddenSize == 4096 && config.crossLayerInterval == 1)
+        #expect(config.visionConfig.embedDim == 768 && config.visionConfig.numPositions == 257)
+        #expect(config.perceiverConfig.innerSize == 1536)
+        #expect(try Self.read(#"{"unknown": {"x": [1]}, "hidden_size": null}"#) == IdeficsConfig())
+    }
+
+    @Test func nestedAndFlatRevisionsMeanTheSame() throws {
+        let nested = try Self.read(
+            """
+            {"use_resampler": true, "vision_config": {"embed_dim": 1280, "image_size": 224, "hidden_act": "gelu"},
+             "perceiver_config": {"resampler_depth": 3, "qk_layer_norms_perceiver": true}, "eos_token_id": [2, 32002]}
+            """
+        )
+        let flat = try Self.read(
+            """
+            {"use_resampler": true, "vision_embed_dim": 1280, "vision_image_size": 224, "resampler_depth": 3,
+             "qk_layer_norms_perceiver": true, "architectures": ["IdeficsForCausalLM"], "eos_token_id": [2, 32002]}
+            """
+        )
+        #expect(nested == flat)
+        #expect(nested.visionConfig.embedDim == 1280 && nested.perceiverConfig.resamplerDepth == 3)
+        #expect(nested.eosTokenIds == [2, 32_002])
+        #expect(try Self.read(#"{"vision_config": {"hidden_size": 64}}"#).visionConfig.embedDim == 64)
+        #expect(try Self.read(#"{"rope_parameters": {"rope_theta": 5e5}}"#).ropeTheta == 5e5)
+    }
+
+    @Test(arguments: [
+        (#"{"hidden_size": "big"}"#, "hidden_size"),
+        (#"{"hidden_size": 1e30}"#, ""),
+        (#"{"hidden_size": -1}"#, "hidden_size"),
+        (#"{"hidden_size": 4611686018427387904}"#, "hidden_size"),
+        (#"{"num_attention_heads": 3}"#, "num_attention_heads"),
+        (#"{"num_attention_heads": 0}"#, "num_attention_heads"),
+        (#"{"num_key_value_heads": 5}"#, "num_key_value_heads"),
+        (#"{"num_hidden_layers": 5, "cross_layer_interval": 2}"#, "cross_layer_interval"),
+        (#"{"num_hidden_layers": 1000000}"#, "num_hidden_layers"),
+        (#"{"vision_config": []}"#, "vision_config"),
+        (#"{"vision_config": {"patch_size": 0}}"#, "vision_config.patch_size"),
+        (#"{"vision_config": {"image_size": 7}}"#, "vision_config.image_size"),
+        (#"{"vision_config": {"hidden_act": "quick_gelu"}}"#, "vision_config.hidden_act"),
+        (#"{"vision_config": {"num_attention_heads": 7}}"#, "vision_config.num_attention_heads"),
+        (#"{"perceiver_config": {"resampler_depth": true}}"#, "perceiver_config.resampler_depth"),
+        (#"{"hidden_act": "gelu"}"#, "hidden_act"),
+        (#"{"alpha_type": "matrix"}"#, "alpha_type"),
+        (#"{"eos_token_id": {"a": 1}}"#, "eos_token_id"),
+        (#"[]"#, ""),
+        (#"{"#, ""),
+        ("", ""),
+    ])
+    func nonsenseNamesItsKey(text: String, key: String) {
+        #expect { try Self.read(text) } throws: { error in
+            guard case IdeficsError.config(let file, let named, let reason) = error else { return false }
+            return file.hasSuffix("config.json") && (key.isEmpty || named == key) && !reason.isEmpty
+        }
+    }
+
+    /// Random changes to a real configuration give another configuration or a typed error.
+    @Test func mutations() throws {
+        let original = try Array(Fixtures.data("f5-sharded/config.json"))
+        var state: UInt64 = 42
+        func random(_ bound: Int) -> Int {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return Int(state >> 33) % bound
+        }
+        var refused = 0
+        for _ in 0..<500 {
+            var bytes = original
+            for _ in 0...random(4) {
+                switch random(3) {
+                case 0: bytes[random(bytes.count)] = UInt8(random(256))
+                case 1: bytes.removeSubrange(random(bytes.count)..<bytes.count)
+                default: bytes.insert(contentsOf: Array("9\"{[,".utf8).prefix(1 + random(5)), at: random(bytes.count))
+                }
+                if bytes.isEmpty { bytes = [UInt8(ascii: "{")] }
+            }
+            do {
+                _ = try Self.read(String(decoding: bytes, as: UTF8.self))
+            } catch is IdeficsError {
+                refused += 1
+            }
+        }
+        #expect(refused > 100)
+    }
+
+    @Test func everythingThatDoesNotFitIsNamedAtOnce() throws {
+        let files = ModelFiles(directory: Fixtures.url("f1-resampler-qk"))
+        var config = try files.config()
+        config.numHiddenLayers = 6
+        config.intermediateSize = 50
+        #expect { try files.model(config) } throws: { error in
+            guard case CheckpointError.mismatch(let missing, _, let misshapen, _) = error else { return false }
+            return missing.contains("model.layers.5.mlp.up_proj.weight")
+                && missing.contains("model.gated_cross_attn_layers.2.alpha_dense")
+                && misshapen.contains { $0.name == "model.layers.0.mlp.down_proj.weight" && $0.expected == [32, 50] }
+                && misshapen.count == 4 * 3 + 2 * 3
+        }
+        config = try files.config()
+        config.numHiddenLayers = 2
+        config.qkLayerNorms = false
+        let unexpected = try files.model(config).unexpected
+        #expect(unexpected.contains("model.layers.3.mlp.up_proj.weight"))
+        #expect(unexpected.contains("model.gated_cross_attn_layers.0.cross_attn.q_layer_norm.weight"))
+    }
+}
