@@ -10,32 +10,35 @@ enum KernelMeasurements {
     /// Products of one row with a weight: the work of generating a token. Each run streams over
     /// weights that no cache holds.
     static func matvec(_ dtype: DType) -> Measurement {
-        let random = RandomWeights(dtype)
-        let weights = (0..<(dtype == .f32 ? 8 : 16)).map { _ in random.tensor([11_008, 4096]) }
-        let x = RandomWeights(.f32).tensor([1, 4096])
+        let count = dtype == .f32 ? 8 : 16
         return Measurement(
             name: "matvec 11008 × 4096, \(dtype)",
             bound: .memory,
-            work: Double(weights.reduce(0) { $0 + $1.byteCount })
+            work: Double(count * 11_008 * 4096 * dtype.byteCount)
         ) {
-            for weight in weights { _ = linear(x, LinearProduct(weight)) }
+            let random = RandomWeights(dtype)
+            let weights = (0..<count).map { _ in random.tensor([11_008, 4096]) }
+            let x = RandomWeights(.f32).tensor([1, 4096])
+            return {
+                for weight in weights { _ = linear(x, LinearProduct(weight)) }
+            }
         }
     }
 
     /// Products of `rows` rows with a weight: the work of reading a prompt or an image.
     static func gemm(rows: Int, outFeatures: Int, inFeatures: Int, _ dtype: DType) -> Measurement {
-        let weight = RandomWeights(dtype).tensor([outFeatures, inFeatures])
-        let x = RandomWeights(.f32).tensor([rows, inFeatures])
-        return Measurement(
+        Measurement(
             name: "gemm \(rows) × \(outFeatures) × \(inFeatures), \(dtype)",
             bound: .compute,
             work: 2 * Double(rows) * Double(outFeatures) * Double(inFeatures)
         ) {
-            _ = linear(x, LinearProduct(weight))
+            let weight = RandomWeights(dtype).tensor([outFeatures, inFeatures])
+            let x = RandomWeights(.f32).tensor([rows, inFeatures])
+            return { _ = linear(x, LinearProduct(weight)) }
         }
     }
 
-    /// Attention of `queries` tokens over `keys`, causal when there are as many keys.
+    /// Attention of `queries` tokens over `keys`, through a cache's pages; one query is bound by memory.
     static func attention(
         _ name: String,
         queries: Int,
@@ -44,28 +47,26 @@ enum KernelMeasurements {
         headDim: Int,
         isCausal: Bool
     ) -> Measurement {
-        let random = RandomWeights(.f32)
         let width = heads * headDim
-        let q = random.tensor([queries, width])
-        var cache = KVCache(layerCount: 1, width: width)
-        cache.reserve(keys)
-        cache.write(layer: 0, k: random.tensor([keys, width]), v: random.tensor([keys, width]))
-        let segment = AttentionSegment(
-            queries: 0..<queries,
-            pages: cache.pages(layer: 0),
-            keyCount: keys,
-            causalPast: isCausal ? keys - queries : nil
-        )
         let isMemoryBound = queries == 1
-        let pairs = isCausal && queries > 1 ? Double(queries) * Double(keys) / 2 : Double(queries) * Double(keys)
-        let operations = 4 * pairs * Double(width)
-        let bytes = Double(keys * width * 2 * 4)
+        let pairs = Double(queries) * Double(keys) / (isCausal && !isMemoryBound ? 2 : 1)
         return Measurement(
             name: "attention \(name): \(queries) × \(keys), \(heads) heads of \(headDim)",
             bound: isMemoryBound ? .memory : .compute,
-            work: isMemoryBound ? bytes : operations
+            work: isMemoryBound ? Double(keys * width * 2 * 4) : 4 * pairs * Double(width)
         ) {
-            _ = IdeficsTensor.attention(q, [segment], heads: heads, kvHeads: heads, scale: 0.1)
+            let random = RandomWeights(.f32)
+            let q = random.tensor([queries, width])
+            var cache = KVCache(layerCount: 1, width: width)
+            cache.reserve(keys)
+            cache.write(layer: 0, k: random.tensor([keys, width]), v: random.tensor([keys, width]))
+            let segment = AttentionSegment(
+                queries: 0..<queries,
+                pages: cache.pages(layer: 0),
+                keyCount: keys,
+                causalPast: isCausal ? keys - queries : nil
+            )
+            return { _ = IdeficsTensor.attention(q, [segment], heads: heads, kvHeads: heads, scale: 0.1) }
         }
     }
 

@@ -18,8 +18,8 @@ struct Measurement {
     let bound: Bound
     /// Bytes or f32 operations of one run.
     let work: Double
-    /// Runs it once.
-    let run: () throws -> Void
+    /// Makes what it works on (perhaps gigabytes) and returns what runs it once.
+    let prepare: () -> () throws -> Void
 }
 
 /// What was measured, medians over the rounds.
@@ -52,13 +52,14 @@ struct MeasurementRun {
         progress: (String) -> Void
     ) throws -> (limits: LimitResult, results: [MeasurementResult]) {
         var samples: [[(seconds: Double, share: Double)]] = measurements.map { _ in [] }
+        let runs = measurements.map { $0.prepare() }
         var memoryLimits: [Double] = []
         var computeLimits: [Double] = []
         for round in 0...rounds {  // round 0 warms up
             for (index, measurement) in measurements.enumerated() {
                 progress("round \(round) of \(rounds): \(measurement.name)")
                 let before = limit(measurement.bound)
-                let seconds = try Self.time(measurement.run)
+                let seconds = try Self.time(runs[index])
                 let limit = (before + self.limit(measurement.bound)) / 2
                 if round == 0 { continue }
                 samples[index].append((seconds, measurement.work / seconds / limit))

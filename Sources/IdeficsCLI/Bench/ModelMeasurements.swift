@@ -22,8 +22,6 @@ enum ModelMeasurements {
     /// One image through CLIP-H: 32 layers, 1280 wide, 257 positions.
     static func image(_ dtype: DType) -> Measurement {
         let config = config(layers: 0).visionConfig
-        let tower = VisionTransformer(config, RandomWeights(dtype).weights)
-        let pixels = RandomWeights(.f32).tensor([1, 3, config.imageSize, config.imageSize])
         let tokens = Double(config.numPositions)
         let width = Double(config.embedDim)
         let perLayer = 2 * tokens * (4 * width * width + 2 * width * Double(config.intermediateSize))
@@ -34,7 +32,9 @@ enum ModelMeasurements {
             bound: .compute,
             work: Double(config.numHiddenLayers) * (perLayer + attention) + patches
         ) {
-            _ = try tower(pixels)
+            let tower = VisionTransformer(config, RandomWeights(dtype).weights)
+            let pixels = RandomWeights(.f32).tensor([1, 3, config.imageSize, config.imageSize])
+            return { _ = try tower(pixels) }
         }
     }
 }

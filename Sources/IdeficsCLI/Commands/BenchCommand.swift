@@ -60,16 +60,17 @@ struct BenchCommand: AsyncParsableCommand {
 
     func run() async throws {
         if let threads { Engine.threadCount = threads }
-        let groups: [() -> [Measurement]] = [
-            { part == .image ? [] : KernelMeasurements.all() },
-            { part == .kernels ? [] : [ModelMeasurements.image(.f32)] },
-            { part == .kernels ? [] : [ModelMeasurements.image(.bf16)] },
+        // What is in one group is measured in turns; only one group's weights are in memory at a time.
+        let groups = [
+            part == .image ? [] : KernelMeasurements.all(),
+            part == .kernels ? [] : [ModelMeasurements.image(.f32)],
+            part == .kernels ? [] : [ModelMeasurements.image(.bf16)],
         ]
         let run = MeasurementRun(rounds: rounds, readBuffer: RandomWeights(.f32).tensor([readMemory << 18]))
         var limits: [LimitResult] = []
         var results: [MeasurementResult] = []
-        for group in groups {  // one group's weights in memory at a time
-            let chosen = group().filter { only == nil || $0.name.contains(only ?? "") }
+        for group in groups {
+            let chosen = group.filter { only == nil || $0.name.contains(only ?? "") }
             guard !chosen.isEmpty else { continue }
             let (groupLimits, groupResults) = try run(chosen) { Terminal.transient($0) }
             limits.append(groupLimits)
