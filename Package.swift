@@ -103,7 +103,7 @@ let package = Package(
         ),
         .testTarget(
             name: "IdeficsCLITests",
-            dependencies: ["IdeficsCLI", "IdeficsTestSupport", "IdeficsCheckpoints", "IdeficsTensor"],
+            dependencies: ["IdeficsCLI", "Idefics", "IdeficsTestSupport", "IdeficsCheckpoints", "IdeficsTensor"],
             swiftSettings: swiftSettings
         ),
     ],

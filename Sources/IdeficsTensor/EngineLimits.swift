@@ -8,6 +8,7 @@ public enum EngineLimits {
     /// Bytes a second that all threads together read from main memory.
     ///
     /// - Parameter buffer: memory much larger than the caches; it is read once.
+    /// - Returns: bytes a second.
     public static func memoryReadRate(_ buffer: Tensor) -> Double {
         let clock = ContinuousClock()
         var value: UInt64 = 0
@@ -21,6 +22,7 @@ public enum EngineLimits {
     /// f32 operations a second of all threads together, a fused multiply-add counting two.
     ///
     /// - Parameter iterations: steps for each thread; a million take some 20 ms.
+    /// - Returns: operations a second.
     public static func multiplyAddRate(iterations: Int = 2_000_000) -> Double {
         var operations = 0.0
         let time = ContinuousClock().measure { operations = idf_limit_fma(Int64(iterations)) }

@@ -119,6 +119,8 @@ public func gatherRows(_ x: Tensor, _ indices: [Int]) -> Tensor {
 }
 
 extension Tensor {
-    /// What computes on this tensor. Today every tensor lies in main memory.
+    /// What computes on this tensor.
+    ///
+    /// Today every tensor lies in main memory.
     var backend: any Backend { CPUBackend() }
 }

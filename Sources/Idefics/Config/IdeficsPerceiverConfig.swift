@@ -1,7 +1,9 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-/// The perceiver resampler; `perceiver_config` of `config.json`. Whether there is one, the top level decides.
+/// The perceiver resampler; `perceiver_config` of `config.json`.
+///
+/// Whether there is one, the top level decides.
 public struct IdeficsPerceiverConfig: Sendable, Equatable {
     /// Latents an image becomes.
     public var resamplerNLatents = 64

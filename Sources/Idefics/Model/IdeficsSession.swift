@@ -9,7 +9,9 @@ package import IdeficsTensor
 ///
 /// Not for use from several threads at once.
 package final class IdeficsSession: DecodingSession {
-    /// One sequence. A value: copies share the cache's pages until they go different ways.
+    /// One sequence.
+    ///
+    /// A value: copies share the cache's pages until they go different ways.
     package struct Sequence {
         /// Keys and values of `tokenIds`.
         var cache: KVCache

@@ -7,7 +7,9 @@ import IdeficsTensor
 
 /// The operations that decide the speed of a model, at IDEFICS-9B's sizes.
 enum KernelMeasurements {
-    /// Products of one row with a weight: the work of generating a token. Each run streams over
+    /// Products of one row with a weight: the work of generating a token.
+    ///
+    /// Each run streams over
     /// weights that no cache holds.
     static func matvec(_ dtype: DType) -> Measurement {
         let count = dtype == .f32 ? 8 : 16

@@ -16,6 +16,7 @@ enum PromptArguments {
     ///   - images: values of `--image` as parsed.
     ///   - texts: positional values as parsed.
     ///   - flags: names of options without a value.
+    /// - Returns: texts and pictures; nothing given is left out.
     static func items(
         _ arguments: [String],
         images: [String],

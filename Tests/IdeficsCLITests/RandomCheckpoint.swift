@@ -1,0 +1,34 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Idefics
+import IdeficsCheckpoints
+import IdeficsTensor
+import Synchronization
+
+/// A checkpoint with random weights for any configuration.
+enum RandomCheckpoint {
+    /// Writes `model.safetensors` beside the configuration: every tensor the model asks for, by its name and shape.
+    static func write(config url: URL, seed: UInt64) throws {
+        let tensors = Mutex<[String: Tensor]>([:])
+        let state = Mutex(seed)
+        let weights = Weights { name, shape in
+            let count = shape.reduce(1, *)
+            let values = state.withLock { state in
+                (0..<count).map { _ -> Float in
+                    state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+                    return (Float(state >> 40) / Float(1 << 24) - 0.5) * 0.3 + (name.contains("norm") ? 1 : 0)
+                }
+            }
+            let tensor = Tensor(values, shape: shape)
+            tensors.withLock { $0[name] = tensor }
+            return tensor
+        }
+        _ = IdeficsModel(try IdeficsConfig(contentsOf: url), weights)
+        try SafetensorsWriter.write(
+            tensors.withLock { $0 },
+            to: url.deletingLastPathComponent().appending(path: "model.safetensors")
+        )
+    }
+}

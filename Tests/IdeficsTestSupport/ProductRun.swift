@@ -1,0 +1,41 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+
+/// One run of an executable of this package, which was built beside the tests.
+public struct ProductRun {
+    /// Its exit status; the signal's number for one that died.
+    public let status: Int32
+    /// Whether a signal ended it.
+    public let isSignalled: Bool
+    /// Standard output.
+    public let output: String
+    /// Standard error.
+    public let errors: String
+
+    /// Runs `product` with `arguments`, `input` on standard input.
+    public init(_ product: String, _ arguments: [String], input: String = "") throws {
+        let process = Process()
+        // The tests' own executable lies in the products directory, or (macOS) some folders below it.
+        var folder = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
+        while !FileManager.default.isExecutableFile(atPath: folder.appending(path: product).path), folder.path != "/" {
+            folder.deleteLastPathComponent()
+        }
+        process.executableURL = folder.appending(path: product)
+        process.arguments = arguments
+        let (outputPipe, errorPipe, inputPipe) = (Pipe(), Pipe(), Pipe())
+        process.standardOutput = outputPipe
+        process.standardError = errorPipe
+        process.standardInput = inputPipe
+        try process.run()
+        try inputPipe.fileHandleForWriting.write(contentsOf: Data(input.utf8))
+        try inputPipe.fileHandleForWriting.close()
+        // Outputs here are far smaller than a pipe's buffer, so reading one after the other cannot block.
+        output = String(decoding: outputPipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        errors = String(decoding: errorPipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        status = process.terminationStatus
+        isSignalled = process.terminationReason == .uncaughtSignal
+    }
+}
