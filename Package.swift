@@ -103,7 +103,10 @@ let package = Package(
         ),
         .testTarget(
             name: "IdeficsCLITests",
-            dependencies: ["IdeficsCLI", "Idefics", "IdeficsTestSupport", "IdeficsCheckpoints", "IdeficsTensor"],
+            dependencies: [
+                "IdeficsCLI", "Idefics", "IdeficsTestSupport", "IdeficsHTTPTestSupport", "IdeficsCheckpoints",
+                "IdeficsTensor",
+            ],
             swiftSettings: swiftSettings
         ),
     ],

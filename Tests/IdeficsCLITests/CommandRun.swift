@@ -5,8 +5,8 @@ import Foundation
 import IdeficsTestSupport
 
 /// Runs `idefics` with `arguments`, `input` on standard input.
-func idefics(_ arguments: [String], input: String = "") throws -> ProductRun {
-    try ProductRun("idefics", arguments, input: input)
+func idefics(_ arguments: [String], input: String = "", environment: [String: String] = [:]) throws -> ProductRun {
+    try ProductRun("idefics", arguments, input: input, environment: environment)
 }
 
 extension ProductRun {
@@ -14,17 +14,6 @@ extension ProductRun {
     func json() throws -> Any {
         try JSONSerialization.jsonObject(with: Data(output.utf8))
     }
-}
-
-/// A folder that is removed when the value goes away.
-final class TemporaryFolder {
-    let url = FileManager.default.temporaryDirectory.appending(path: "idefics-cli-\(UUID().uuidString)")
-
-    init() throws { try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true) }
-
-    deinit { try? FileManager.default.removeItem(at: url) }
-
-    func path(_ name: String) -> String { url.appending(path: name).path }
 }
 
 /// The tiny model with a tokenizer.

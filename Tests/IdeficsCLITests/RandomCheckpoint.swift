@@ -5,6 +5,7 @@ import Foundation
 import Idefics
 import IdeficsCheckpoints
 import IdeficsTensor
+import IdeficsTestSupport
 import Synchronization
 
 /// A checkpoint with random weights for any configuration.
@@ -12,13 +13,12 @@ enum RandomCheckpoint {
     /// Writes `model.safetensors` beside the configuration: every tensor the model asks for, by its name and shape.
     static func write(config url: URL, seed: UInt64) throws {
         let tensors = Mutex<[String: Tensor]>([:])
-        let state = Mutex(seed)
+        let generator = Mutex(SeededGenerator(seed: seed))
         let weights = Weights { name, shape in
             let count = shape.reduce(1, *)
-            let values = state.withLock { state in
-                (0..<count).map { _ -> Float in
-                    state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-                    return (Float(state >> 40) / Float(1 << 24) - 0.5) * 0.3 + (name.contains("norm") ? 1 : 0)
+            let values = generator.withLock { generator in
+                (0..<count).map { _ in
+                    Float.random(in: -0.15...0.15, using: &generator) + (name.contains("norm") ? 1 : 0)
                 }
             }
             let tensor = Tensor(values, shape: shape)

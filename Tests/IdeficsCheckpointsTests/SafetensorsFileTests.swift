@@ -4,6 +4,7 @@
 import Foundation
 import IdeficsCheckpoints
 import IdeficsTensor
+import IdeficsTestSupport
 import Testing
 
 @Suite struct SafetensorsFileTests {

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import IdeficsHub
+import IdeficsTestSupport
 import Testing
 
 @Suite struct DigestTests {
@@ -32,7 +33,7 @@ import Testing
     }
 
     @Test func implementationsAgreeAtEveryLength() {
-        var random = SplitMix(state: 1)
+        var random = SeededGenerator(seed: 1)
         for count in 0..<300 {
             let bytes = (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }
             let pieces = (0..<4).map { _ in Int.random(in: 0...100, using: &random) }

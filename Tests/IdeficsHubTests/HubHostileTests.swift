@@ -5,6 +5,7 @@ import Foundation
 import IdeficsHTTPTestSupport
 import IdeficsHub
 import IdeficsNetwork
+import IdeficsTestSupport
 import Testing
 
 @Suite struct HubHostileTests {
@@ -128,7 +129,7 @@ import Testing
             let good = Array(try Data(contentsOf: tree))
             let offline = try hub.client(cache: cache) { $0.isOffline = true }
             for seed in 0..<300 {
-                var random = SplitMix(state: UInt64(seed))
+                var random = SeededGenerator(seed: UInt64(seed))
                 try Data(mutated(good, using: &random)).write(to: tree)
                 do {
                     _ = try await offline.download(id: "org/tiny", revision: TestHub.commit)
@@ -143,7 +144,7 @@ import Testing
             #"{"sha": "\#(TestHub.commit)", "siblings": [{"rfilename": "config.json", "size": 5, "blobId": "\#(String(repeating: "a", count: 40))"}, {"rfilename": "model.safetensors", "size": 9, "blobId": null, "lfs": {"sha256": "\#(String(repeating: "b", count: 64))", "size": 9}}]}"#
         var accepted = 0
         for seed in 0..<3000 {
-            var random = SplitMix(state: UInt64(seed))
+            var random = SeededGenerator(seed: UInt64(seed))
             do {
                 let listing = try RepoListing(hubAnswer: mutated(Array(json.utf8), using: &random), url: "u")
                 accepted += 1
@@ -156,7 +157,7 @@ import Testing
             #"{"metadata": {"total_size": 1}, "weight_map": {"a.b": "model-1.safetensors", "c": "x/y"}}"#.utf8
         )
         for seed in 0..<3000 {
-            var random = SplitMix(state: UInt64(seed))
+            var random = SeededGenerator(seed: UInt64(seed))
             do {
                 _ = try FileSelection.shards(inIndex: mutated(index, using: &random), at: "i.json", repo: repo)
             } catch is HubError {}

@@ -5,6 +5,7 @@ import Foundation
 import IdeficsHTTPTestSupport
 import IdeficsHub
 import IdeficsNetwork
+import IdeficsTestSupport
 
 /// A hub on this machine with one repository, `org/tiny`, and its storage at another origin.
 final class TestHub: Sendable {
@@ -154,20 +155,8 @@ extension URL {
     func bytes(_ path: String) -> [UInt8]? { (try? Data(contentsOf: appending(path: path))).map { Array($0) } }
 }
 
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-}
-
 /// `bytes` with a few bytes changed, removed or repeated.
-func mutated(_ bytes: [UInt8], using random: inout SplitMix) -> [UInt8] {
+func mutated(_ bytes: [UInt8], using random: inout SeededGenerator) -> [UInt8] {
     var bytes = bytes
     for _ in 0..<Int.random(in: 1...5, using: &random) where !bytes.isEmpty {
         let at = Int.random(in: 0..<bytes.count, using: &random)

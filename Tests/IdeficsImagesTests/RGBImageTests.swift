@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import IdeficsImages
+import IdeficsTestSupport
 import Testing
 
 struct RGBImageTests {

@@ -4,6 +4,7 @@
 import Foundation
 import IdeficsHTTPTestSupport
 import IdeficsNetwork
+import IdeficsTestSupport
 import Testing
 
 /// For a server on this machine, with limits that only a test that is about them reaches.
@@ -321,7 +322,7 @@ extension HTTPLimits {
                 .utf8
         )
         let server = try TestServer { request in
-            var random = SplitMix(state: UInt64(request.index))
+            var random = SeededGenerator(seed: UInt64(request.index))
             var bytes = seed
             for _ in 0..<Int.random(in: 1...6, using: &random) {
                 bytes[Int.random(in: 0..<bytes.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
@@ -343,17 +344,5 @@ extension HTTPLimits {
         let response = try await client.get(url: server.url("/"), limits: local)
         #expect(response.status == 200)
         #expect(response.headers["Location"] == nil)
-    }
-}
-
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

@@ -15,7 +15,12 @@ public struct ProductRun {
     public let errors: String
 
     /// Runs `product` with `arguments`, `input` on standard input.
-    public init(_ product: String, _ arguments: [String], input: String = "") throws {
+    public init(
+        _ product: String,
+        _ arguments: [String],
+        input: String = "",
+        environment: [String: String] = [:]
+    ) throws {
         let process = Process()
         // The tests' own executable lies in the products directory, or (macOS) some folders below it.
         var folder = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
@@ -24,6 +29,7 @@ public struct ProductRun {
         }
         process.executableURL = folder.appending(path: product)
         process.arguments = arguments
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         let (outputPipe, errorPipe, inputPipe) = (Pipe(), Pipe(), Pipe())
         process.standardOutput = outputPipe
         process.standardError = errorPipe

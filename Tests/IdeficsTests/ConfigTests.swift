@@ -10,11 +10,9 @@ import Testing
 @Suite struct ConfigTests {
     /// Writes `text` as config.json and reads it.
     static func read(_ text: String) throws -> IdeficsConfig {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "idefics-config-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        try Data(text.utf8).write(to: folder.appending(path: "config.json"))
-        return try ModelFiles(directory: folder).config()
+        let folder = try TemporaryFolder()
+        try folder.write(Array(text.utf8), "config.json")
+        return try ModelFiles(directory: folder.url).config()
     }
 
     @Test func defaultsAreTransformers() throws {
@@ -79,11 +77,8 @@ import Testing
     /// Random changes to a real configuration give another configuration or a typed error.
     @Test func mutations() throws {
         let original = try Array(Fixtures.data("f5-sharded/config.json"))
-        var state: UInt64 = 42
-        func random(_ bound: Int) -> Int {
-            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-            return Int(state >> 33) % bound
-        }
+        var generator = SeededGenerator(seed: 42)
+        func random(_ bound: Int) -> Int { Int.random(in: 0..<bound, using: &generator) }
         var refused = 0
         for _ in 0..<500 {
             var bytes = original

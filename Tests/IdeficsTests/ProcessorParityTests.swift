@@ -17,11 +17,8 @@ import Testing
     static func tokenizer(_ variant: String) throws -> any Tokenizer {
         let golden = try GoldenJSON("processor/\(variant).json")
         let folder = variant.hasPrefix("tiny") ? "processor/tokenizer-tiny" : "tokenizer-mistral"
-        let directory = FileManager.default.temporaryDirectory.appending(
-            path: "idefics-\(variant)-\(UUID().uuidString)"
-        )
-        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: directory) }
+        let temporary = try TemporaryFolder()
+        let directory = temporary.url
         // The fixtures' tokenizer.json has all three added tokens; a base model's two come with tokenizer.model.
         let files = try FileManager.default.contentsOfDirectory(atPath: Fixtures.url(folder).path)
         for file in files where variant.hasSuffix("instruct") || file == "tokenizer.model" {
