@@ -9,6 +9,8 @@
 enum {
     STREAM_COLUMNS = 4,
     STREAM_ROWS = IDF_STREAM_ROWS,
+    STREAM_DEPTH = 1024,   // 6 × 1024 floats: 24 KiB of a 32-48 KiB L1 cache
+    PREFETCH_BYTES = 1024, // into the next page early: prefetchers of the machine stop at its end
 };
 
 /// n elements from p on, n <= LANES; whole vectors when n == LANES is known.
@@ -85,10 +87,9 @@ static void tile(float *c, int64_t ldc, const float *a, const float *b, int64_t 
 
 // MARK: - Streaming
 
-/// `columns` weight rows against `rows` rows of x, both constants where this is inlined.
-IDF_INLINE void stream_block(float *out, int64_t ldo, const char *weight, idf_dtype dtype, const float *x, int64_t ldx,
-                             int64_t k, const int columns, const int rows) {
-    const int64_t row_bytes = k * (int64_t)idf_dtype_size(dtype);
+/// `columns` weight rows against `rows` rows of x over k steps; both counts are constants where this is inlined.
+IDF_INLINE void stream_block(float *out, int64_t ldo, const char *weight, int64_t row_bytes, idf_dtype dtype, const float *x,
+                             int64_t ldx, int64_t k, int accumulate, const int columns, const int rows) {
     vf sums[STREAM_COLUMNS][STREAM_ROWS], values[STREAM_ROWS];
 #pragma clang loop unroll(full)
     for (int c = 0; c < columns; c++) {
@@ -101,7 +102,9 @@ IDF_INLINE void stream_block(float *out, int64_t ldo, const char *weight, idf_dt
         for (int r = 0; r < rows; r++) values[r] = v_load(x + r * ldx + l);
 #pragma clang loop unroll(full)
         for (int c = 0; c < columns; c++) {
-            const vf w = load_weight(weight + c * row_bytes, dtype, l, LANES);
+            const char *row = weight + c * row_bytes;
+            __builtin_prefetch(row + l * (int64_t)idf_dtype_size(dtype) + PREFETCH_BYTES, 0, 3);
+            const vf w = load_weight(row, dtype, l, LANES);
 #pragma clang loop unroll(full)
             for (int r = 0; r < rows; r++) sums[c][r] = v_fma(w, values[r], sums[c][r]);
         }
@@ -119,42 +122,43 @@ IDF_INLINE void stream_block(float *out, int64_t ldo, const char *weight, idf_dt
 #pragma clang loop unroll(full)
     for (int c = 0; c < columns; c++) {
 #pragma clang loop unroll(full)
-        for (int r = 0; r < rows; r++) out[r * ldo + c] = v_sum(sums[c][r]);
+        for (int r = 0; r < rows; r++) {
+            float *o = out + r * ldo + c;
+            *o = (accumulate ? *o : 0) + v_sum(sums[c][r]);
+        }
     }
 }
 
-IDF_INLINE void stream_rows(float *out, int64_t ldo, const char *weight, idf_dtype dtype, int64_t n, const float *x,
-                            int64_t ldx, int64_t k, const int rows) {
-    const int64_t row_bytes = k * (int64_t)idf_dtype_size(dtype);
+IDF_INLINE void stream_rows(float *out, int64_t ldo, const char *weight, int64_t row_bytes, idf_dtype dtype, int64_t n,
+                            const float *x, int64_t ldx, int64_t k, int accumulate, const int rows) {
     int64_t j = 0;
     for (; j + STREAM_COLUMNS <= n; j += STREAM_COLUMNS) {
-        stream_block(out + j, ldo, weight + j * row_bytes, dtype, x, ldx, k, STREAM_COLUMNS, rows);
+        stream_block(out + j, ldo, weight + j * row_bytes, row_bytes, dtype, x, ldx, k, accumulate, STREAM_COLUMNS, rows);
     }
-    for (; j < n; j++) stream_block(out + j, ldo, weight + j * row_bytes, dtype, x, ldx, k, 1, rows);
+    for (; j < n; j++) stream_block(out + j, ldo, weight + j * row_bytes, row_bytes, dtype, x, ldx, k, accumulate, 1, rows);
 }
 
 IDF_INLINE void stream_as(float *out, int64_t ldo, const char *weight, idf_dtype dtype, int64_t n, const float *x,
                           int64_t ldx, int64_t m, int64_t k) {
-    const int64_t row_bytes = k * (int64_t)idf_dtype_size(dtype), parts = idf_divide_up(m, STREAM_ROWS);
-    // Weight rows stay in the first caches while all rows of x pass by.
-    const int64_t step = parts == 1 ? n : STREAM_COLUMNS;
-    for (int64_t j = 0; j < n; j += step) {
-        const int64_t columns = idf_min(step, n - j);
+    const int64_t element = (int64_t)idf_dtype_size(dtype), parts = idf_divide_up(m, STREAM_ROWS);
+    // One or two rows of x stay cached anyway; of more, a piece must stay in the L1 cache while the weights pass.
+    const int64_t depth = m <= 2 ? k : STREAM_DEPTH;
+    for (int64_t step = 0; step < k; step += depth) {
+        const int64_t steps = idf_min(depth, k - step);
+        const char *w = weight + step * element;
         for (int64_t part = 0; part < parts; part++) {
             const int64_t begin = m * part / parts, rows = m * (part + 1) / parts - begin;
-            float *o = out + begin * ldo + j;
-            const char *w = weight + j * row_bytes;
-            const float *rows_of_x = x + begin * ldx;
+            float *o = out + begin * ldo;
+            const float *piece = x + begin * ldx + step;
+#define CASE(count) \
+    case count: stream_rows(o, ldo, w, k * element, dtype, n, piece, ldx, steps, step > 0, count); break;
             switch (rows) {
-            case 1: stream_rows(o, ldo, w, dtype, columns, rows_of_x, ldx, k, 1); break;
-            case 2: stream_rows(o, ldo, w, dtype, columns, rows_of_x, ldx, k, 2); break;
-            case 3: stream_rows(o, ldo, w, dtype, columns, rows_of_x, ldx, k, 3); break;
+                CASE(1) CASE(2) CASE(3)
 #if IDF_STREAM_ROWS > 3
-            case 4: stream_rows(o, ldo, w, dtype, columns, rows_of_x, ldx, k, 4); break;
-            case 5: stream_rows(o, ldo, w, dtype, columns, rows_of_x, ldx, k, 5); break;
-            case 6: stream_rows(o, ldo, w, dtype, columns, rows_of_x, ldx, k, 6); break;
+                CASE(4) CASE(5) CASE(6)
 #endif
             }
+#undef CASE
         }
     }
 }

@@ -20,7 +20,7 @@
 enum {
     LANES = 16,
     BLOCK_COLUMNS = 256, // 256 × 512 floats: 512 KiB of a 1-2 MiB L2 cache
-    STREAM_ROWS_LIMIT = 24,
+    STREAM_ROWS_LIMIT = 16,
 };
 
 typedef __m512 vf;
