@@ -73,7 +73,7 @@ let package = Package(
         ),
 
         // MARK: Tests
-        .target(
+        .executableTarget(
             name: "CIdeficsConformance",
             dependencies: ["CIdeficsKernels"],
             cSettings: cSettings

@@ -34,8 +34,7 @@ if [ "$(uname -m)" != aarch64 ] && [ "$(uname -m)" != arm64 ]; then
     target="--target=aarch64-linux-gnu -isystem /usr/aarch64-linux-gnu/include"
 fi
 
-for file in "$sources"/CIdeficsKernels/*.c "$sources"/CIdeficsKernels/*/*.c "$sources"/CIdeficsConformance/*.c \
-    "$root/Tools/conformance_main.c"; do
+for file in "$sources"/CIdeficsKernels/*.c "$sources"/CIdeficsKernels/*/*.c "$sources"/CIdeficsConformance/*.c; do
     object="$work/$(echo "${file#"$root"/}" | tr '/' '_').o"
     # shellcheck disable=SC2086 # the flags are words
     "$compiler" $target -std=gnu17 -O3 -Wall -Wextra -Werror -I "$sources/CIdeficsKernels/include" \

@@ -22,12 +22,13 @@ swift run -c release Generate Tests/Fixtures/f7-e2e docs/images/cat.jpg >/dev/nu
 step "arm64 kernels"
 Tools/test-arm64.sh
 
-step "address sanitizer: whatever reads files, pictures and pages"
-swift test --scratch-path .build-asan --sanitize=address \
-    --filter 'IdeficsCheckpointsTests|IdeficsTokenizersTests|IdeficsImagesTests|CIdeficsKernelsTests|IdeficsTensorTests'
+# Leaks are not looked for: XCTest and Foundation keep some memory of their own until the end.
+step "address sanitizer: what reads files, pictures and pages, and the kernels"
+ASAN_OPTIONS=detect_leaks=0 swift test --scratch-path .build-asan --sanitize=address \
+    --filter 'IdeficsCheckpointsTests|IdeficsTokenizersTests|IdeficsImagesTests|IdeficsTensorTests|CIdeficsKernelsTests'
 
-step "thread sanitizer: pool, downloads, streams"
-swift test --scratch-path .build-tsan --sanitize=thread \
-    --filter 'CIdeficsKernelsTests.*[Pp]ool|IdeficsNetworkTests|IdeficsHubTests|EndToEndTests|GenerationInvarianceTests'
+step "thread sanitizer: downloads and the thread pool"
+swift test --scratch-path .build-tsan --sanitize=thread --filter 'IdeficsNetworkTests|IdeficsHubTests'
+.build-tsan/debug/CIdeficsConformance pool/
 
 step "done"

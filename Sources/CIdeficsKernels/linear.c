@@ -10,7 +10,6 @@
 enum {
     DEPTH = 512,       ///< steps of k between visits to the product: a panel of x stays in the L1 cache
     CHUNK_ROWS = 512,  ///< rows of x packed at a time
-    TASKS_PER_THREAD = 4,
     STREAM_BYTES = 1 << 19, ///< weight bytes of a streaming task, so that page walks and prefetchers warm up
 };
 
@@ -72,6 +71,38 @@ static void pack_task(void *argument, int64_t panel, int thread) {
     }
 }
 
+/// Weights that a task will pack next: fetched from memory while it multiplies those it has.
+typedef struct upcoming {
+    const char *first;   ///< first byte of the first row
+    int64_t row_bytes;   ///< from row to row
+    int64_t rows;        ///< 0 when nothing comes
+    int64_t row_lines;   ///< cache lines of a row
+    int64_t done, step;  ///< lines asked for, lines at a time
+} upcoming;
+
+enum { LINE = 64 };
+
+static upcoming upcoming_weights(const context *c, const idf_linear_job *job, int64_t column, int64_t columns,
+                                 int64_t step, int64_t visits) {
+    const int64_t element = (int64_t)idf_dtype_size(job->dtype), steps = idf_min(c->depth, c->k - step);
+    upcoming next = {.first = (const char *)job->weight + (column * c->k + step) * element,
+                     .row_bytes = c->k * element,
+                     .rows = columns,
+                     .row_lines = idf_divide_up(steps * element, LINE)};
+    next.step = idf_divide_up(next.rows * next.row_lines, visits);
+    return next;
+}
+
+/// Asks for the next few lines. A line may be asked for that lies behind the last row: a prefetch cannot fault.
+static void prefetch_upcoming(upcoming *next) {
+    const int64_t end = idf_min(next->done + next->step, next->rows * next->row_lines);
+    for (int64_t line = next->done; line < end; line++) {
+        const int64_t row = line / next->row_lines;
+        __builtin_prefetch(next->first + row * next->row_bytes + (line - row * next->row_lines) * LINE, 0, 2);
+    }
+    next->done = end;
+}
+
 static void tile_task(void *argument, int64_t task, int thread) {
     (void)thread;
     const context *c = argument;
@@ -93,10 +124,14 @@ static void tile_task(void *argument, int64_t task, int thread) {
             kernels->pack_weight(weights + j * steps, weight, job->dtype, c->k, idf_min(kernels->tile_columns, columns - j),
                                  steps);
         }
+        const int64_t visits = (panel_last - panel_first) * idf_divide_up(columns, kernels->tile_columns);
+        upcoming next = {0};
+        if (step + steps < c->k) next = upcoming_weights(c, job, column, columns, step + steps, visits);
         for (int64_t panel = panel_first; panel < panel_last; panel++) {
             const int64_t begin = panel_begin(c, panel), rows = panel_begin(c, panel + 1) - begin;
             float *out = product + (begin - row_first) * c->block;
             for (int64_t j = 0; j < columns; j += kernels->tile_columns) {
+                prefetch_upcoming(&next);
                 kernels->tile(out + j, c->block, c->packed + step * c->m + begin * steps, weights + j * steps, rows, steps,
                               step > 0);
             }
@@ -105,12 +140,21 @@ static void tile_task(void *argument, int64_t task, int thread) {
     }
 }
 
-/// Output features of a task: a multiple of `unit`, at most `most`, and enough tasks for all threads.
+/// Output features of a task: a multiple of `unit`, at most `most`, such that the busiest thread has least to do.
 static int64_t block_columns(const idf_linear_job *jobs, int64_t count, int64_t unit, int64_t most) {
-    int64_t units = 0;
-    for (int64_t i = 0; i < count; i++) units += idf_divide_up(jobs[i].n, unit);
-    const int64_t wanted = idf_divide_up(units, (int64_t)TASKS_PER_THREAD * idf_thread_count());
-    return idf_max(1, idf_min(wanted, most / unit)) * unit;
+    const int64_t threads = idf_thread_count(), largest = idf_max(1, most / unit);
+    int64_t best = largest, least = INT64_MAX;
+    for (int64_t units = largest; units >= idf_max(1, largest / 4); units--) {
+        int64_t tasks = 0;
+        for (int64_t i = 0; i < count; i++) tasks += idf_divide_up(jobs[i].n, units * unit);
+        // The last task of a job may be small, so many tasks for a thread even out by themselves.
+        const int64_t load = idf_divide_up(tasks, threads) * units;
+        if (load < least) {
+            least = load;
+            best = units;
+        }
+    }
+    return best * unit;
 }
 
 static int64_t block_count(const context *c, int64_t jobs) {
