@@ -19,22 +19,23 @@ static void mark(void *context, int64_t task, int thread) {
     if (thread < 0 || thread >= idf_thread_count()) atomic_store(&m->bad_thread, 1);
 }
 
-/// Tells whether every task ran `times` times.
-static int all_ran(const marks *m, int times) {
+/// Fails unless every task ran `times` times, on threads that exist.
+static void expect_all_ran(check *c, const marks *m, int times, const char *what, int threads) {
     for (int i = 0; i < TASKS; i++) {
-        if (atomic_load(&m->runs[i]) != times) return 0;
+        const int runs = atomic_load(&m->runs[i]);
+        if (runs != times) check_fail(c, "%s, %d threads: task %d ran %d times, not %d", what, threads, i, runs, times);
     }
-    return !atomic_load(&m->bad_thread);
+    if (atomic_load(&m->bad_thread)) check_fail(c, "%s, %d threads: a thread number was out of range", what, threads);
 }
 
 static void counts(check *c) {
-    static const int threads[] = {1, 2, 5, 1, 3, 9, 2};
+    static const int threads[] = {1, 2, 5, 1, 3, 9, 2, 12, 2, 7, 1, 8, 3, 2};
     for (size_t i = 0; i < sizeof threads / sizeof threads[0]; i++) {
         idf_set_thread_count(threads[i]);
         if (idf_thread_count() != threads[i]) check_fail(c, "the thread count did not become %d", threads[i]);
         marks m = {0};
         for (int run = 0; run < 200; run++) idf_parallel(TASKS, mark, &m);
-        if (!all_ran(&m, 200)) check_fail(c, "with %d threads a task did not run once a region", threads[i]);
+        expect_all_ran(c, &m, 200, "after a change of the count", threads[i]);
         idf_parallel(0, mark, &m);
         idf_parallel(-1, mark, &m);
     }
@@ -54,7 +55,7 @@ static void nested(check *c) {
         idf_set_thread_count(threads);
         marks m = {0};
         idf_parallel(50, nested_task, &m);
-        if (!all_ran(&m, 50)) check_fail(c, "nested regions lost a task with %d threads", threads);
+        expect_all_ran(c, &m, 50, "nested", threads);
     }
 }
 
@@ -71,9 +72,7 @@ static void concurrent(check *c) {
         pthread_t handles[CALLERS];
         for (int i = 0; i < CALLERS; i++) pthread_create(&handles[i], NULL, caller, &m[i]);
         for (int i = 0; i < CALLERS; i++) pthread_join(handles[i], NULL);
-        for (int i = 0; i < CALLERS; i++) {
-            if (!all_ran(&m[i], 300)) check_fail(c, "concurrent callers lost a task with %d threads", threads);
-        }
+        for (int i = 0; i < CALLERS; i++) expect_all_ran(c, &m[i], 300, "concurrent callers", threads);
     }
 }
 

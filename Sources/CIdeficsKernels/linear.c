@@ -184,7 +184,9 @@ static void linear_tiles(context *c, int64_t count) {
 }
 
 void idf_linear(const idf_linear_job *jobs, int64_t count, const float *x, int64_t ldx, int64_t m, int64_t k) {
-    if (m <= 0 || count <= 0) return;
+    int64_t features = 0;
+    for (int64_t i = 0; i < count; i++) features += jobs[i].n;
+    if (m <= 0 || features == 0) return;
     const idf_linear_kernels *kernels = idf_kernels_current()->linear;
     if (kernels == NULL || k <= 0) {
         idf_linear_reference(jobs, count, x, ldx, m, k);

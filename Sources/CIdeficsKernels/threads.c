@@ -1,9 +1,10 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The thread pool. Workers take tasks off one word that holds the region's number and how many tasks are left; taking
-// is a compare-and-swap, so a worker that wakes late finds either nothing or a task of the region that runs now, and
-// the caller waits for tasks, never for workers. Idle workers spin briefly, then sleep in the kernel.
+// The thread pool. Workers take tasks off one word, the ticket: the region's number, its threads and how many tasks are
+// left. Taking is a compare-and-swap, so a worker that wakes late finds either nothing or a task of the region that runs
+// now, one that is no longer wanted takes nothing, and the caller waits for tasks, never for workers. Idle workers spin
+// briefly, then sleep in the kernel.
 
 #if defined(__linux__)
 #define _GNU_SOURCE
@@ -29,10 +30,11 @@ enum { MAX_THREADS = 256 };
 static const int64_t SPIN_NANOSECONDS = 50000;
 
 /// Tasks of one region at most; larger counts run as several regions.
-static const int64_t REGION_TASKS = INT64_C(1) << 30;
+static const int64_t REGION_TASKS = INT64_C(1) << 20;
+
+enum { COUNT_BITS = 24, THREAD_BITS = 9 }; // of a ticket, from the low end; the rest is the region's number
 
 static struct {
-    // Region number (high 32 bits) and tasks not yet taken (low 32 bits).
     _Alignas(128) _Atomic uint64_t ticket;
     _Alignas(128) _Atomic uint32_t finished;  ///< tasks done; the caller sleeps on it
     _Atomic uint32_t caller_sleeps;
@@ -46,6 +48,12 @@ static struct {
     _Atomic int threads;                      ///< in use, the caller included; 0 before the first question
     int started;                              ///< workers that exist, guarded by `busy`
 } pool;
+
+/// Tasks of a ticket that nobody has taken.
+static uint32_t tasks_left(uint64_t ticket) { return (uint32_t)(ticket & ((UINT64_C(1) << COUNT_BITS) - 1)); }
+
+/// Threads that may take tasks of a ticket.
+static int threads_of(uint64_t ticket) { return (int)(ticket >> COUNT_BITS & ((1 << THREAD_BITS) - 1)); }
 
 // MARK: - Sleeping
 
@@ -110,19 +118,19 @@ static int spin(int (*ready)(uint32_t), uint32_t argument) {
 /// Takes and runs tasks until none is left.
 static void work(int thread) {
     uint64_t ticket = atomic_load_explicit(&pool.ticket, memory_order_acquire);
-    while ((uint32_t)ticket != 0) {
+    while (tasks_left(ticket) != 0 && thread < threads_of(ticket)) {
         if (!atomic_compare_exchange_weak_explicit(&pool.ticket, &ticket, ticket - 1, memory_order_acq_rel,
                                                    memory_order_acquire)) continue;
         // The region cannot end before this task does: its description is stable from here on.
         const uint32_t count = (uint32_t)pool.count;
-        pool.task(pool.context, pool.first + (count - (uint32_t)ticket), thread);
+        pool.task(pool.context, pool.first + (count - tasks_left(ticket)), thread);
         if (atomic_fetch_add(&pool.finished, 1) + 1 == count && atomic_load(&pool.caller_sleeps)) wake(&pool.finished, 1);
         ticket = atomic_load_explicit(&pool.ticket, memory_order_acquire);
     }
 }
 
 static int has_tasks_or_news(uint32_t seen) {
-    return (uint32_t)atomic_load_explicit(&pool.ticket, memory_order_acquire) != 0 || atomic_load(&pool.epoch) != seen;
+    return tasks_left(atomic_load_explicit(&pool.ticket, memory_order_acquire)) != 0 || atomic_load(&pool.epoch) != seen;
 }
 
 static int is_finished(uint32_t count) { return atomic_load_explicit(&pool.finished, memory_order_acquire) == count; }
@@ -140,7 +148,7 @@ static void *worker(void *argument) {
         if (spin(has_tasks_or_news, seen)) continue;
         // The caller publishes tasks, then looks for sleepers; this side announces itself, then looks for tasks.
         atomic_fetch_add(&pool.sleepers, 1);
-        if ((uint32_t)atomic_load(&pool.ticket) == 0) sleep_while(&pool.epoch, seen);
+        if (tasks_left(atomic_load(&pool.ticket)) == 0) sleep_while(&pool.epoch, seen);
         atomic_fetch_sub(&pool.sleepers, 1);
     }
     return NULL;
@@ -174,7 +182,7 @@ static void run_region(int64_t first, int64_t count, idf_task task, void *contex
     atomic_store(&pool.finished, 0);
     atomic_store(&pool.caller_sleeps, 0);
     const uint32_t region = atomic_load(&pool.epoch) + 1;
-    atomic_store(&pool.ticket, (uint64_t)region << 32 | (uint64_t)count);
+    atomic_store(&pool.ticket, ((uint64_t)region << THREAD_BITS | (uint64_t)threads) << COUNT_BITS | (uint64_t)count);
     atomic_store(&pool.epoch, region);
     if (atomic_load(&pool.sleepers) != 0) wake(&pool.epoch, (int)(count < threads ? count : threads) - 1);
 
