@@ -47,7 +47,7 @@ enum {
     IDF_ATTENTION_QUERIES = 128,   ///< queries of a task in the tiled form
     IDF_ATTENTION_KEYS = 128,      ///< keys of a tile, and of a task in the streamed form
     IDF_ATTENTION_HEADS = 32,      ///< heads of a task in the streamed form
-    IDF_ATTENTION_FEW_QUERIES = 6, ///< up to so many queries keys are streamed, not packed
+    IDF_ATTENTION_FEW_QUERIES = 2, ///< up to so many queries keys are streamed, not packed
 };
 
 /// Part of a segment that one task computes.
