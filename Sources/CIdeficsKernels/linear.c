@@ -142,7 +142,11 @@ static void tile_task(void *argument, int64_t task, int thread) {
 
 /// Output features of a task: a multiple of `unit`, at most `most`, such that the busiest thread has least to do.
 static int64_t block_columns(const idf_linear_job *jobs, int64_t count, int64_t unit, int64_t most) {
-    const int64_t threads = idf_thread_count(), largest = idf_max(1, most / unit);
+    const int64_t threads = idf_thread_count();
+    int64_t widest = 1;
+    for (int64_t i = 0; i < count; i++) widest = idf_max(widest, idf_divide_up(jobs[i].n, unit));
+    // Small products must not pay for candidates wider than they are.
+    const int64_t largest = idf_max(1, idf_min(widest, most / unit));
     int64_t best = largest, least = INT64_MAX;
     for (int64_t units = largest; units >= idf_max(1, largest / 4); units--) {
         int64_t tasks = 0;
