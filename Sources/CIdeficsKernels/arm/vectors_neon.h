@@ -66,6 +66,8 @@ IDF_INLINE vf v_mul(vf a, vf b) { return vmulq_f32(a, b); }
 IDF_INLINE vf v_div(vf a, vf b) { return vdivq_f32(a, b); }
 /// a · b + c, rounded once.
 IDF_INLINE vf v_fma(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); }
+/// *p · b + c, rounded once.
+IDF_INLINE vf v_fma_at(const float *p, vf b, vf c) { return v_fma(v_set(*p), b, c); }
 /// The larger; b when either is NaN.
 IDF_INLINE vf v_max(vf a, vf b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
 IDF_INLINE vf v_abs(vf a) { return vabsq_f32(a); }

@@ -65,9 +65,8 @@ IDF_INLINE void tile_of(float *c, int64_t ldc, const float *a, int64_t a_row, in
         for (int v = 0; v < vectors; v++) columns[v] = v_load(b + v * LANES);
 #pragma clang loop unroll(full)
         for (int r = 0; r < rows; r++) {
-            const vf value = v_set(a[r * a_row]);
 #pragma clang loop unroll(full)
-            for (int v = 0; v < vectors; v++) sums[r][v] = v_fma(value, columns[v], sums[r][v]);
+            for (int v = 0; v < vectors; v++) sums[r][v] = v_fma_at(a + r * a_row, columns[v], sums[r][v]);
         }
         a += a_step;
         b += ldb;

@@ -67,6 +67,8 @@ IDF_INLINE vf v_mul(vf a, vf b) { return _mm256_mul_ps(a, b); }
 IDF_INLINE vf v_div(vf a, vf b) { return _mm256_div_ps(a, b); }
 /// a · b + c, rounded once.
 IDF_INLINE vf v_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
+/// *p · b + c, rounded once.
+IDF_INLINE vf v_fma_at(const float *p, vf b, vf c) { return v_fma(v_set(*p), b, c); }
 /// The larger; b when either is NaN.
 IDF_INLINE vf v_max(vf a, vf b) { return _mm256_max_ps(a, b); }
 IDF_INLINE vf v_xor(vf a, vf b) { return _mm256_xor_ps(a, b); }

@@ -61,6 +61,12 @@ IDF_INLINE vf v_mul(vf a, vf b) { return _mm512_mul_ps(a, b); }
 IDF_INLINE vf v_div(vf a, vf b) { return _mm512_div_ps(a, b); }
 /// a · b + c, rounded once.
 IDF_INLINE vf v_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
+/// *p · b + c, rounded once. The load is part of the instruction: a compiler would load once for several products, which
+/// costs an instruction more and with it speed where another program shares the core.
+IDF_INLINE vf v_fma_at(const float *p, vf b, vf c) {
+    __asm__("vfmadd231ps %1%{1to16%}, %2, %0" : "+v"(c) : "m"(*p), "v"(b));
+    return c;
+}
 /// The larger; b when either is NaN.
 IDF_INLINE vf v_max(vf a, vf b) { return _mm512_max_ps(a, b); }
 IDF_INLINE vf v_xor(vf a, vf b) { return _mm512_xor_ps(a, b); }
