@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Foundation
 import Idefics
+import IdeficsCheckpoints
 
 /// `idefics forward`.
 struct ForwardCommand: AsyncParsableCommand {
@@ -31,9 +33,9 @@ struct ForwardCommand: AsyncParsableCommand {
         var batch = try TensorInputs.read(inputs)
         batch.interpolatePosEncoding = interpolatePosEncoding
         let result = try await modelOptions.load().forward(batch)
-        try TensorInputs.write(
-            [("logits", result.logits), ("image_hidden_states", result.imageHiddenStates)],
-            to: output
+        try SafetensorsWriter.write(
+            ["logits": result.logits, "image_hidden_states": result.imageHiddenStates],
+            to: URL(filePath: output)
         )
     }
 }

@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Foundation
 import Idefics
+import IdeficsCheckpoints
 
 /// `idefics process`.
 struct ProcessCommand: AsyncParsableCommand {
@@ -34,10 +36,12 @@ struct ProcessCommand: AsyncParsableCommand {
             options: processing.options(images),
             fetcher: images.fetcher
         )
-        var tensors = [("input_ids", inputs.inputIds)]
-        if let mask = inputs.attentionMask { tensors.append(("attention_mask", mask)) }
-        tensors.append(("image_attention_mask", inputs.imageAttentionMask))
-        tensors.append(("pixel_values", inputs.images.tensor))
-        try TensorInputs.write(tensors, to: output)
+        var tensors = [
+            "input_ids": inputs.inputIds,
+            "image_attention_mask": inputs.imageAttentionMask,
+            "pixel_values": inputs.images.tensor,
+        ]
+        tensors["attention_mask"] = inputs.attentionMask
+        try SafetensorsWriter.write(tensors, to: URL(filePath: output))
     }
 }

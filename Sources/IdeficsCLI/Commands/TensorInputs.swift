@@ -34,12 +34,4 @@ enum TensorInputs {
             images: images
         )
     }
-
-    /// Writes `tensors` to `path`; the file appears when it is complete.
-    static func write(_ tensors: [(name: String, tensor: Tensor)], to path: String) throws {
-        try SafetensorsWriter.write(
-            Dictionary(uniqueKeysWithValues: tensors.map { ($0.name, $0.tensor) }),
-            to: URL(filePath: path)
-        )
-    }
 }
