@@ -32,10 +32,12 @@ public final class EncodedImage: Sendable {
 
     /// Whether this image was made from exactly these bytes.
     func isMade(from content: Tensor, hash: Int) -> Bool {
-        guard contentHash == hash, self.content.shape == content.shape else { return false }
-        return self.content.withUnsafeBytes { own in
-            content.withUnsafeBytes { own.elementsEqual($0) }
-        }
+        contentHash == hash && Self.isEqual(self.content, content)
+    }
+
+    /// Whether two images have the same shape and bytes.
+    static func isEqual(_ a: Tensor, _ b: Tensor) -> Bool {
+        a.shape == b.shape && a.withUnsafeBytes { a in b.withUnsafeBytes { a.elementsEqual($0) } }
     }
 }
 

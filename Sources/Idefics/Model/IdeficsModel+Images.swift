@@ -50,7 +50,8 @@ extension IdeficsModel {
             let content = items[slot..<slot + 1]
             let hash = EncodedImage.hash(content)
             let image = observe == nil ? known.first { $0.isMade(from: content, hash: hash) } : nil
-            let twin = observe == nil ? fresh.firstIndex { $0.hash == hash && isEqual($0.content, content) } : nil
+            let twin =
+                observe == nil ? fresh.firstIndex { $0.hash == hash && EncodedImage.isEqual($0.content, content) } : nil
             found.append(image)
             freshOfSlot.append(twin ?? fresh.count)
             if image == nil && twin == nil { fresh.append((content, hash)) }
@@ -90,8 +91,4 @@ extension IdeficsModel {
             )
         }
     }
-}
-
-private func isEqual(_ a: Tensor, _ b: Tensor) -> Bool {
-    a.withUnsafeBytes { a in b.withUnsafeBytes { a.elementsEqual($0) } }
 }

@@ -30,8 +30,7 @@ struct BenchCommand: AsyncParsableCommand {
     @Option(help: "Rounds; medians are over these.")
     var rounds = 5
 
-    @Option(help: "Threads. (default: the number of cores)")
-    var threads: Int?
+    @OptionGroup var threadOptions: ThreadOptions
 
     @Option(help: "Memory to read for the bandwidth limit, in MiB; well above the last-level cache.")
     var readMemory = 1024
@@ -47,7 +46,6 @@ struct BenchCommand: AsyncParsableCommand {
         guard 16...65_536 ~= readMemory else {
             throw ValidationError("--read-memory \(readMemory): must be 16 to 65536")
         }
-        if let threads, !(1...256 ~= threads) { throw ValidationError("--threads \(threads): must be 1 to 256") }
     }
 
     private struct Report: Encodable {
@@ -59,7 +57,7 @@ struct BenchCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        if let threads { Engine.threadCount = threads }
+        threadOptions.apply()
         // What is in one group is measured in turns; only one group's weights are in memory at a time.
         let groups = [
             part == .image ? [] : KernelMeasurements.all(),

@@ -48,7 +48,7 @@ struct ChatCommand: AsyncParsableCommand {
             options: options,
             fetcher: images.fetcher
         )
-        var pending = image.map(PromptArguments.imageSource)
+        var pending = image.map { ImageSource($0) }
         if Terminal.isInputInteractive { Terminal.note("/image PATH-OR-URL, /reset, /quit") }
         while true {
             if Terminal.isInputInteractive { Terminal.status("> ") }
@@ -64,7 +64,7 @@ struct ChatCommand: AsyncParsableCommand {
                 if place.isEmpty {
                     Terminal.note("/image needs a path or URL")
                 } else {
-                    pending.append(PromptArguments.imageSource(String(place)))
+                    pending.append(ImageSource(String(place)))
                 }
             case let word? where word.hasPrefix("/"):
                 Terminal.note("unknown command \(word): /image PATH-OR-URL, /reset, /quit")

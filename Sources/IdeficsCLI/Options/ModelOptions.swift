@@ -4,25 +4,17 @@
 import ArgumentParser
 import Foundation
 import Idefics
-import IdeficsTensor
 
 /// Which model, and how it computes.
 struct ModelOptions: ParsableArguments {
     @Option(help: "Model directory, or ORG/NAME[@revision] on the Hugging Face hub.")
     var model: String
 
-    @Option(help: "Threads to compute with. (default: the number of cores)")
-    var threads: Int?
-
-    func validate() throws {
-        if let threads, !(1...256 ~= threads) {
-            throw ValidationError("--threads \(threads): must be 1 to 256")
-        }
-    }
+    @OptionGroup var threadOptions: ThreadOptions
 
     /// Sets the number of threads and finds the model's directory, downloading it with a progress bar.
     func directory() async throws -> URL {
-        if let threads { Engine.threadCount = threads }
+        threadOptions.apply()
         let bar = ProgressBar()
         defer { bar.finish() }
         return try await modelDirectory(of: model) { bar.show($0) }

@@ -1,7 +1,6 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
 import Idefics
 import IdeficsImages
 
@@ -31,7 +30,7 @@ enum PromptArguments {
             if isValueNext {
                 isValueNext = false
             } else if argument == "--image" || argument.hasPrefix("--image=") {
-                if let image = images.popFirst() { items.append(.image(imageSource(image))) }
+                if let image = images.popFirst() { items.append(.image(ImageSource(image))) }
                 isValueNext = argument == "--image"
             } else if argument == texts.first {
                 texts.removeFirst()
@@ -41,14 +40,6 @@ enum PromptArguments {
             }
         }
         // Nothing gets lost, whatever the arguments looked like.
-        return items + images.map { .image(imageSource($0)) } + Prompt(strings: Array(texts)).items
-    }
-
-    /// A path, or an http, https or data URL.
-    static func imageSource(_ argument: String) -> ImageSource {
-        for scheme in ["http:", "https:", "data:"] where argument.lowercased().hasPrefix(scheme) {
-            if let url = URL(string: argument) { return .url(url) }
-        }
-        return .file(URL(filePath: argument))
+        return items + images.map { .image(ImageSource($0)) } + Prompt(strings: Array(texts)).items
     }
 }

@@ -62,8 +62,9 @@ enum PromptFile {
             // A text that is a URL is an image, as in transformers.
             return Prompt(strings: [text]).items[0]
         case .image(let place):
-            guard case .file = PromptArguments.imageSource(place), !place.hasPrefix("/") else {
-                return .image(PromptArguments.imageSource(place))
+            let source = ImageSource(place)
+            guard case .file = source, !place.hasPrefix("/"), !place.lowercased().hasPrefix("file:") else {
+                return .image(source)
             }
             return .image(.file(folder.appending(path: place)))
         }
