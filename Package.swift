@@ -78,7 +78,12 @@ let package = Package(
             dependencies: ["CIdeficsKernels"],
             cSettings: cSettings
         ),
-        .target(name: "IdeficsTestSupport", path: "Tests/IdeficsTestSupport", swiftSettings: swiftSettings),
+        .target(
+            name: "IdeficsTestSupport",
+            dependencies: ["IdeficsCheckpoints", "IdeficsTensor"],
+            path: "Tests/IdeficsTestSupport",
+            swiftSettings: swiftSettings
+        ),
         .target(
             name: "IdeficsHTTPTestSupport",
             dependencies: ["IdeficsNetwork"],

@@ -9,8 +9,8 @@ import Testing
 /// Decoding over logits that were recorded from IDEFICS models (Tools/make_golden.py).
 @Suite struct ModelGoldenTests {
     @Test func warpersOnTheLogitsOfAModel() throws {
-        let file = try Safetensors(Fixtures.data("f1-resampler-qk/golden/warpers.safetensors"))
-        let inputs = try Safetensors(Fixtures.data("f1-resampler-qk/golden/pad3.safetensors"))
+        let file = try FixtureTensors("f1-resampler-qk/golden/warpers.safetensors")
+        let inputs = try FixtureTensors("f1-resampler-qk/golden/pad3.safetensors")
         let tokenIds = try #require(inputs.integers("in.input_ids"))
         let raw = try #require(file.floats("raw"))
         let vocabSize = try #require(file.shape("raw")?.last)
@@ -78,7 +78,7 @@ import Testing
 
     @Test(arguments: ["f1-resampler-qk", "f2-plain-vector", "f3-noqk-noextra", "f4-bin-noresampler-qk"])
     func greedyOverRecordedLogits(fixture: String) throws {
-        let file = try Safetensors(Fixtures.data("\(fixture)/golden/greedy_logits.safetensors"))
+        let file = try FixtureTensors("\(fixture)/golden/greedy_logits.safetensors")
         let object = try JSONSerialization.jsonObject(with: Fixtures.data("\(fixture)/golden/golden.json"))
         let golden = try #require(object as? [String: Any])
         for name in ["pad3", "noimg", "single2"] {

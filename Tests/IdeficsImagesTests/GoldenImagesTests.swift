@@ -9,14 +9,14 @@ import Testing
 /// Tests/Fixtures/processor: what transformers and Pillow make of 15 files.
 struct GoldenImagesTests {
     static let folder = "processor/images/"
-    static let golden = Result { try SafetensorsFixture("processor/images.safetensors") }
+    static let golden = Result { try FixtureTensors("processor/images.safetensors") }
     static let names = [
         "already224.png", "bilevel.png", "exif6.jpg", "gray.jpg", "gray.png", "gray_alpha.png", "palette.png",
         "palette_trns.png", "photo_420.jpg", "photo_444.jpg", "progressive.jpg", "rgb.png", "rgba.png", "tall.png",
         "tiny.png",
     ]
 
-    let golden: SafetensorsFixture
+    let golden: FixtureTensors
 
     init() throws {
         golden = try Self.golden.get()
