@@ -43,7 +43,7 @@ static void make_job(check *c, call *call, int64_t i, idf_dtype dtype, int64_t n
         .dtype = dtype,
         .n = n,
         .bias = check_range(c, 0, 1) ? check_random_floats(c, n) : NULL,
-        .activation = (idf_activation)check_range(c, IDF_ACT_NONE, IDF_ACT_SILU),
+        .activation = (idf_activation)check_range(c, IDF_ACT_NONE, IDF_ACT_QUICK_GELU),
         .ldy = n + check_range(c, 0, 3),
     };
     job->scale_count = check_range(c, 0, 1) ? 1 : n;

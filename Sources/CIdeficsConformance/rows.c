@@ -123,9 +123,10 @@ static void elements(check *c) {
 static void activations(check *c) {
     static const struct { idf_activation activation; double absolute, relative; const char *name; } kinds[] = {
         {IDF_ACT_NONE, 0, 0, "none"}, {IDF_ACT_RELU, 0, 0, "relu"}, {IDF_ACT_GELU, 2e-38, 1.5e-6, "gelu"}, {IDF_ACT_SILU, 2e-36, 4e-7, "silu"},
+        {IDF_ACT_QUICK_GELU, 2e-36, 6e-6, "quick_gelu"},
     };
     const int64_t n = (INT64_C(1) << 32) / 1009;
-    for (int kind = 0; kind < 4 && !c->failed; kind++) {
+    for (int kind = 0; kind < (int)(sizeof kinds / sizeof *kinds) && !c->failed; kind++) {
         call call = {.rows = 1, .n = n, .option = (int)kinds[kind].activation};
         float *x = check_floats(c, n);
         for (int64_t i = 0; i < n; i++) {
@@ -142,11 +143,14 @@ static void known_values(check *c) {
     const float x[6] = {-3, -1, -0.0f, 0.5f, 1, 3};
     const float gelu[6] = {-0.00404969f, -0.158655254f, 0, 0.345731231f, 0.841344746f, 2.99595031f};
     const float silu[6] = {-0.142277620f, -0.268941421f, 0, 0.311229666f, 0.731058579f, 2.85772238f};
+    const float quick_gelu[6] = {-0.0180713097f, -0.154204234f, 0, 0.350388437f, 0.845795766f, 2.98192869f};
     float y[6];
     idf_activate(y, x, IDF_ACT_GELU, 6);
     check_close(c, y, gelu, 6, 1e-8, 3e-7, "gelu of known values");
     idf_activate(y, x, IDF_ACT_SILU, 6);
     check_close(c, y, silu, 6, 1e-8, 3e-7, "silu of known values");
+    idf_activate(y, x, IDF_ACT_QUICK_GELU, 6);
+    check_close(c, y, quick_gelu, 6, 1e-8, 3e-7, "quick_gelu of known values");
 }
 
 const check_case rows_cases[] = {

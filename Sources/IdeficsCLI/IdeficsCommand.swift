@@ -16,7 +16,7 @@ struct IdeficsCommand: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             GenerateCommand.self, ChatCommand.self, ScoreCommand.self, ForwardCommand.self, ProcessCommand.self,
-            TokenizeCommand.self, DownloadCommand.self, InspectCommand.self, BenchCommand.self,
+            TokenizeCommand.self, DownloadCommand.self, InitCommand.self, InspectCommand.self, BenchCommand.self,
         ]
     )
 }

@@ -78,6 +78,15 @@ final class AtomicFile {
         }
     }
 
+    /// Writes `data` as the whole file at `url`.
+    ///
+    /// - Throws: `CheckpointError.unwritable`.
+    static func write(_ data: Data, to url: URL) throws {
+        let file = try AtomicFile(url)
+        try data.withUnsafeBytes { try file.write($0, at: 0) }
+        try file.commit()
+    }
+
     private func failure() -> CheckpointError {
         .unwritable(file: url.path, reason: String(cString: strerror(errno)))
     }

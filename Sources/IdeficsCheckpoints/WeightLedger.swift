@@ -11,6 +11,7 @@ final class WeightLedger: Sendable {
 
     private struct Notes {
         var used: Set<String> = []
+        var taken: [(name: String, shape: [Int])] = []
         // Keyed by name: a tensor taken twice is reported once.
         var missing: Set<String> = []
         var misshapen: [String: MisshapenTensor] = [:]
@@ -26,11 +27,15 @@ final class WeightLedger: Sendable {
         self.make = make
     }
 
+    /// Everything asked for so far, in order.
+    var taken: [(name: String, shape: [Int])] { notes.withLock { $0.taken } }
+
     /// The tensor `name`, or zeros and a note.
     func take(_ name: String, shape: [Int], dtypes: [DType]) -> Tensor {
         if let make { return make(name, shape) }
         return notes.withLock { notes in
             notes.used.insert(name)
+            notes.taken.append((name, shape))
             if let metadata = source.metadata(named: name) {
                 let fitsType = metadata.dtype.dtype.map(dtypes.contains) ?? false
                 if metadata.shape != shape {

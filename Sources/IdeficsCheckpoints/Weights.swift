@@ -30,6 +30,15 @@ public struct Weights: Sendable {
         ledger = WeightLedger(NoTensors(), make: make)
     }
 
+    /// The names and shapes of what `take` takes, in its order; what it is given are zeros.
+    ///
+    /// A model's own initializer thus tells what its checkpoints hold.
+    public static func listing(_ take: (Weights) -> Void) -> [(name: String, shape: [Int])] {
+        let ledger = WeightLedger(NoTensors())
+        take(Weights(path: "", ledger: ledger))
+        return ledger.taken
+    }
+
     private init(path: String, ledger: WeightLedger) {
         self.path = path
         self.ledger = ledger

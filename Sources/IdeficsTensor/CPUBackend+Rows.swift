@@ -134,6 +134,7 @@ extension Activation {
         case .relu: IDF_ACT_RELU
         case .gelu: IDF_ACT_GELU
         case .silu: IDF_ACT_SILU
+        case .quickGelu: IDF_ACT_QUICK_GELU
         }
     }
 }

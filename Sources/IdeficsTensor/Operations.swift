@@ -44,6 +44,8 @@ public enum Activation: String, Sendable {
     case gelu
     /// x · σ(x)
     case silu
+    /// x · σ(1.702 x), OpenAI's CLIP
+    case quickGelu = "quick_gelu"
 }
 
 /// Several products of the same `x` in one parallel region; see `Backend.linear`.

@@ -84,12 +84,12 @@ public enum AutoTokenizer {
 
     // MARK: - Files
 
-    private static func json(_ file: String, in directory: URL) throws -> JSONField? {
+    static func json(_ file: String, in directory: URL) throws -> JSONField? {
         try read(file, in: directory).map { try JSONDocument.parse($0, file: file).root }
     }
 
     /// The bytes of a file, nil if it does not exist.
-    private static func read(_ file: String, in directory: URL) throws -> [UInt8]? {
+    static func read(_ file: String, in directory: URL) throws -> [UInt8]? {
         let url = directory.appending(path: file)
         guard FileManager.default.fileExists(atPath: url.path) else { return nil }
         do {

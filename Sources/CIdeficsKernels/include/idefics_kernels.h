@@ -58,7 +58,13 @@ void idf_parallel(int64_t count, idf_task task, void *_Nullable context);
 /// How the elements of a weight are stored.
 typedef enum idf_dtype { IDF_F32 = 0, IDF_BF16 = 1, IDF_F16 = 2 } idf_dtype;
 
-typedef enum idf_activation { IDF_ACT_NONE = 0, IDF_ACT_RELU = 1, IDF_ACT_GELU = 2, IDF_ACT_SILU = 3 } idf_activation;
+typedef enum idf_activation {
+    IDF_ACT_NONE = 0,
+    IDF_ACT_RELU = 1,
+    IDF_ACT_GELU = 2,
+    IDF_ACT_SILU = 3,
+    IDF_ACT_QUICK_GELU = 4, ///< x · σ(1.702 x)
+} idf_activation;
 
 /// One matrix product that shares its input with others: y = residual + scale ⊙ act(x · weightᵀ + bias).
 typedef struct idf_linear_job {

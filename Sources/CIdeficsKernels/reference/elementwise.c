@@ -8,6 +8,7 @@ float idf_activation_reference(float x, idf_activation activation) {
     case IDF_ACT_RELU: return 0 > x ? 0 : x; // NaN stays
     case IDF_ACT_GELU: return (float)(0.5 * x * erfc(-x * M_SQRT1_2));
     case IDF_ACT_SILU: return (float)(x / (1 + exp(-(double)x)));
+    case IDF_ACT_QUICK_GELU: return (float)(x / (1 + exp(-1.702 * (double)x)));
     case IDF_ACT_NONE: break;
     }
     return x;

@@ -20,11 +20,22 @@ IDF_INLINE vf v_exp_negative(vf x) {
     return v_select(v_less(x, v_set(-87.3f)), v_zero(), v_scale_exponent(p, n));
 }
 
-/// x / (1 + exp(-x)), from exp(-|x|) so that nothing overflows: within 4 ulp, 0 below -87.3.
-IDF_INLINE vf v_silu(vf x) {
-    const vf one = v_set(1.0f), e = v_exp_negative(v_sub(v_zero(), v_abs(x)));
+/// x / (1 + exp(-z)) for z of the sign of x, from exp(-|z|) so that nothing overflows; 0 where z is below -87.3.
+IDF_INLINE vf v_times_sigmoid(vf x, vf z) {
+    const vf one = v_set(1.0f), e = v_exp_negative(v_sub(v_zero(), v_abs(z)));
     const vf numerator = v_select(v_less(x, v_zero()), v_mul(x, e), x);
     return v_div(numerator, v_add(one, e));
+}
+
+/// x · σ(x): within 4 ulp.
+IDF_INLINE vf v_silu(vf x) {
+    return v_times_sigmoid(x, x);
+}
+
+/// x · σ(1.702 x), the approximation of gelu that OpenAI's CLIP was trained with; the rounding of 1.702 x shows in the
+/// lower tail: relative error up to 6e-6 there.
+IDF_INLINE vf v_quick_gelu(vf x) {
+    return v_times_sigmoid(x, v_mul(x, v_set(1.702f)));
 }
 
 /// x · Φ(x) with Φ(-t) = exp(-t²/2) · g(t): g is a minimax polynomial of u = (t − 3) / (t + 3), relative error 1e-8
@@ -54,6 +65,7 @@ IDF_INLINE vf v_activate(vf x, idf_activation activation) {
     case IDF_ACT_RELU: return v_max(v_zero(), x); // NaN stays
     case IDF_ACT_GELU: return v_gelu(x);
     case IDF_ACT_SILU: return v_silu(x);
+    case IDF_ACT_QUICK_GELU: return v_quick_gelu(x);
     case IDF_ACT_NONE: break;
     }
     return x;

@@ -108,6 +108,7 @@ static void activate(float *y, const float *x, idf_activation activation, int64_
     case IDF_ACT_RELU: activate_as(y, x, IDF_ACT_RELU, n); break;
     case IDF_ACT_GELU: activate_as(y, x, IDF_ACT_GELU, n); break;
     case IDF_ACT_SILU: activate_as(y, x, IDF_ACT_SILU, n); break;
+    case IDF_ACT_QUICK_GELU: activate_as(y, x, IDF_ACT_QUICK_GELU, n); break;
     }
 }
 

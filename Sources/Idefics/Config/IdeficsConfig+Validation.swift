@@ -77,7 +77,10 @@ extension IdeficsConfig {
             throw ConfigProblem("hidden_act", "\"\(hiddenAct)\": only \"silu\" is supported")
         }
         guard Activation(rawValue: visionConfig.hiddenAct) != nil else {
-            throw ConfigProblem("vision_config.hidden_act", "\"\(visionConfig.hiddenAct)\": use gelu, relu or silu")
+            throw ConfigProblem(
+                "vision_config.hidden_act",
+                "\"\(visionConfig.hiddenAct)\": use gelu, quick_gelu, relu or silu"
+            )
         }
         guard alphaType == "float" || alphaType == "vector" else {
             throw ConfigProblem("alpha_type", "\"\(alphaType)\" is neither \"float\" nor \"vector\"")

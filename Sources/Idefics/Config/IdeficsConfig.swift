@@ -94,7 +94,7 @@ extension IdeficsConfig: Decodable {
         try json.read("rms_norm_eps", into: &rmsNormEps)
         try json.read("max_position_embeddings", into: &maxPositionEmbeddings)
         try json.read("rope_theta", into: &ropeTheta)
-        if let rope = try json.object("rope_parameters") { try rope.read("rope_theta", into: &ropeTheta) }
+        try json.readRope(into: &ropeTheta)
         try json.read("alpha_initializer", into: &alphaInitializer)
         try json.read("alphas_initializer_range", into: &alphasInitializerRange)
         try json.read("alpha_type", into: &alphaType)

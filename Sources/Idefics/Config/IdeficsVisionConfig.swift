@@ -17,10 +17,15 @@ public struct IdeficsVisionConfig: Sendable, Equatable {
     public var numAttentionHeads = 16
     /// Colours.
     public var numChannels = 3
-    /// Activation of the feed-forward networks: `gelu` (exact), `relu` or `silu`.
+    /// Activation of the feed-forward networks: `gelu` (exact), `quick_gelu`, `relu` or `silu`.
     public var hiddenAct = "gelu"
     /// Added to variances.
     public var layerNormEps: Float = 1e-5
+    /// Whether a layer norm (`pre_layrnorm`) stands before the first layer, as in CLIP.
+    ///
+    /// An extension: `false` makes the tower a plain pre-norm ViT such as DINOv2. transformers has no such key and
+    /// always norms, and a checkpoint without the key means the same here.
+    public var usePreLayerNorm = true
 
     /// transformers' defaults.
     public init() {}
@@ -46,5 +51,6 @@ public struct IdeficsVisionConfig: Sendable, Equatable {
         try json.read("\(prefix)num_channels", into: &numChannels)
         try json.read("\(prefix)hidden_act", into: &hiddenAct)
         try json.read("\(prefix)layer_norm_eps", into: &layerNormEps)
+        try json.read("\(prefix)use_pre_layernorm", into: &usePreLayerNorm)
     }
 }

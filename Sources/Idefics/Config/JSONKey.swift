@@ -17,6 +17,22 @@ extension KeyedDecodingContainer<JSONKey> {
         if let found = try decodeIfPresent(Value.self, forKey: JSONKey(key)) { value = found }
     }
 
+    /// Sets `theta` to the base of the rotary embedding: `rope_theta`, which transformers 5 moved into
+    /// `rope_parameters`; a scaling of positions other than none is refused, for it would silently change every output.
+    func readRope(into theta: inout Float) throws {
+        try read("rope_theta", into: &theta)
+        for key in ["rope_parameters", "rope_scaling"] {
+            guard let rope = try object(key) else { continue }
+            try rope.read("rope_theta", into: &theta)
+            var type = "default"
+            try rope.read("type", into: &type)
+            try rope.read("rope_type", into: &type)
+            guard type == "default" else {
+                throw ConfigProblem("\(key).rope_type", "\"\(type)\": scaled rotary embeddings are not supported")
+            }
+        }
+    }
+
     /// The object at `key`; nil when absent or null.
     func object(_ key: String) throws -> KeyedDecodingContainer<JSONKey>? {
         guard contains(JSONKey(key)), try !decodeNil(forKey: JSONKey(key)) else { return nil }

@@ -6,22 +6,29 @@ import IdeficsTensor
 
 /// Resizes a position embedding to a grid of `rows` × `columns` patches; the class position stays as it is.
 ///
-/// torch's bicubic interpolation without antialiasing (a = −0.75, align_corners false) with the scale factors that
-/// transformers passes, `(size + 0.1) / grid`, whose reciprocal is the sampling ratio (model-spec §3.2).
+/// torch's bicubic interpolation without antialiasing (a = −0.75, align_corners false). IDEFICS of transformers passes
+/// scale factors `(size + 0.1) / grid`, whose reciprocal is the sampling ratio (model-spec §3.2); DINOv2 passes sizes.
 ///
 /// - Parameters:
 ///   - table: `[1 + grid², width]` in f32.
 ///   - rows: patches down.
 ///   - columns: patches across.
 ///   - isSquareImage: whether the image is as high as wide; then a table of the right size is used unchanged.
+///   - scaleMargin: what is added to sizes before they become scale factors.
 /// - Returns: `[1 + rows · columns, width]`.
-func interpolatePositions(_ table: Tensor, rows: Int, columns: Int, isSquareImage: Bool) -> Tensor {
+func interpolatePositions(
+    _ table: Tensor,
+    rows: Int,
+    columns: Int,
+    isSquareImage: Bool,
+    scaleMargin: Double = 0.1
+) -> Tensor {
     let gridPositions = table.shape[0] - 1
     if rows * columns == gridPositions, isSquareImage { return table }
     let width = table.shape[1]
     let grid = Int(Double(gridPositions).squareRoot())
-    let vertical = cubicTaps(count: rows, grid: grid)
-    let horizontal = cubicTaps(count: columns, grid: grid)
+    let vertical = cubicTaps(count: rows, grid: grid, scaleMargin: scaleMargin)
+    let horizontal = cubicTaps(count: columns, grid: grid, scaleMargin: scaleMargin)
     var resized = [Float](repeating: 0, count: (1 + rows * columns) * width)
     table.withFloats { source in
         resized.replaceSubrange(0..<width, with: source[0..<width])
@@ -42,11 +49,11 @@ func interpolatePositions(_ table: Tensor, rows: Int, columns: Int, isSquareImag
 }
 
 /// For each output index the four grid indices (clamped to the border) and their weights.
-private func cubicTaps(count: Int, grid: Int) -> [[(index: Int, weight: Float)]] {
+private func cubicTaps(count: Int, grid: Int, scaleMargin: Double) -> [[(index: Int, weight: Float)]] {
     let a: Float = -0.75
     func near(_ x: Float) -> Float { ((a + 2) * x - (a + 3)) * x * x + 1 }  // |x| <= 1
     func far(_ x: Float) -> Float { ((a * x - 5 * a) * x + 8 * a) * x - 4 * a }  // 1 < |x| < 2
-    let ratio = Float(1 / ((Double(count) + 0.1) / Double(grid)))
+    let ratio = Float(1 / ((Double(count) + scaleMargin) / Double(grid)))
     return (0..<count).map { output in
         let position = ratio * (Float(output) + 0.5) - 0.5
         let lower = position.rounded(.down)

@@ -5,7 +5,7 @@ public import IdeficsCheckpoints
 import IdeficsNN
 public import IdeficsTensor
 
-/// The image encoder: a CLIP vision transformer without its projection.
+/// The image encoder: a CLIP vision transformer without its projection, or, by `use_pre_layernorm`, a plain ViT.
 ///
 /// Input is `[images, 3, height, width]`; output is `[images, positions, embedDim]`, the class token first: the last
 /// layer's output without `post_layernorm`, as IDEFICS uses it (model-spec §3.2, §3.3; `IdeficsVisionTransformer` of
@@ -15,7 +15,7 @@ public struct VisionTransformer: Sendable {
     let classEmbedding: Tensor
     let patchEmbedding: Linear
     let positionEmbedding: Tensor
-    let preLayerNorm: LayerNorm
+    let preLayerNorm: LayerNorm?
     let layers: [VisionLayer]
 
     /// A tower of the parameters in `weights`; what is missing is noted there.
@@ -32,7 +32,8 @@ public struct VisionTransformer: Sendable {
         positionEmbedding = cast(
             embeddings["position_embedding"].tensor("weight", shape: [config.numPositions, config.embedDim])
         )
-        preLayerNorm = weights.layerNorm("pre_layrnorm", config.embedDim, eps: config.layerNormEps)
+        preLayerNorm =
+            config.usePreLayerNorm ? weights.layerNorm("pre_layrnorm", config.embedDim, eps: config.layerNormEps) : nil
         layers = (0..<config.numHiddenLayers).map { VisionLayer(config, weights["encoder"]["layers"]["\($0)"]) }
         // Part of every checkpoint, though only an unused pooled output depends on it.
         _ = weights.layerNorm("post_layernorm", config.embedDim, eps: config.layerNormEps)
@@ -78,8 +79,10 @@ public struct VisionTransformer: Sendable {
         )
         let shape = [count, tokens, config.embedDim]
         observe?("vision.embeddings", hidden.reshaped(shape))
-        hidden = preLayerNorm(hidden)
-        observe?("vision.pre_layrnorm", hidden.reshaped(shape))
+        if let preLayerNorm {
+            hidden = preLayerNorm(hidden)
+            observe?("vision.pre_layrnorm", hidden.reshaped(shape))
+        }
         for (index, layer) in layers.enumerated() {
             hidden = layer(hidden, tokensPerImage: tokens)
             observe?("vision.layer.\(index)", hidden.reshaped(shape))

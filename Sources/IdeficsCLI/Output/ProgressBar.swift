@@ -5,7 +5,7 @@ import Foundation
 import IdeficsHub
 import Synchronization
 
-/// A download's progress on standard error: one line that redraws itself, or a line every few seconds off a terminal.
+/// Progress in bytes on standard error: one line that redraws itself, or a line every few seconds off a terminal.
 final class ProgressBar: Sendable {
     private struct State {
         var lastDrawn: ContinuousClock.Instant?
@@ -15,17 +15,22 @@ final class ProgressBar: Sendable {
 
     private let state = Mutex(State())
 
-    /// Shows how far `progress` is.
+    /// Shows how far a download is.
     func show(_ progress: HubProgress) {
+        show(completed: progress.completedBytes, total: progress.totalBytes)
+    }
+
+    /// Shows how many bytes of `total` are done.
+    func show(completed: Int64, total: Int64) {
         let text: String? = state.withLock { state in
             let now = ContinuousClock.now
             let pause: Duration = Terminal.isErrorInteractive ? .milliseconds(100) : .seconds(5)
-            let isComplete = progress.completedBytes >= progress.totalBytes
+            let isComplete = completed >= total
             if let last = state.lastDrawn, now - last < pause, !isComplete { return nil }
             state.lastDrawn = now
             state.isShown = true
             let seconds = (now - state.start) / .seconds(1)
-            return Self.line(completed: progress.completedBytes, total: progress.totalBytes, seconds: seconds)
+            return Self.line(completed: completed, total: total, seconds: seconds)
         }
         guard let text else { return }
         Terminal.status(Terminal.isErrorInteractive ? "\r\u{1B}[K\(text)" : "\(text)\n")

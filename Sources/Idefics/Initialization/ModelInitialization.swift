@@ -1,0 +1,168 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+public import Foundation
+import IdeficsCheckpoints
+import IdeficsImages
+import IdeficsTensor
+import IdeficsTokenizers
+
+/// Joins a pretrained language model and a pretrained vision model into an IDEFICS that is ready to be trained.
+///
+/// Decoder, embedding, head and vision tower are taken over; resampler, gated blocks and added tokens are new
+/// (`NewParameters`). With closed gates the text side computes what the language model computed (Flamingo,
+/// arXiv:2204.14198, section 3.2).
+public struct ModelInitialization: Sendable {
+    /// The model to be.
+    public let config: IdeficsConfig
+    /// Bytes of its weights.
+    public let byteCount: Int
+
+    private let options: InitializationOptions
+    private let languageModel: LanguageModelBackbone
+    private let visionModel: any VisionBackbone
+    private let addedTokens: AddedTokens
+    private let parameters: [(name: String, shape: [Int])]
+
+    /// Opens both backbones and checks that everything fits, before anything is written.
+    ///
+    /// - Parameters:
+    ///   - languageModel: directory of a `LlamaForCausalLM` with its tokenizer.
+    ///   - visionModel: directory of a CLIP, OpenCLIP or DINOv2 model.
+    ///   - options: the new parts.
+    /// - Throws: an error that names file and field for what cannot be read or has no place in IDEFICS.
+    public init(languageModel: URL, visionModel: URL, options: InitializationOptions = .init()) throws {
+        let language = try LanguageModelBackbone(
+            directory: languageModel,
+            expandsKeyValueHeads: options.expandsKeyValueHeads
+        )
+        var vision = try visionBackbone(directory: visionModel)
+        if let layers = options.visionLayers {
+            guard 1...vision.config.numHiddenLayers ~= layers else {
+                throw IdeficsError.config(
+                    file: visionModel.path,
+                    key: "num_hidden_layers",
+                    reason: "\(layers) layers were asked for, there are \(vision.config.numHiddenLayers)"
+                )
+            }
+            vision.config.numHiddenLayers = layers
+        }
+        let tokens = try AddedTokens(language, addsEndOfUtterance: options.addsEndOfUtterance)
+        var config = options.config(vision: vision.config)
+        language.configure(&config)
+        config.additionalVocabSize = tokens.count
+        config.padTokenId = tokens.padTokenId
+        config.bosTokenId = tokens.bosTokenId
+        config.eosTokenIds = [tokens.documentEndId]
+        do {
+            try config.validate()
+        } catch let problem as ConfigProblem {
+            throw IdeficsError.config(file: "the model to be made", key: problem.key, reason: problem.reason)
+        }
+        let parameters = Weights.listing { _ = IdeficsModel(config, $0) }
+        func part(_ isPart: (String) -> Bool) -> [(name: String, shape: [Int])] {
+            parameters.filter { !NewParameters.contains($0.name) && isPart($0.name) }
+        }
+        try language.check(part { !Self.isVision($0) })
+        try vision.check(part(Self.isVision))
+        self.config = config
+        self.options = options
+        self.languageModel = language
+        self.visionModel = vision
+        addedTokens = tokens
+        self.parameters = parameters
+        byteCount = parameters.reduce(0) { $0 + $1.shape.reduce(1, *) * options.dtype.byteCount }
+    }
+
+    private static func isVision(_ name: String) -> Bool {
+        name.hasPrefix("model.vision_model.")
+    }
+
+    /// Writes the checkpoint: weights, configurations and tokenizer; one tensor at a time is in memory.
+    ///
+    /// The directory appears when it is complete.
+    ///
+    /// - Parameters:
+    ///   - directory: where it is to be.
+    ///   - replacesExisting: whether what is there may be replaced.
+    ///   - progress: hears how many bytes of weights are written.
+    /// - Throws: `CheckpointError` when something cannot be read or written.
+    public func write(
+        to directory: URL,
+        replacesExisting: Bool = false,
+        progress: (_ byteCount: Int) -> Void = { _ in }
+    ) throws {
+        let staged = try StagedDirectory(directory, replacesExisting: replacesExisting)
+        try staged.write(config.json(dtype: options.dtype), to: "config.json")
+        try staged.write(generationConfig(), to: "generation_config.json")
+        try staged.write(preprocessorConfig(), to: "preprocessor_config.json")
+        for (name, data) in try addedTokens.tokenizer.files(from: languageModel.directory) {
+            try staged.write(data, to: name)
+        }
+        let writer = try CheckpointWriter(
+            staged.url,
+            tensors: parameters.map { .init(name: $0.name, dtype: options.dtype, shape: $0.shape) },
+            shardByteCount: options.shardByteCount
+        )
+        var written = 0
+        for parameter in parameters {
+            let tensor = cast(try tensor(parameter.name, shape: parameter.shape), to: options.dtype)
+            try writer.write(tensor, named: parameter.name)
+            written += tensor.byteCount
+            progress(written)
+        }
+        try writer.finish()
+        try staged.commit()
+    }
+
+    private func tensor(_ name: String, shape: [Int]) throws -> Tensor {
+        if NewParameters.contains(name) {
+            return NewParameters(config: config, seed: options.seed).parameter(name, shape: shape)
+        }
+        return try Self.isVision(name)
+            ? visionModel.parameter(name, shape: shape) : languageModel.parameter(name, shape: shape)
+    }
+
+    private func generationConfig() throws -> Data {
+        let ends = addedTokens.eosTokenIds
+        return try Self.json([
+            "_from_model_config": true,
+            "bos_token_id": config.bosTokenId,
+            "eos_token_id": ends.count == 1 ? ends[0] : ends,
+            "pad_token_id": config.padTokenId,
+        ])
+    }
+
+    private func preprocessorConfig() throws -> Data {
+        let own = try visionModel.imageProcessor
+        return try Self.json([
+            "image_num_channels": 3,
+            "image_size": config.visionConfig.imageSize,
+            "image_mean": own.imageMean,
+            "image_std": own.imageStd,
+            "image_processor_type": "IdeficsImageProcessor",
+            "processor_class": "IdeficsProcessor",
+        ])
+    }
+
+    private static func json(_ object: [String: Any]) throws -> Data {
+        try JSONSerialization.data(withJSONObject: object, options: [.prettyPrinted, .sortedKeys])
+    }
+}
+
+extension InitializationOptions {
+    /// The configuration these options ask for; what the language model decides is still at its defaults.
+    fileprivate func config(vision: IdeficsVisionConfig) -> IdeficsConfig {
+        var config = IdeficsConfig()
+        config.visionConfig = vision
+        config.visionConfig.imageSize = imageSize ?? vision.imageSize
+        config.crossLayerInterval = crossLayerInterval
+        config.qkLayerNorms = qkLayerNorms
+        config.alphaInitializer = alphaInitializer
+        config.alphasInitializerRange = alphasInitializerRange
+        config.alphaType = alphaType
+        config.useResampler = useResampler
+        config.perceiverConfig = perceiver
+        return config
+    }
+}
