@@ -7,7 +7,7 @@ public import IdeficsTensor
 public struct InitializationOptions: Sendable {
     /// Layers of the vision tower to keep, from its input; nil for all.
     public var visionLayers: Int?
-    /// Height and width of images in pixels; nil for the vision model's own. The position embedding is resized to it.
+    /// Height and width of images in pixels, to which the position embedding is resized; nil for the model's own.
     public var imageSize: Int?
     /// A gated block precedes every layer whose index is a multiple of this.
     public var crossLayerInterval = 4

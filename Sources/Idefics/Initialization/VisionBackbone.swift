@@ -57,6 +57,7 @@ extension VisionBackbone {
     ///   - sources: tensors of the checkpoint.
     ///   - shape: what IDEFICS needs.
     ///   - table: makes the `[positions, embedDim]` table of this model's size, in f32.
+    /// - Returns: the origin.
     func positions(
         from sources: [(name: String, shape: [Int])],
         shape: [Int],
