@@ -26,6 +26,8 @@ public final class BPETokenizer: Tokenizer {
     public let padToken: String?
     /// Further special tokens, in the order of the configuration.
     public let additionalSpecialTokens: [String]
+    /// Whether texts begin with `bosToken`: `add_bos_token` of the configuration, nil where it says nothing.
+    public let addsBosToken: Bool?
     /// Where pads go; left for Llama tokenizers unless the configuration says otherwise.
     public let paddingSide: PaddingSide
     /// The number of tokens the model was made for, nil where the configuration sets no real limit.
@@ -50,6 +52,7 @@ public final class BPETokenizer: Tokenizer {
         unknownToken = config.unknownToken ?? definition.unknownToken
         padToken = config.padToken ?? definition.padToken
         additionalSpecialTokens = config.additionalSpecialTokens
+        addsBosToken = config.addBosToken
         paddingSide = config.paddingSide ?? (config.isLlama ?? definition.isLlamaLike ? .left : .right)
         modelMaxLength = config.modelMaxLength
         chatTemplate = config.chatTemplate

@@ -25,6 +25,8 @@ public protocol Tokenizer: Sendable {
     var padToken: String? { get }
     /// Further special tokens, such as `<image>`, in the order of the configuration.
     var additionalSpecialTokens: [String] { get }
+    /// Whether texts begin with `bosToken`: `add_bos_token` of the configuration, nil where it says nothing.
+    var addsBosToken: Bool? { get }
     /// Where pads go.
     var paddingSide: PaddingSide { get }
     /// The number of tokens the model was made for, nil where the configuration sets no real limit.
@@ -57,6 +59,8 @@ extension Tokenizer {
     /// The id of `padToken`.
     public var padTokenId: Int? { padToken.flatMap(convertTokenToId) }
 
+    /// The configuration says nothing of it.
+    public var addsBosToken: Bool? { nil }
     /// No limit.
     public var modelMaxLength: Int? { nil }
     /// No chat template.

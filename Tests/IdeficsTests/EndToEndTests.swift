@@ -111,14 +111,15 @@ import Testing
         let fresh = ChatSession(try ModelContainer(directory: Fixtures.url("f7-e2e")), config: config)
         #expect(try await fresh.respond(to: "What is this?", images: [image]) == first)
         let other = try ModelContainer(directory: Fixtures.url("f7-e2e"))
-        var options = IdeficsProcessor.Options()
-        options.addEndOfUtteranceToken = false
-        let prompt = Prompt(conversation: Array(chat.messages.dropLast()))
+        let format = other.chatFormat
+        #expect(format == .idefics(endOfUtterance: "<end_of_utterance>"))
+        let options = format.processorOptions(over: .init())
+        let prompt = Prompt(conversation: Array(chat.messages.dropLast()), format: format)
         var answer = ""
         for try await case .finished(let info) in other.generate(prompt, config: config, options: options) {
             answer = info.text
         }
-        #expect(answer.trimmingAnswer == second)
+        #expect(format.answer(in: answer) == second)
     }
 
     @Test func cancellingEndsTheStream() async throws {

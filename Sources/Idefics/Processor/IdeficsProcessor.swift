@@ -17,8 +17,8 @@ public struct IdeficsProcessor: Sendable {
     static let imageToken = "<image>"
     static let endOfUtteranceToken = "<end_of_utterance>"
 
-    /// Whether the tokenizer has a token for the end of a turn (instruct models).
-    public var hasEndOfUtteranceToken: Bool { tokenizer.convertTokenToId(Self.endOfUtteranceToken) != nil }
+    /// How conversations are written for this checkpoint.
+    public let chatFormat: ChatFormat
 
     let imageTokenId: Int
     let padTokenId: Int
@@ -39,6 +39,7 @@ public struct IdeficsProcessor: Sendable {
         self.imageProcessor = imageProcessor
         self.imageTokenId = imageTokenId
         self.padTokenId = padTokenId
+        chatFormat = ChatFormat(tokenizer: tokenizer)
         bosToken = tokenizer.bosToken ?? "<s>"
         eosToken = tokenizer.eosToken ?? "</s>"
     }
@@ -68,6 +69,8 @@ public struct IdeficsProcessor: Sendable {
         /// Whether `<end_of_utterance>` goes between consecutive texts; nil: if it is one of the tokenizer's additional
         /// special tokens (instruct models).
         public var addEndOfUtteranceToken: Bool?
+        /// Whether spaces at the ends of each text are taken away, as transformers does; other white space stays.
+        public var stripsSpaces = true
         /// Height and width in pixels; nil for the image processor's own.
         public var imageSize: Int?
         /// Limits for images that are fetched or decoded.
@@ -102,17 +105,21 @@ public struct IdeficsProcessor: Sendable {
     }
 
     /// The text of a prompt with its images as tokens.
+    ///
+    /// It begins with the token that begins a text, unless the tokenizer's configuration says in so many words that it
+    /// does not (`"add_bos_token": false`). transformers' processor writes that token always; checkpoints made from a
+    /// language model that never saw it there would read every prompt from an unknown beginning.
     public func text(of prompt: Prompt, options: Options = Options()) -> String {
         let addsEndOfUtterance =
             options.addEndOfUtteranceToken ?? tokenizer.additionalSpecialTokens.contains(Self.endOfUtteranceToken)
-        var text = bosToken
+        var text = tokenizer.addsBosToken == false ? "" : bosToken
         var isAfterText = false
         var isAfterImage = false
         for item in prompt.items {
             switch item {
             case .text(let string):
                 if addsEndOfUtterance && isAfterText { text += Self.endOfUtteranceToken }
-                text += stripSpaces(string)
+                text += options.stripsSpaces ? stripSpaces(string) : string
             case .image:
                 text += isAfterImage ? Self.imageToken : Self.fakeToken + Self.imageToken
                 text += Self.fakeToken

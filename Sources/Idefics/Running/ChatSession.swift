@@ -10,6 +10,10 @@ import IdeficsTokenizers
 public final class ChatSession {
     /// The turns so far.
     public private(set) var messages: [ChatMessage] = []
+    /// What stands before the first turn; nil for what the format has there, which may be nothing.
+    public var system: String?
+    /// How the turns are written down.
+    public let format: ChatFormat
     /// How answers are generated.
     public var config: GenerationConfig
     /// How pictures are fetched and prepared.
@@ -17,28 +21,28 @@ public final class ChatSession {
 
     private let container: ModelContainer
     private let fetcher: (any ImageFetcher)?
-    private let endOfUtterance: String?
 
     /// A conversation that has not begun.
     ///
     /// - Parameters:
     ///   - container: the model.
+    ///   - system: what stands before the first turn; nil for what the format has there.
     ///   - config: how to generate; nil for `ModelContainer.chatConfig`.
     ///   - options: how pictures are fetched and prepared.
     ///   - fetcher: gets images by URL; nil refuses them.
     public init(
         _ container: ModelContainer,
+        system: String? = nil,
         config: GenerationConfig? = nil,
         options: IdeficsProcessor.Options = .init(),
         fetcher: (any ImageFetcher)? = nil
     ) {
         self.container = container
         self.config = config ?? container.chatConfig
-        self.options = options
-        self.options.addEndOfUtteranceToken = false
+        self.system = system
+        format = container.chatFormat
+        self.options = format.processorOptions(over: options)
         self.fetcher = fetcher
-        let hasEndOfUtterance = container.processor?.hasEndOfUtteranceToken ?? false
-        endOfUtterance = hasEndOfUtterance ? IdeficsProcessor.endOfUtteranceToken : nil
     }
 
     /// Says something and streams the answer, which becomes part of the conversation when it is complete.
@@ -52,13 +56,14 @@ public final class ChatSession {
         images: [ImageSource] = []
     ) -> AsyncThrowingStream<TextGenerationEvent, any Error> {
         messages.append(ChatMessage(role: .user, items: images.map { .image($0) } + [.text(text)]))
-        let prompt = Prompt(conversation: messages, endOfUtterance: endOfUtterance)
+        let opening = system.map { [ChatMessage(role: .system, text: $0)] } ?? []
+        let prompt = Prompt(conversation: opening + messages, format: format)
         return container.generate(prompt, config: config, options: options, fetcher: fetcher)
     }
 
     /// Adds an answer to the conversation; to be called with the text of `.finished`.
     public func append(answer: String) {
-        messages.append(ChatMessage(role: .assistant, text: answer.trimmingAnswer))
+        messages.append(ChatMessage(role: .assistant, text: format.answer(in: answer)))
     }
 
     /// Says something and waits for the whole answer.
@@ -72,14 +77,14 @@ public final class ChatSession {
         var answer = ""
         do {
             for try await event in streamResponse(to: text, images: images) {
-                if case .finished(let info) = event { answer = info.text.trimmingAnswer }
+                if case .finished(let info) = event { answer = info.text }
             }
         } catch {
             removeLastTurn()
             throw error
         }
         append(answer: answer)
-        return answer
+        return format.answer(in: answer)
     }
 
     /// Takes back the last turn, for instance when answering it failed.
@@ -93,33 +98,28 @@ public final class ChatSession {
     }
 }
 
-extension String {
-    /// The answer without the space before it and whatever follows a next turn the model made up.
-    package var trimmingAnswer: String {
-        var scalars = Substring(self).unicodeScalars
-        while let first = scalars.first, first.properties.isWhitespace { scalars.removeFirst() }
-        if let range = String(scalars).range(of: "\nUser:") { return String(String(scalars)[..<range.lowerBound]) }
-        while let last = scalars.last, last.properties.isWhitespace { scalars.removeLast() }
-        return String(scalars)
-    }
-}
-
 extension ModelContainer {
+    /// How conversations are written for this model; IDEFICS' own format when it has no tokenizer.
+    public nonisolated var chatFormat: ChatFormat {
+        processor?.chatFormat ?? .idefics(endOfUtterance: nil)
+    }
+
     /// Generation options for a conversation: answers end with the turn, and image tokens are never written.
     ///
     /// The instruct models' card asks for both: `eos_token_id` with `<end_of_utterance>`, `bad_words_ids` with the image
-    /// tokens. Models without that token end at the next `User:`.
+    /// tokens. Models without that token end at the next `User:`, those of ChatML at `<|im_end|>`.
     public nonisolated var chatConfig: GenerationConfig {
         var config = generationConfig
         if config.maxNewTokens == nil { config.maxNewTokens = 256 }
         guard let tokenizer = processor?.tokenizer else { return config }
         config.badWordsIds += [IdeficsProcessor.imageToken, IdeficsProcessor.fakeToken]
             .compactMap { tokenizer.convertTokenToId($0).map { [$0] } }
-        if let end = tokenizer.convertTokenToId(IdeficsProcessor.endOfUtteranceToken) {
-            if !config.eosTokenId.contains(end) { config.eosTokenId.insert(end, at: 0) }
-        } else {
-            config.stopStrings += ["\nUser:"]
+        if let end = chatFormat.endOfTurnToken.flatMap(tokenizer.convertTokenToId),
+            !config.eosTokenId.contains(end)
+        {
+            config.eosTokenId.insert(end, at: 0)
         }
+        if let stopString = chatFormat.stopString { config.stopStrings.append(stopString) }
         return config
     }
 }

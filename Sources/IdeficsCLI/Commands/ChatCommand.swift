@@ -12,8 +12,10 @@ struct ChatCommand: AsyncParsableCommand {
         abstract: "Talk with a model about pictures.",
         discussion: """
             Each line is a turn. Commands: /image PATH-OR-URL shows a picture with the next turn, /reset starts over, \
-            /quit (or end of input) ends. The cache is kept between turns. Defaults are those of the instruct models' \
-            card: answers end at <end_of_utterance> and never contain image tokens.
+            /quit (or end of input) ends. The cache is kept between turns. The checkpoint decides how turns are written: \
+            as ChatML (<|im_start|>user …<|im_end|>) when its tokenizer has a chat template with these tokens, otherwise \
+            as on the instruct models' card (User: …<end_of_utterance>). Answers end with the turn and never contain \
+            image tokens.
             """
     )
 
@@ -21,6 +23,14 @@ struct ChatCommand: AsyncParsableCommand {
 
     @Option(help: "A picture for the first turn: path, http(s) URL or data: URL (repeatable).")
     var image: [String] = []
+
+    @Option(
+        help: """
+            What stands before the first turn: how the model is to behave. (default: ChatML: what the checkpoint's \
+            template writes there; else nothing)
+            """
+    )
+    var system: String?
 
     @Flag(help: "Write one JSON object for each answer.")
     var json = false
@@ -44,6 +54,7 @@ struct ChatCommand: AsyncParsableCommand {
         options.imageLimits = images.limits
         let chat = ChatSession(
             container,
+            system: system,
             config: try generation.config(over: container.chatConfig),
             options: options,
             fetcher: images.fetcher
