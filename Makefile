@@ -3,15 +3,20 @@
 
 # The two commands of the README: `make demo` and `make test`. Both install the Debian packages they need.
 
-MODEL ?= Tests/Fixtures/f7-e2e
+# A directory, ORG/NAME on the hub, or demo: real weights that the first `make demo` fetches.
+MODEL ?= demo
 PHOTO ?= docs/images/cat.jpg
-PROMPT ?= What is in this picture?
+# The question asked; empty for the demo's own.
+PROMPT ?=
 IDEFICS = .build/release/idefics
 
-.PHONY: demo test build setup lint format bench clean
+.PHONY: demo demo-model test build setup lint format bench clean
 
 demo: build
 	@Tools/demo.sh "$(IDEFICS)" "$(MODEL)" "$(PHOTO)" "$(PROMPT)"
+
+demo-model: build
+	@IDEFICS="$(abspath $(IDEFICS))" Tools/demo_model.sh
 
 test: setup
 	@Tools/test.sh

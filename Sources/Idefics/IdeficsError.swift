@@ -11,6 +11,8 @@ public enum IdeficsError: Error, Equatable, Sendable, CustomStringConvertible {
     case prompt(prompt: Int, item: Int?, reason: String)
     /// A model directory lacks what it needs.
     case model(path: String, reason: String)
+    /// The demo model was asked for by its name and has not been made on this machine.
+    case demoModelMissing(path: String)
 
     /// One line for people.
     public var description: String {
@@ -21,6 +23,9 @@ public enum IdeficsError: Error, Equatable, Sendable, CustomStringConvertible {
         case .prompt(let prompt, let item, let reason):
             "prompt \(prompt)\(item.map { ", item \($0)" } ?? ""): \(reason)"
         case .model(let path, let reason): "\(path): \(reason)"
+        case .demoModelMissing(let path):
+            "\(path): the demo model is not here; `make demo-model` (Tools/demo_model.sh in the sources) fetches 183 MB "
+                + "of Python packages and makes it from them; needs python3"
         }
     }
 }

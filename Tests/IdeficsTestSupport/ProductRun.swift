@@ -1,7 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
+public import Foundation
 
 /// One run of an executable of this package, which was built beside the tests.
 public struct ProductRun {
@@ -21,13 +21,30 @@ public struct ProductRun {
         input: String = "",
         environment: [String: String] = [:]
     ) throws {
-        let process = Process()
+        try self.init(executable: Self.url(of: product), arguments, input: input, environment: environment)
+    }
+
+    /// Where the executable `product` is.
+    public static func url(of product: String) -> URL {
         // The tests' own executable lies in the products directory, or (macOS) some folders below it.
         var folder = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
         while !FileManager.default.isExecutableFile(atPath: folder.appending(path: product).path), folder.path != "/" {
             folder.deleteLastPathComponent()
         }
-        process.executableURL = folder.appending(path: product)
+        return folder.appending(path: product)
+    }
+
+    /// Runs `executable` with `arguments`, `input` on standard input, in `workingDirectory` if one is given.
+    public init(
+        executable: URL,
+        _ arguments: [String],
+        input: String = "",
+        environment: [String: String] = [:],
+        workingDirectory: URL? = nil
+    ) throws {
+        let process = Process()
+        process.executableURL = executable
+        process.currentDirectoryURL = workingDirectory
         process.arguments = arguments
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         let (outputPipe, errorPipe, inputPipe) = (Pipe(), Pipe(), Pipe())

@@ -7,8 +7,8 @@ public import IdeficsHub
 /// Loads a model from a directory or from the Hugging Face hub: `Idefics.load(from: "HuggingFaceM4/idefics-9b-instruct")`.
 ///
 /// - Parameters:
-///   - model: a directory with a checkpoint in Hugging Face format, or `ORG/NAME[@revision]`, found in the shared cache
-///     or downloaded into it.
+///   - model: a directory with a checkpoint in Hugging Face format; `ORG/NAME[@revision]`, found in the shared cache or
+///     downloaded into it; or `demo`, the demo model in the application's own cache.
 ///   - downloader: gets what is not in a local directory; nil for the hub as the environment configures it.
 ///   - progressHandler: hears how far a download is.
 /// - Returns: the model with its processor, ready to generate.
@@ -26,16 +26,18 @@ public func load(
 /// The directory of a model, downloaded if it is not there.
 ///
 /// - Parameters:
-///   - model: a directory, or `ORG/NAME[@revision]`.
+///   - model: a directory, `ORG/NAME[@revision]`, or `demo`: always the demo model, even beside a directory of that
+///     name, which is `./demo`.
 ///   - downloader: gets what is not in a local directory; nil for the hub as the environment configures it.
 ///   - progressHandler: hears how far a download is.
 /// - Returns: a directory with a checkpoint.
-/// - Throws: what parsing the reference or downloading throws.
+/// - Throws: `IdeficsError.demoModelMissing`, or what parsing the reference or downloading throws.
 public func modelDirectory(
     of model: String,
     downloader: (any Downloader)? = nil,
     progressHandler: @escaping @Sendable (HubProgress) -> Void = { _ in }
 ) async throws -> URL {
+    if model == ApplicationCache.demoModelName { return try ApplicationCache().demoModel() }
     let downloader = try downloader ?? HubClient()
     return try await downloader.resolve(ModelReference(model), progressHandler: progressHandler)
 }
