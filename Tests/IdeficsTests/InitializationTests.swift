@@ -127,6 +127,35 @@ import Testing
         #expect(config.visionConfig.usePreLayerNorm == (vision != "dinov2"))
     }
 
+    /// The whole model with open gates and an image, against transformers loading the same directory without a missing
+    /// or unexpected key (`Tools/make_golden_joined.py`).
+    @Test func transformersComputesTheSame() throws {
+        var options = Self.options
+        options.alphaInitializer = "ones"
+        options.expandsKeyValueHeads = true
+        options.addsEndOfUtterance = true
+        options.seed = 7
+        let files = try make("llama-gqa", "clip-full", options)
+        let golden = try FixtureTensors("init/joined/golden.safetensors")
+        let ids = try #require(golden.integers("input_ids"))
+        let output = try files.model(files.config()).model.forward(
+            IdeficsInputs(
+                inputIds: Tensor(ids, shape: [1, ids.count]),
+                attentionMask: nil,
+                imageAttentionMask: Tensor(Array(repeating: 1, count: ids.count), shape: [1, ids.count, 1]),
+                images: .pixelValues(
+                    Tensor(
+                        try #require(golden.floats("pixel_values")),
+                        shape: try #require(golden.shape("pixel_values"))
+                    )
+                )
+            )
+        )
+        let difference = try maxDifference(output.logits.floatArray(), #require(golden.floats("logits")))
+        print("idefics init, joined, logits: largest difference \(difference)")
+        #expect(difference < 5e-5)
+    }
+
     @Test func tokenizerKnowsTheNewTokens() throws {
         for language in ["llama-gqa", "llama-untied"] {
             var options = Self.options

@@ -163,6 +163,8 @@ extension InitializationOptions {
         config.alphaType = alphaType
         config.useResampler = useResampler
         config.perceiverConfig = perceiver
+        // Training starts with both backbones frozen, the head among them (the model card's pre-training).
+        config.freezeLmHead = true
         return config
     }
 }
