@@ -137,7 +137,8 @@ def features(model, pixels):
 
 
 def fold(model):
-    """What `idefics init` stores: LayerScale multiplied into the linear layer before it, positions resized once."""
+    """What `idefics init` stores: LayerScale multiplied into the linear layer before it; positions resized once, with the
+    bias of the patches added."""
     with torch.no_grad():
         for layer in model.encoder.layer:
             for scale, linear in ((layer.layer_scale1, layer.attention.o_proj), (layer.layer_scale2, layer.mlp.fc2)):
@@ -147,6 +148,9 @@ def fold(model):
         embeddings = model.embeddings
         count = (IMAGE_SIZE // model.config.patch_size) ** 2 + 1
         resized = embeddings.interpolate_pos_encoding(torch.zeros(1, count, model.config.hidden_size), IMAGE_SIZE, IMAGE_SIZE)
+        bias = embeddings.patch_embeddings.projection.bias
+        resized[:, 1:] += bias
+        bias.zero_()
         embeddings.position_embeddings = torch.nn.Parameter(resized)
     return model
 
