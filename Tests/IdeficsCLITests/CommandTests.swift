@@ -13,7 +13,10 @@ import Testing
         try #require(JSONSerialization.jsonObject(with: Fixtures.data(path)) as? [String: Any])
     }
 
-    @Test(arguments: ["generate", "chat", "score", "forward", "process", "tokenize", "download", "inspect", "bench"])
+    @Test(arguments: [
+        "generate", "chat", "score", "perplexity", "forward", "process", "tokenize", "download", "init", "inspect",
+        "bench",
+    ])
     func everyCommandHasHelp(command: String) throws {
         let run = try idefics([command, "--help"])
         #expect(run.status == 0)
@@ -190,6 +193,27 @@ import Testing
         }
     }
 
+    @Test func perplexityOfAText() throws {
+        let folder = try TemporaryFolder()
+        try folder.write(Array("Hello world, what is this? Hello.".utf8), "text.txt")
+        let arguments = ["perplexity", "--model", tinyModel, "--context", "8", "--stride", "3", "--text"]
+        let run = try idefics(arguments + [folder.path("text.txt"), "--json", "--per-token"])
+        #expect(run.status == 0, "\(run.errors)")
+        let report = try #require(run.json() as? [String: Any])
+        let scores = try #require(report["negative_log_likelihoods"] as? [Any])
+        let values = scores.compactMap { $0 as? Double }
+        #expect(scores.count == report["tokens"] as? Int && scores[0] is NSNull)
+        #expect(values.count == report["scored_tokens"] as? Int && values.count == scores.count - 1)
+        let mean = values.reduce(0, +) / Double(values.count)
+        #expect(abs(mean - (report["mean_negative_log_likelihood"] as? Double ?? 0)) < 1e-9)
+        #expect(abs(exp(mean) / (report["perplexity"] as? Double ?? 0) - 1) < 1e-9)
+        let table = try idefics(
+            arguments + ["-"],
+            input: "Hello world, what is this? Hello."
+        )
+        #expect(table.output.contains("perplexity") && table.output.contains("\(values.count) of them scored"))
+    }
+
     @Test func chatAnswersEachLine() throws {
         let input =
             "What is this?\n/image \(picture("photo_420.jpg"))\nAnd this?\n/nonsense\n/reset\n/quit\nnever read\n"
@@ -242,6 +266,11 @@ import Testing
         (["generate", "--model", tinyModel, "x", "--threads", "0"], "--threads"),
         (["generate", "--model", tinyModel, "x", "--image", "http://127.0.0.1:9/a.png"], "127.0.0.1"),
         (["generate", "--model", tinyModel, "x", "--image", "/nonexistent.png"], "/nonexistent.png"),
+        (["perplexity", "--model", tinyModel, "--text", "/nonexistent.txt"], "/nonexistent.txt"),
+        (["perplexity", "--model", tinyModel, "--text", "/dev/null"], "text"),
+        (["perplexity", "--model", tinyModel, "--text", picture("rgb.png")], "not UTF-8"),
+        (["perplexity", "--model", tinyModel, "--text", "/etc"], "/etc"),
+        (["perplexity", "--model", tinyModel, "--text", "x", "--stride", "2000"], "--stride"),
         (["process", "--model", tinyModel, "--prompts", "/nonexistent", "--output", "/tmp/x"], "/nonexistent"),
         (["forward", "--model", tinyModel, "--inputs", "/dev/null", "--output", "/tmp/x"], "/dev/null"),
     ])

@@ -122,6 +122,28 @@ import Testing
         #expect(try text([user], .chatML(defaultSystem: nil)).hasPrefix("<|im_start|>user\nWhat"))
     }
 
+    /// Text and tokens of transformers' `apply_chat_template`.
+    @Test func chatMLIsTransformersOwn() throws {
+        let tokenizer = try AutoTokenizer.from(directory: Fixtures.url("init/llama-gqa"))
+        let format = ChatFormat(tokenizer: tokenizer)
+        #expect(format == .chatML(defaultSystem: Self.smolSystem))
+        let chats = try #require(GoldenJSON("init/llama-gqa/golden.json").chats).elements
+        var checked = 0
+        for chat in chats where chat.add_generation_prompt?.bool == true {
+            let messages = try #require(chat.messages).elements.map { message in
+                ChatMessage(
+                    role: try #require(ChatMessage.Role(rawValue: message.role?.string ?? "")),
+                    text: try #require(message.content?.string)
+                )
+            }
+            let text = try text(messages, format)
+            #expect(text == chat.text?.string)
+            #expect(tokenizer.encode(text: text, addSpecialTokens: false) == chat.ids?.ints)
+            checked += 1
+        }
+        #expect(checked >= 3)
+    }
+
     @Test func chatMLKeepsEverySpace() throws {
         let format = ChatFormat.chatML(defaultSystem: nil)
         let message = ChatMessage(role: .user, items: [Self.picture, .text("  two \n "), Self.picture, .text(" \n")])

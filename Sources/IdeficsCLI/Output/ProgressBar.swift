@@ -5,7 +5,7 @@ import Foundation
 import IdeficsHub
 import Synchronization
 
-/// Progress in bytes on standard error: one line that redraws itself, or a line every few seconds off a terminal.
+/// Progress on standard error: one line that redraws itself, or a line every few seconds off a terminal.
 final class ProgressBar: Sendable {
     private struct State {
         var lastDrawn: ContinuousClock.Instant?
@@ -13,14 +13,33 @@ final class ProgressBar: Sendable {
         var isShown = false
     }
 
+    /// What is counted.
+    enum Unit {
+        case bytes
+        case tokens
+
+        /// `count` of them, for people.
+        func text(_ count: Int64) -> String {
+            switch self {
+            case .bytes: Format.bytes(count)
+            case .tokens: "\(count) tokens"
+            }
+        }
+    }
+
+    private let unit: Unit
     private let state = Mutex(State())
+
+    init(unit: Unit = .bytes) {
+        self.unit = unit
+    }
 
     /// Shows how far a download is.
     func show(_ progress: HubProgress) {
         show(completed: progress.completedBytes, total: progress.totalBytes)
     }
 
-    /// Shows how many bytes of `total` are done.
+    /// Shows how many of `total` are done.
     func show(completed: Int64, total: Int64) {
         let text: String? = state.withLock { state in
             let now = ContinuousClock.now
@@ -30,7 +49,7 @@ final class ProgressBar: Sendable {
             state.lastDrawn = now
             state.isShown = true
             let seconds = (now - state.start) / .seconds(1)
-            return Self.line(completed: completed, total: total, seconds: seconds)
+            return line(completed: completed, total: total, seconds: seconds)
         }
         guard let text else { return }
         Terminal.status(Terminal.isErrorInteractive ? "\r\u{1B}[K\(text)" : "\(text)\n")
@@ -42,14 +61,14 @@ final class ProgressBar: Sendable {
         if isShown && Terminal.isErrorInteractive { Terminal.status("\n") }
     }
 
-    static func line(completed: Int64, total: Int64, seconds: Double) -> String {
+    private func line(completed: Int64, total: Int64, seconds: Double) -> String {
         let share = total > 0 ? Double(completed) / Double(total) : 0
         let width = 24
         let filled = Int((share * Double(width)).rounded(.down))
         let bar = String(repeating: "#", count: filled) + String(repeating: "-", count: width - filled)
         let rate = seconds > 0 ? Double(completed) / seconds : 0
         let left = rate > 0 ? Double(total - completed) / rate : 0
-        return "[\(bar)] \(Int(share * 100)) %  \(Format.bytes(completed)) of \(Format.bytes(total))"
-            + "  \(Format.bytes(Int64(rate)))/s  \(Format.time(left)) left"
+        return "[\(bar)] \(Int(share * 100)) %  \(unit.text(completed)) of \(unit.text(total))"
+            + "  \(unit.text(Int64(rate)))/s  \(Format.time(left)) left"
     }
 }
