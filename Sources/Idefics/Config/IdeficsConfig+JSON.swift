@@ -97,7 +97,9 @@ extension DType {
 
 // MARK: - JSON text
 
-/// A value as JSON text. Foundation's writers drop the point of whole floats, and transformers 5 then refuses them.
+/// A value as JSON text.
+///
+/// Foundation's writers drop the point of whole floats, and transformers 5 then refuses them.
 private protocol JSONText {
     var jsonText: String { get }
 }
