@@ -125,6 +125,16 @@ package struct JSONScanner {
         return value
     }
 
+    /// A number, rounded to single precision, in which it must be finite.
+    package mutating func float() throws -> Float {
+        guard let first = peek(), first.isASCIIDigit || first == UInt8(ascii: "-") else {
+            throw malformed("expected a number, found \(found())")
+        }
+        let text = try scanNumber()
+        guard let value = Float(text), value.isFinite else { throw malformed("the number \(text) is too large") }
+        return value
+    }
+
     /// A string, its escapes resolved.
     package mutating func string() throws -> String {
         guard peek() == UInt8(ascii: "\"") else { throw malformed("expected a string, found \(found())") }

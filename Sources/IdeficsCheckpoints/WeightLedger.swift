@@ -11,7 +11,7 @@ final class WeightLedger: Sendable {
 
     private struct Notes {
         var used: Set<String> = []
-        var taken: [(name: String, shape: [Int])] = []
+        var taken: [Weights.Parameter] = []
         // Keyed by name: a tensor taken twice is reported once.
         var missing: Set<String> = []
         var misshapen: [String: MisshapenTensor] = [:]
@@ -21,21 +21,28 @@ final class WeightLedger: Sendable {
     }
 
     private let make: (@Sendable (String, [Int]) -> Tensor)?
+    /// Makes matrices of linear layers where there is no checkpoint.
+    let makeWeight: (@Sendable (String, [Int]) -> Weight)?
 
-    init(_ source: any TensorSource, make: (@Sendable (String, [Int]) -> Tensor)? = nil) {
+    init(
+        _ source: any TensorSource,
+        make: (@Sendable (String, [Int]) -> Tensor)? = nil,
+        makeWeight: (@Sendable (String, [Int]) -> Weight)? = nil
+    ) {
         self.source = source
         self.make = make
+        self.makeWeight = makeWeight
     }
 
     /// Everything asked for so far, in order.
-    var taken: [(name: String, shape: [Int])] { notes.withLock { $0.taken } }
+    var taken: [Weights.Parameter] { notes.withLock { $0.taken } }
 
     /// The tensor `name`, or zeros and a note.
-    func take(_ name: String, shape: [Int], dtypes: [DType]) -> Tensor {
+    func take(_ name: String, shape: [Int], dtypes: [DType], isWeight: Bool = false) -> Tensor {
         if let make { return make(name, shape) }
         return notes.withLock { notes in
             notes.used.insert(name)
-            notes.taken.append((name, shape))
+            notes.taken.append(.init(name: name, shape: shape, isWeight: isWeight))
             if let metadata = source.metadata(named: name) {
                 let fitsType = metadata.dtype.dtype.map(dtypes.contains) ?? false
                 if metadata.shape != shape {
@@ -56,6 +63,11 @@ final class WeightLedger: Sendable {
             }
             return zeros(shape, dtypes.first ?? .f32, &notes.zeros)
         }
+    }
+
+    /// Notes what is wrong beyond names, shapes and types; the first of all is thrown at the end.
+    func note(_ failure: any Error) {
+        notes.withLock { $0.failure = $0.failure ?? failure }
     }
 
     /// A stand-in that lets a model be built: it is never computed with, for `finish` throws.

@@ -11,42 +11,65 @@ public import IdeficsTensor
 public struct Weights: Sendable {
     /// Prefixes of names, joined by dots; empty at the root.
     public let path: String
-    private let ledger: WeightLedger
+    let ledger: WeightLedger
+    /// Whether products with quantised weights leave the input as it is.
+    let isExact: Bool
 
     /// Entries of old checkpoints that today's models compute: skipped everywhere.
     public static let staleKeys = ["*.rotary_emb.inv_freq", "*.original_inv_freq", "*.position_ids"]
 
     /// The root of `source`.
-    public init(_ source: any TensorSource) {
-        path = ""
-        ledger = WeightLedger(source)
+    ///
+    /// - Parameters:
+    ///   - source: The checkpoint.
+    ///   - isExact: Whether products with its quantised weights are those of the dequantised ones, at the price of speed.
+    public init(_ source: any TensorSource, isExact: Bool = false) {
+        self.init(path: "", ledger: WeightLedger(source), isExact: isExact)
     }
 
     /// The root of a checkpoint that does not exist: every tensor is made when it is taken.
     ///
     /// For benchmarks on shapes of any size, and for models that begin untrained.
-    public init(making make: @escaping @Sendable (_ name: String, _ shape: [Int]) -> Tensor) {
-        path = ""
-        ledger = WeightLedger(NoTensors(), make: make)
+    ///
+    /// - Parameters:
+    ///   - make: Makes the tensor of a name and shape.
+    ///   - makeWeight: Makes the matrix of a linear layer; nil for what `make` makes.
+    public init(
+        making make: @escaping @Sendable (_ name: String, _ shape: [Int]) -> Tensor,
+        weights makeWeight: (@Sendable (_ name: String, _ shape: [Int]) -> Weight)? = nil
+    ) {
+        let ledger = WeightLedger(NoTensors(), make: make, makeWeight: makeWeight)
+        self.init(path: "", ledger: ledger, isExact: false)
     }
 
-    /// The names and shapes of what `take` takes, in its order; what it is given are zeros.
+    /// What a model takes from its checkpoint.
+    public struct Parameter: Sendable, Equatable {
+        /// Its name.
+        public let name: String
+        /// Sizes of the axes.
+        public let shape: [Int]
+        /// Whether it is a matrix that may be stored quantised.
+        public let isWeight: Bool
+    }
+
+    /// What `take` takes, in its order; what it is given are zeros.
     ///
     /// A model's own initializer thus tells what its checkpoints hold.
-    public static func listing(_ take: (Weights) -> Void) -> [(name: String, shape: [Int])] {
+    public static func listing(_ take: (Weights) -> Void) -> [Parameter] {
         let ledger = WeightLedger(NoTensors())
-        take(Weights(path: "", ledger: ledger))
+        take(Weights(path: "", ledger: ledger, isExact: false))
         return ledger.taken
     }
 
-    private init(path: String, ledger: WeightLedger) {
+    private init(path: String, ledger: WeightLedger, isExact: Bool) {
         self.path = path
         self.ledger = ledger
+        self.isExact = isExact
     }
 
     /// The path below `component`.
     public subscript(_ component: String) -> Weights {
-        Weights(path: fullName(component), ledger: ledger)
+        Weights(path: fullName(component), ledger: ledger, isExact: isExact)
     }
 
     /// The path below the list element `index`.

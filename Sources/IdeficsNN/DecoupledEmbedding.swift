@@ -8,12 +8,12 @@ public import IdeficsTensor
 /// Source: `IdeficsDecoupledEmbedding` of transformers. Checkpoint names: `weight`, `additional_embedding.weight`.
 public struct DecoupledEmbedding: Sendable {
     /// `[vocabSize, hidden]`.
-    public let weight: Tensor
+    public let weight: Weight
     /// `[additionalVocabSize, hidden]`; nil without added tokens.
-    public let additionalEmbedding: Tensor?
+    public let additionalEmbedding: Weight?
 
     /// An embedding over the given tables.
-    public init(weight: Tensor, additionalEmbedding: Tensor?) {
+    public init(weight: Weight, additionalEmbedding: Weight?) {
         self.weight = weight
         self.additionalEmbedding = additionalEmbedding
     }

@@ -6,12 +6,12 @@ public import IdeficsTensor
 /// `x · weightᵀ + bias`.
 public struct Linear: Sendable {
     /// `[outFeatures, inFeatures]`, as it lies in the checkpoint.
-    public let weight: Tensor
+    public let weight: Weight
     /// `[outFeatures]` in f32.
     public let bias: Tensor?
 
     /// A layer over the given parameters.
-    public init(weight: Tensor, bias: Tensor? = nil) {
+    public init(weight: Weight, bias: Tensor? = nil) {
         self.weight = weight
         self.bias = bias.map { cast($0) }
     }

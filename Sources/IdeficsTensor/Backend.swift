@@ -32,7 +32,7 @@ public protocol Backend: Sendable {
     func add(_ a: Tensor, _ b: Tensor) -> Tensor
 
     /// Rows `ids` of `table`, `[vocabulary, features]`, as f32 `[ids, features]`.
-    func embedding(_ table: Tensor, ids: [Int32]) -> Tensor
+    func embedding(_ table: Weight, ids: [Int32]) -> Tensor
 
     /// `x` as f32, or f32 `x` as bf16 or f16, rounded to nearest even.
     func cast(_ x: Tensor, to dtype: DType) -> Tensor

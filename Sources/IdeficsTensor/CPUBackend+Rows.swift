@@ -5,21 +5,20 @@ internal import CIdeficsKernels
 
 // Operations that move rows or change how they are stored.
 extension CPUBackend {
-    func embedding(_ table: Tensor, ids: [Int32]) -> Tensor {
+    func embedding(_ table: Weight, ids: [Int32]) -> Tensor {
         precondition(
             table.shape.count == 2 && ids.allSatisfy { $0 >= 0 && $0 < table.shape[0] },
             "embedding: an id is outside of the table \(table.shape)"
         )
         return Tensor(uninitialized: [ids.count, table.shape[1]]) { y in
             withExtendedLifetime(table) {
-                idf_embedding(
-                    y.floats,
-                    table.bytes,
-                    table.dtype.kernelType,
-                    ids,
-                    Int64(ids.count),
-                    Int64(table.shape[1])
-                )
+                let (rows, features) = (Int64(ids.count), Int64(table.shape[1]))
+                let weight = table.kernelWeight
+                if let scales = weight.scales {
+                    idf_embedding_quantized(y.floats, weight.bytes, scales, weight.dtype, ids, rows, features)
+                } else {
+                    idf_embedding(y.floats, weight.bytes, weight.dtype, ids, rows, features)
+                }
             }
         }
     }
@@ -113,6 +112,17 @@ extension CPUBackend {
 
 extension UnsafeMutableRawPointer {
     var floats: UnsafeMutablePointer<Float> { assumingMemoryBound(to: Float.self) }
+}
+
+extension Weight {
+    /// The weight as the kernels take it; valid while the weight lives.
+    var kernelWeight: (bytes: UnsafeRawPointer, dtype: idf_dtype, scales: UnsafeRawPointer?, isExact: Bool) {
+        switch self {
+        case .dense(let tensor): (tensor.bytes, tensor.dtype.kernelType, nil, false)
+        case .quantized(let tensor, let isExact):
+            (tensor.codes.bytes, tensor.format.kernelType, tensor.scales.bytes, isExact)
+        }
+    }
 }
 
 extension DType {

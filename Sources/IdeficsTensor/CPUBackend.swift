@@ -24,9 +24,12 @@ struct CPUBackend: Backend {
                 "linear: scale of another size"
             )
             precondition(product.residual.map { $0.shape == output.shape } ?? true, "linear: residual of another shape")
+            let weight = product.weight.kernelWeight
             return idf_linear_job(
-                weight: product.weight.bytes,
-                dtype: product.weight.dtype.kernelType,
+                weight: weight.bytes,
+                dtype: weight.dtype,
+                scales: weight.scales,
+                exact: weight.isExact ? 1 : 0,
                 n: Int64(outFeatures),
                 bias: product.bias.map { UnsafePointer($0.floats) },
                 activation: product.activation.kernelActivation,

@@ -7,8 +7,8 @@
 /// One product of an input with a weight, with what follows it in the same pass over memory:
 /// `residual + scale ⊙ activation(x · weightᵀ + bias)`.
 public struct LinearProduct: Sendable {
-    /// `[outFeatures, inFeatures]` in f32, bf16 or f16.
-    public var weight: Tensor
+    /// `[outFeatures, inFeatures]`.
+    public var weight: Weight
     /// `[outFeatures]` in f32.
     public var bias: Tensor?
     /// Applied to the product with its bias.
@@ -20,7 +20,7 @@ public struct LinearProduct: Sendable {
 
     /// A product with `weight`.
     public init(
-        _ weight: Tensor,
+        _ weight: Weight,
         bias: Tensor? = nil,
         activation: Activation = .none,
         scale: Tensor? = nil,
@@ -89,7 +89,7 @@ public func add(_ a: Tensor, _ b: Tensor) -> Tensor {
 }
 
 /// Rows `ids` of `table` in f32; see `Backend.embedding`.
-public func embedding(_ table: Tensor, ids: [Int32]) -> Tensor {
+public func embedding(_ table: Weight, ids: [Int32]) -> Tensor {
     table.backend.embedding(table, ids: ids)
 }
 
@@ -124,5 +124,10 @@ extension Tensor {
     /// What computes on this tensor.
     ///
     /// Today every tensor lies in main memory.
+    var backend: any Backend { CPUBackend() }
+}
+
+extension Weight {
+    /// What computes with this weight.
     var backend: any Backend { CPUBackend() }
 }
