@@ -62,4 +62,4 @@ typedef struct check_case {
     void (*run)(check *c);
 } check_case;
 
-extern const check_case linear_cases[], attention_cases[], rows_cases[], casts_cases[], pool_cases[];
+extern const check_case linear_cases[], formats_cases[], attention_cases[], rows_cases[], casts_cases[], pool_cases[];

@@ -27,6 +27,8 @@ struct CPUBackend: Backend {
             return idf_linear_job(
                 weight: product.weight.bytes,
                 dtype: product.weight.dtype.kernelType,
+                scales: nil,
+                exact: 0,
                 n: Int64(outFeatures),
                 bias: product.bias.map { UnsafePointer($0.floats) },
                 activation: product.activation.kernelActivation,
