@@ -50,6 +50,17 @@ void *check_random_weights(check *c, idf_dtype dtype, int64_t n) {
     return weights;
 }
 
+void *check_random_quantized(check *c, idf_dtype format, int64_t n, int64_t k, const void **scales) {
+    float *values = check_random_floats(c, n * k);
+    void *codes = check_memory(c, (size_t)idf_quantized_bytes(format, n, k));
+    void *own = check_memory(c, (size_t)idf_scale_count(format, n, k) * (format == IDF_NF4 ? sizeof(float) : sizeof(uint16_t)));
+    // The instruction set under test: quantising has checks of its own, and the reference takes its time.
+    idf_isa_select(c->isa);
+    idf_quantize(codes, own, format, values, IDF_F32, n, k);
+    *scales = own;
+    return codes;
+}
+
 void check_release(check *c) {
     for (int i = 0; i < c->buffers; i++) {
         for (size_t j = 0; j < c->buffer[i].slack; j++) {

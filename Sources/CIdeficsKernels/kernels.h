@@ -32,9 +32,66 @@ typedef struct idf_linear_kernels {
     /// out [m, n] = x [m, k] · weight [n, k]ᵀ without packing.
     void (*stream)(float *out, int64_t ldo, const void *weight, idf_dtype dtype, int64_t n, const float *x, int64_t ldx,
                    int64_t m, int64_t k);
+    /// As pack_weight, from a quantised weight [·, k_total]: features from `column` on (a multiple of tile_columns),
+    /// steps from `step` on (a multiple of 32).
+    void (*pack_quantized)(float *out, const idf_linear_job *job, int64_t k_total, int64_t column, int64_t step,
+                           int64_t k);
     /// Bias, activation, scale and residual for `columns` features from `column` on of row `row`; writes y.
     void (*finish)(const idf_linear_job *job, int64_t row, int64_t column, int64_t columns, const float *product);
 } idf_linear_kernels;
+
+/// x as integer products read it, quantised row by row and group by group; points at the first group of a panel:
+/// `rows` rows that lie together, [groups][rows].
+typedef struct idf_integer_rows {
+    int8_t *codes;   ///< 64 (INT4) or 128 (INT8) bytes a row and group, in the order the instruction set wants
+    float *scales;
+    int32_t *starts; ///< what a sum begins with: minus the zero of the weight's codes times the sum of the codes of x
+    int64_t rows;
+} idf_integer_rows;
+
+/// Sixteen (or a few times sixteen) features of a weight for integer products, from some group on.
+typedef struct idf_integer_weight {
+    const uint8_t *codes;
+    const uint16_t *scales;
+    int64_t block_bytes, block_scales; ///< from one block of 16 features to the next
+} idf_integer_weight;
+
+/// How the codes of an integer weight lie in memory.
+typedef enum idf_integer_form {
+    IDF_INTEGER_INT8 = 0,     ///< units of IDF_INT8
+    IDF_INTEGER_INT4 = 1,     ///< units of IDF_INT4
+    IDF_INTEGER_UNPACKED = 2, ///< codes of IDF_INT4 in bytes, as units of IDF_INT8
+} idf_integer_form;
+
+/// The loops of products of quantised weights with quantised x.
+typedef struct idf_integer_kernels {
+    int64_t tile_rows;     ///< rows of x in a tile at most
+    int64_t tile_blocks;   ///< blocks of 16 features in a tile at most
+    int64_t block_columns; ///< output features a task takes at most when it has many rows
+    int64_t stream_rows;   ///< up to so many rows of x INT4 is multiplied as it lies, not unpacked
+    /// Quantises x [rows, k] into a panel, for products with INT8 or INT4.
+    void (*quantize_x)(const idf_integer_rows *out, const float *x, int64_t ldx, int64_t k, idf_dtype format);
+    /// out: `units` units of 8 steps as pairs of byte units.
+    void (*unpack)(uint8_t *out, const uint8_t *codes, int64_t units);
+    /// c [x->rows, 16 · blocks] (+)= x · weight over `groups` groups; c may be written only there.
+    void (*tile)(float *c, int64_t ldc, const idf_integer_weight *weight, const idf_integer_rows *x, int64_t blocks,
+                 int64_t groups, idf_integer_form form, int accumulate);
+    double (*limit)(int64_t iterations);
+} idf_integer_kernels;
+
+/// Conversions between floats and quantised formats, on one thread.
+typedef struct idf_format_kernels {
+    /// Quantises `rows` <= 16 rows of weight, all of k, into one block.
+    void (*quantize)(uint8_t *codes, uint16_t *scales, idf_dtype format, const void *weight, idf_dtype dtype, int64_t rows,
+                     int64_t k);
+    /// y [rows, k] with rows ldy apart = the first rows of a block.
+    void (*dequantize)(float *y, int64_t ldy, const uint8_t *codes, const uint16_t *scales, idf_dtype format, int64_t rows,
+                       int64_t k);
+    /// Quantises `count` <= 64 elements that share an absmax.
+    void (*quantize_nf4)(uint8_t *codes, float *absmax, const float *x, int64_t count);
+    /// y = elements first..<first + count of a flat NF4 weight.
+    void (*dequantize_nf4)(float *y, const uint8_t *codes, const float *absmax, int64_t first, int64_t count);
+} idf_format_kernels;
 
 /// Sizes that all tasks of one attention share.
 typedef struct idf_attention_shape {
@@ -79,6 +136,7 @@ typedef struct idf_kernels {
     idf_isa isa;
     const idf_linear_kernels *_Nullable linear;
     const idf_attention_kernels *_Nullable attention;
+    const idf_format_kernels *formats;
     void (*rms_norm)(float *y, const float *x, const float *weight, float eps, int64_t rows, int64_t n);
     void (*layer_norm)(float *y, const float *x, const float *weight, const float *_Nullable bias, float eps,
                        int64_t rows, int64_t n);
@@ -107,8 +165,17 @@ extern const idf_kernels idf_kernels_neon;
 const idf_kernels *idf_kernels_current(void);
 /// The table of the best instruction set the machine has, whatever is in use.
 const idf_kernels *idf_kernels_best(void);
+/// The loops of integer products for the instruction set of `kernels`, the best this machine has; NULL: reference.
+const idf_integer_kernels *_Nullable idf_integer_kernels_for(const idf_kernels *kernels);
 
 void idf_linear_reference(const idf_linear_job *jobs, int64_t count, const float *x, int64_t ldx, int64_t m, int64_t k);
+/// y [rows, k] = rows row..<row + rows of a quantised weight; `row` is a multiple of 16 unless it is NF4, rows <= 16.
+void idf_dequantize_rows(const idf_format_kernels *kernels, float *y, const void *codes, const void *scales,
+                         idf_dtype format, int64_t row, int64_t rows, int64_t k);
+/// One job with INT8 or INT4, x quantised.
+void idf_linear_integer_reference(const idf_linear_job *job, const float *x, int64_t ldx, int64_t m, int64_t k);
+/// All jobs with INT8 or all with INT4, x quantised; m, k and the features of every job > 0.
+void idf_linear_integer(const idf_linear_job *jobs, int64_t count, const float *x, int64_t ldx, int64_t m, int64_t k);
 void idf_attention_reference(const idf_attention_shape *shape, const idf_attention_segment *segments, int64_t count);
 
 // MARK: - Scratch memory
@@ -126,7 +193,53 @@ float *idf_scratch(idf_scratch_slot slot, int64_t count);
 static inline int64_t idf_min(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t idf_max(int64_t a, int64_t b) { return a > b ? a : b; }
 static inline int64_t idf_divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+/// Bytes of an element; not for quantised formats.
 static inline size_t idf_dtype_size(idf_dtype dtype) { return dtype == IDF_F32 ? 4 : 2; }
+static inline int idf_is_quantized(idf_dtype dtype) { return dtype >= IDF_INT8; }
+
+// MARK: - Quantised formats
+
+enum {
+    IDF_UNIT = 64,         ///< bytes of a unit of interleaved codes
+    IDF_INT8_GROUP = 1024, ///< bytes of a group of 16 rows
+    IDF_INT4_GROUP = 512,
+};
+
+static inline int64_t idf_groups(int64_t k) { return (k + IDF_GROUP - 1) / IDF_GROUP; }
+static inline int64_t idf_group_bytes(idf_dtype format) { return format == IDF_INT8 ? IDF_INT8_GROUP : IDF_INT4_GROUP; }
+/// What is added to a code to store it.
+static inline int idf_code_zero(idf_dtype format) { return format == IDF_INT8 ? 128 : 8; }
+static inline float idf_f32_of_bf16(uint16_t half) {
+    const uint32_t bits = (uint32_t)half << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+/// Where step l of a group lies: the byte among the four of a row in unit *unit, and how far to shift it.
+static inline int idf_code_shift(idf_dtype format, int64_t l, int64_t *unit) {
+    *unit = format == IDF_INT8 ? l / 4 : l / 8;
+    return (int)(l % 4 * 8) + (format == IDF_INT8 ? 0 : (int)(l / 4 % 2 * 4));
+}
+/// The code of row r (of 16), step l (of 64) in a group.
+static inline int idf_code(const uint8_t *group, idf_dtype format, int64_t r, int64_t l) {
+    int64_t unit;
+    const int shift = idf_code_shift(format, l, &unit);
+    const int byte = group[unit * IDF_UNIT + r * 4 + shift / 8];
+    return (format == IDF_INT8 ? byte : (byte >> shift % 8 & 15)) - idf_code_zero(format);
+}
+
+/// What separates the codes of NF4: a value has as many of these below it as its code says. Between the values of the
+/// table, as bitsandbytes writes them.
+#define IDF_NF4_BOUNDARIES                                                                                             \
+    {-0.8480964004993439f, -0.6106329262256622f, -0.4599952697753906f, -0.33967943489551544f, -0.23460740596055984f,    \
+     -0.13791173323988914f, -0.045525018125772476f, 0.03979014977812767f, 0.1202552504837513f, 0.2035212516784668f,      \
+     0.2920137718319893f, 0.3893125355243683f, 0.5016634166240692f, 0.6427869200706482f, 0.8614784181118011f}
+
+/// The scales that are tried, as the code (not rounded) that the largest magnitude gets: the first is plain nearest.
+/// Beyond the range of codes the largest magnitude is cut, which pays when it stands alone.
+#define IDF_INT4_CANDIDATES {8, 7.75f, 7.5f, 7.25f, 8.25f, 8.5f, 8.75f, 9}
+#define IDF_INT8_CANDIDATES {128, 127.75f, 127.5f, 127.25f, 127, -127}
+enum { IDF_REFITS = 2 }; ///< least-squares fits after the best of them
 
 /// Address of row j of a block table; `head` floats into the row.
 static inline const float *idf_block_row(const float *_Nonnull const *_Nullable blocks, int64_t block_tokens, int64_t j,

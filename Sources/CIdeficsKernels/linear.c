@@ -11,6 +11,7 @@ enum {
     DEPTH = 512,       ///< steps of k between visits to the product: a panel of x stays in the L1 cache
     CHUNK_ROWS = 512,  ///< rows of x packed at a time
     STREAM_BYTES = 1 << 19, ///< weight bytes of a streaming task, so that page walks and prefetchers warm up
+    NF4_ROWS = 4,      ///< rows of an NF4 weight that become floats at a time: 4 × 11008 floats stay in the L2 cache
 };
 
 typedef struct context {
@@ -18,6 +19,7 @@ typedef struct context {
     const idf_linear_job *jobs;
     const float *x;
     int64_t ldx, m, k;
+    int quantized;             ///< a job has quantised weights
     int64_t first_row;         ///< of the jobs' rows, where this chunk of x begins
     int64_t depth;             ///< at most DEPTH, the same for every piece of k but the last
     int64_t block;             ///< output features of a task
@@ -47,15 +49,33 @@ static void finish_rows(const context *c, const idf_linear_job *job, int64_t beg
 
 // MARK: - Few rows
 
+/// Quantised weights: a few rows become floats that stay in the cache. Columns do not influence each other, so the sums
+/// are those of a weight of floats.
+static void stream_quantized(const context *c, const idf_linear_job *job, int64_t column, int64_t columns, float *product) {
+    const idf_format_kernels *formats = idf_kernels_current()->formats;
+    float *values = product + c->m * c->block;
+    const int64_t most = job->dtype == IDF_NF4 ? NF4_ROWS : IDF_BLOCK_ROWS;
+    for (int64_t j = 0; j < columns; j += most) {
+        const int64_t rows = idf_min(most, columns - j);
+        idf_dequantize_rows(formats, values, job->weight, job->scales, job->dtype, column + j, rows, c->k);
+        c->kernels->stream(product + j, c->block, values, IDF_F32, rows, c->x, c->ldx, c->m, c->k);
+    }
+}
+
 static void stream_task(void *argument, int64_t task, int thread) {
     (void)thread;
     const context *c = argument;
     int64_t index = task;
     const idf_linear_job *job = job_of(c, &index);
     const int64_t column = index * c->block, columns = idf_min(c->block, job->n - column);
-    float *product = idf_scratch(IDF_SCRATCH_TASK, c->m * c->block);
-    const char *weight = (const char *)job->weight + (size_t)(column * c->k) * idf_dtype_size(job->dtype);
-    c->kernels->stream(product, c->block, weight, job->dtype, columns, c->x, c->ldx, c->m, c->k);
+    // Behind the product, the values of quantised rows.
+    float *product = idf_scratch(IDF_SCRATCH_TASK, c->m * c->block + (c->quantized ? IDF_BLOCK_ROWS * c->k : 0));
+    if (idf_is_quantized(job->dtype)) {
+        stream_quantized(c, job, column, columns, product);
+    } else {
+        const char *weight = (const char *)job->weight + (size_t)(column * c->k) * idf_dtype_size(job->dtype);
+        c->kernels->stream(product, c->block, weight, job->dtype, columns, c->x, c->ldx, c->m, c->k);
+    }
     finish_rows(c, job, 0, c->m, column, columns, product, c->block);
 }
 
@@ -120,13 +140,17 @@ static void tile_task(void *argument, int64_t task, int thread) {
     for (int64_t step = 0; step < c->k; step += c->depth) {
         const int64_t steps = idf_min(c->depth, c->k - step);
         for (int64_t j = 0; j < columns; j += kernels->tile_columns) {
+            if (idf_is_quantized(job->dtype)) {
+                kernels->pack_quantized(weights + j * steps, job, c->k, column + j, step, steps);
+                continue;
+            }
             const char *weight = (const char *)job->weight + (size_t)((column + j) * c->k + step) * element;
             kernels->pack_weight(weights + j * steps, weight, job->dtype, c->k, idf_min(kernels->tile_columns, columns - j),
                                  steps);
         }
         const int64_t visits = (panel_last - panel_first) * idf_divide_up(columns, kernels->tile_columns);
         upcoming next = {0};
-        if (step + steps < c->k) next = upcoming_weights(c, job, column, columns, step + steps, visits);
+        if (step + steps < c->k && !idf_is_quantized(job->dtype)) next = upcoming_weights(c, job, column, columns, step + steps, visits);
         for (int64_t panel = panel_first; panel < panel_last; panel++) {
             const int64_t begin = panel_begin(c, panel), rows = panel_begin(c, panel + 1) - begin;
             float *out = product + (begin - row_first) * c->block;
@@ -168,6 +192,7 @@ static int64_t block_count(const context *c, int64_t jobs) {
 }
 
 static void linear_stream(context *c, int64_t count) {
+    for (int64_t i = 0; i < count; i++) c->quantized |= idf_is_quantized(c->jobs[i].dtype);
     const int64_t element = (int64_t)idf_dtype_size(c->jobs[0].dtype);
     c->block = block_columns(c->jobs, count, 16, idf_max(16, STREAM_BYTES / (c->k * element)));
     idf_parallel(block_count(c, count), stream_task, c);
@@ -187,15 +212,9 @@ static void linear_tiles(context *c, int64_t count) {
     idf_parallel(blocks * c->row_groups, tile_task, c);
 }
 
-void idf_linear(const idf_linear_job *jobs, int64_t count, const float *x, int64_t ldx, int64_t m, int64_t k) {
-    int64_t features = 0;
-    for (int64_t i = 0; i < count; i++) features += jobs[i].n;
-    if (m <= 0 || features == 0) return;
+/// The jobs that want x as floats.
+static void linear_floats(const idf_linear_job *jobs, int64_t count, const float *x, int64_t ldx, int64_t m, int64_t k) {
     const idf_linear_kernels *kernels = idf_kernels_current()->linear;
-    if (kernels == NULL || k <= 0) {
-        idf_linear_reference(jobs, count, x, ldx, m, k);
-        return;
-    }
     context c = {.kernels = kernels, .jobs = jobs, .x = x, .ldx = ldx, .m = m, .k = k};
     if (m <= kernels->stream_rows) {
         linear_stream(&c, count);
@@ -208,5 +227,28 @@ void idf_linear(const idf_linear_job *jobs, int64_t count, const float *x, int64
         c.x = x + begin * ldx;
         c.m = m * (chunk + 1) / chunks - begin;
         linear_tiles(&c, count);
+    }
+}
+
+/// How a job wants x: IDF_F32, or the format whose integer products it takes.
+static idf_dtype wanted_rows(const idf_linear_job *job) {
+    const int is_integer = (job->dtype == IDF_INT8 || job->dtype == IDF_INT4) && !job->exact;
+    return is_integer ? job->dtype : IDF_F32;
+}
+
+void idf_linear(const idf_linear_job *jobs, int64_t count, const float *x, int64_t ldx, int64_t m, int64_t k) {
+    if (m <= 0) return;
+    if (idf_kernels_current()->linear == NULL || k <= 0) {
+        idf_linear_reference(jobs, count, x, ldx, m, k);
+        return;
+    }
+    int64_t begin = 0;
+    while (begin < count) {
+        const idf_dtype wanted = wanted_rows(&jobs[begin]);
+        int64_t end = begin, features = 0;
+        for (; end < count && wanted_rows(&jobs[end]) == wanted; end++) features += jobs[end].n;
+        if (features > 0 && wanted == IDF_F32) linear_floats(jobs + begin, end - begin, x, ldx, m, k);
+        if (features > 0 && wanted != IDF_F32) idf_linear_integer(jobs + begin, end - begin, x, ldx, m, k);
+        begin = end;
     }
 }

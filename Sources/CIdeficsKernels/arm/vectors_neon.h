@@ -53,6 +53,17 @@ IDF_INLINE vf v_load_bf16_n(const uint16_t *p, int64_t n) { return v_bf16(v_halv
 IDF_INLINE vf v_load_f16(const uint16_t *p) { return v_f16(vld1_u16(p)); }
 IDF_INLINE vf v_load_f16_n(const uint16_t *p, int64_t n) { return v_f16(v_halves_n(p, n)); }
 IDF_INLINE void v_store_f16(uint16_t *p, vf x) { vst1_u16(p, vreinterpret_u16_f16(vcvt_f16_f32(x))); }
+/// The bits of `mask` in each 32-bit lane at p, shifted down first.
+IDF_INLINE vf v_field(const void *p, int shift, uint32_t mask) {
+    const uint32x4_t shifted = vshlq_u32(vreinterpretq_u32_u8(vld1q_u8(p)), vdupq_n_s32(-shift));
+    return vcvtq_f32_u32(vandq_u32(shifted, vdupq_n_u32(mask)));
+}
+/// Values of four NF4 codes in two bytes, the high nibble of each first.
+IDF_INLINE vf v_load_nf4(const uint8_t *p) {
+    const float values[4] = {idf_nf4_table[p[0] >> 4], idf_nf4_table[p[0] & 15], idf_nf4_table[p[1] >> 4],
+                             idf_nf4_table[p[1] & 15]};
+    return vld1q_f32(values);
+}
 IDF_INLINE void v_store_bf16(uint16_t *p, vf x) {
     const uint32x4_t bits = vreinterpretq_u32_f32(x), odd = vandq_u32(vshrq_n_u32(bits, 16), vdupq_n_u32(1));
     const uint32x4_t rounded = vaddq_u32(bits, vaddq_u32(odd, vdupq_n_u32(0x7fff)));
@@ -71,6 +82,8 @@ IDF_INLINE vf v_fma_at(const float *p, vf b, vf c) { return v_fma(v_set(*p), b, 
 /// The larger; b when either is NaN.
 IDF_INLINE vf v_max(vf a, vf b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
 IDF_INLINE vf v_abs(vf a) { return vabsq_f32(a); }
+/// The smaller; b when either is NaN.
+IDF_INLINE vf v_min(vf a, vf b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
 IDF_INLINE vf v_xor(vf a, vf b) {
     return vreinterpretq_f32_u32(veorq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(b)));
 }

@@ -55,8 +55,15 @@ void idf_parallel(int64_t count, idf_task task, void *_Nullable context);
 
 // MARK: - Linear
 
-/// How the elements of a weight are stored.
-typedef enum idf_dtype { IDF_F32 = 0, IDF_BF16 = 1, IDF_F16 = 2 } idf_dtype;
+/// How the elements of a weight are stored. The last three are quantised: see "Quantised weights" below.
+typedef enum idf_dtype {
+    IDF_F32 = 0,
+    IDF_BF16 = 1,
+    IDF_F16 = 2,
+    IDF_INT8 = 3,
+    IDF_INT4 = 4,
+    IDF_NF4 = 5,
+} idf_dtype;
 
 typedef enum idf_activation {
     IDF_ACT_NONE = 0,
@@ -68,8 +75,11 @@ typedef enum idf_activation {
 
 /// One matrix product that shares its input with others: y = residual + scale ⊙ act(x · weightᵀ + bias).
 typedef struct idf_linear_job {
-    const void *weight;           ///< [n, k] row-major, of `dtype`, aligned to its element; may be a read-only map
+    const void *weight;           ///< [n, k] row-major, of `dtype`, aligned to its element, or quantised (any
+                                  ///< alignment, 64 is fastest); may be a read-only map
     idf_dtype dtype;
+    const void *_Nullable scales; ///< of a quantised weight: bf16 (INT8, INT4), f32 absmax (NF4); NULL otherwise
+    int exact;                    ///< INT8, INT4: 0 also quantises x; otherwise see idf_linear
     int64_t n;                    ///< output features
     const float *_Nullable bias;  ///< [n] or NULL
     idf_activation activation;    ///< applied to x·Wᵀ + bias
@@ -80,9 +90,56 @@ typedef struct idf_linear_job {
     int64_t ldy;
 } idf_linear_job;
 
-/// Runs `count` products of the same input x [m, k] (rows ldx apart) in one parallel region: x is packed once.
+/// Runs `count` products of the same input x [m, k] (rows ldx apart) in one parallel region: x is packed once (once for
+/// each run of jobs that want it in the same form: floats, 8 bits for INT4, 16 bits for INT8).
 /// Weight rows of every alignment, every m, n and k are allowed. gelu is exact (erf), as everywhere in this file.
+///
+/// Quantised weights with `exact`, and NF4 always: bit for bit the product with the f32 weights of idf_dequantize.
+/// Otherwise x is quantised too, for each row and group of 64 steps: codes round(x / s) with s = max|x| / 127 for INT4,
+/// max|x| / 32512 for INT8. Sums of a group are exact integers, groups are added in f32 in order of k, so the product
+/// (before bias and activation) is the same bits on every instruction set. A group of x with an infinity or NaN makes
+/// its row NaN; one whose largest magnitude is below 2^-100 counts as 0.
 void idf_linear(const idf_linear_job *jobs, int64_t count, const float *x, int64_t ldx, int64_t m, int64_t k);
+
+// MARK: - Quantised weights
+
+// INT8 and INT4, of a weight [n, k]: groups of 64 steps along k with one bf16 scale each, value = scale · code, code
+// -128...127 or -8...7, stored as code + 128 or code + 8. Sixteen rows lie interleaved in units of 64 bytes:
+//   INT8 unit, 4 steps from l on: byte 4·r + i = row r, step l + i.
+//   INT4 unit, 8 steps from l on: byte 4·r + i = row r, step l + i in the low nibble, step l + 4 + i in the high one.
+//   order: [ceil(n / 16)] blocks of rows, [ceil(k / 64)] groups, units of the group (16 or 8).
+//   scales: bf16 [ceil(n / 16)][ceil(k / 64)][16].
+// Rows past n and steps past k hold the code of zero; rows past n have scale 0. Every byte is a valid code.
+//
+// NF4 is the layout of bitsandbytes: elements of [n, k] in order, two codes a byte, the first in the high nibble; each
+// 64 elements in a row (across rows of the matrix, if k is not a multiple of 64) share an f32 absmax, and
+// value = absmax · table[code].
+
+enum {
+    IDF_GROUP = 64,      ///< steps (INT8, INT4) or elements (NF4) that share a scale
+    IDF_BLOCK_ROWS = 16, ///< interleaved rows
+};
+
+/// Bytes of the codes of a weight [n, k].
+int64_t idf_quantized_bytes(idf_dtype format, int64_t n, int64_t k);
+/// Number of scales: bf16 for INT8 and INT4, f32 for NF4.
+int64_t idf_scale_count(idf_dtype format, int64_t n, int64_t k);
+
+/// Quantises weight [n, k] of `dtype` (f32, bf16, f16). INT8 and INT4: of each group, scales are tried around the one
+/// that spreads the largest magnitude over all codes, the one of least squared error is refitted; the codes are nearest
+/// for the scale as stored. A group with an infinity or NaN gets scale NaN and codes 0, one whose largest magnitude is
+/// below 2^-100 gets zeros. NF4: nearest, as bitsandbytes does it; NaN elements do not count.
+void idf_quantize(void *codes, void *scales, idf_dtype format, const void *weight, idf_dtype dtype, int64_t n, int64_t k);
+
+/// y [n, k] row-major = the values of a quantised weight.
+void idf_dequantize(float *y, const void *codes, const void *scales, idf_dtype format, int64_t n, int64_t k);
+
+/// The 16 values of NF4 codes.
+extern const float idf_nf4_table[16];
+
+/// Undoes the second quantisation of NF4 scales: out[i] = table[codes[i]] · nested_absmax[i / 256] + offset.
+void idf_nf4_absmax(float *out, const uint8_t *codes, const float *table256, const float *nested_absmax, float offset,
+                    int64_t blocks);
 
 // MARK: - Attention
 
@@ -132,7 +189,11 @@ void idf_add(float *y, const float *a, const float *b, int64_t n);
 /// y[r] = table[ids[r]] as f32; every id must be inside the table (the caller has checked). table [·, n] of `dtype`.
 void idf_embedding(float *y, const void *table, idf_dtype dtype, const int32_t *ids, int64_t rows, int64_t n);
 
-/// Converts n elements to f32. bf16 and f16 convert exactly (subnormals, infinities and NaN included).
+/// As idf_embedding, from a quantised table [·, n].
+void idf_embedding_quantized(float *y, const void *codes, const void *scales, idf_dtype format, const int32_t *ids,
+                             int64_t rows, int64_t n);
+
+/// Converts n elements to f32. Not for quantised formats, as idf_from_f32. bf16 and f16 convert exactly (subnormals, infinities and NaN included).
 void idf_to_f32(float *y, const void *x, idf_dtype dtype, int64_t n);
 /// Converts n f32 to `dtype`, rounding to nearest even; NaN stays NaN.
 void idf_from_f32(void *y, const float *x, idf_dtype dtype, int64_t n);
@@ -155,6 +216,8 @@ uint64_t idf_limit_read(const void *p, size_t bytes);
 /// Runs fused multiply-adds on registers only, the widest the machine has, on all threads; returns the f32 operations
 /// done in all (a multiply and an add count 2). `iterations` per thread.
 double idf_limit_fma(int64_t iterations);
+/// As idf_limit_fma with the best integer products of the machine (as INT4 products use them): operations on 8 bits.
+double idf_limit_int8(int64_t iterations);
 
 #if defined(__clang__)
 #pragma clang assume_nonnull end

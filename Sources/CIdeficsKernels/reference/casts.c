@@ -50,7 +50,7 @@ float idf_element_reference(const void *x, idf_dtype dtype, int64_t i) {
     switch (dtype) {
     case IDF_BF16: return float_of((uint32_t)((const uint16_t *)x)[i] << 16);
     case IDF_F16: return f32_of_f16(((const uint16_t *)x)[i]);
-    case IDF_F32: break;
+    default: break;
     }
     return ((const float *)x)[i];
 }
@@ -67,6 +67,6 @@ void idf_from_f32_reference(void *y, const float *x, idf_dtype dtype, int64_t n)
     case IDF_F16:
         for (int64_t i = 0; i < n; i++) ((uint16_t *)y)[i] = f16_of_f32(x[i]);
         break;
-    case IDF_F32: memcpy(y, x, (size_t)n * sizeof(float)); break;
+    default: memcpy(y, x, (size_t)n * sizeof(float)); break;
     }
 }

@@ -9,6 +9,8 @@
 
 #pragma clang assume_nonnull begin
 
+extern const idf_format_kernels idf_formats_reference;
+
 float idf_activation_reference(float x, idf_activation activation);
 /// Element i of an array of `dtype`.
 float idf_element_reference(const void *x, idf_dtype dtype, int64_t i);

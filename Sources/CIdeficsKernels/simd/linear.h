@@ -4,7 +4,10 @@
 // Template: the inner loops of idf_linear over the vectors of one instruction set (include a vectors_*.h first).
 
 #include "math.h"
+#include "pack.h"
 #include "tile.h"
+
+extern const idf_format_kernels IDF_NAME(idf_formats);
 
 enum {
     STREAM_COLUMNS = 4,
@@ -13,48 +16,7 @@ enum {
     PREFETCH_BYTES = 1024, // into the next page early: prefetchers of the machine stop at its end
 };
 
-/// n elements from p on, n <= LANES; whole vectors when n == LANES is known.
-IDF_INLINE vf load_weight(const void *p, idf_dtype dtype, int64_t i, int64_t n) {
-    switch (dtype) {
-    case IDF_BF16: return n == LANES ? v_load_bf16((const uint16_t *)p + i) : v_load_bf16_n((const uint16_t *)p + i, n);
-    case IDF_F16: return n == LANES ? v_load_f16((const uint16_t *)p + i) : v_load_f16_n((const uint16_t *)p + i, n);
-    case IDF_F32: break;
-    }
-    return n == LANES ? v_load((const float *)p + i) : v_load_n((const float *)p + i, n);
-}
-
 // MARK: - Packing
-
-/// Packs LANES weight rows; out is TILE_COLUMNS apart.
-IDF_INLINE void pack_weight_lanes(float *out, const char *weight, idf_dtype dtype, int64_t k_total, int64_t rows,
-                                  int64_t k) {
-    const int64_t row_bytes = k_total * (int64_t)idf_dtype_size(dtype);
-    vf lanes[LANES];
-    int64_t l = 0;
-    if (dtype == IDF_BF16) {
-        // Pairs move through the transposition together: half the shuffles.
-        for (; l + 2 * LANES <= k; l += 2 * LANES) {
-            for (int64_t i = 0; i < LANES; i++) {
-                lanes[i] = i < rows ? v_load((const float *)(const void *)(weight + i * row_bytes + l * 2)) : v_zero();
-            }
-            v_transpose(lanes);
-            for (int64_t i = 0; i < LANES; i++) {
-                v_store(out + (l + 2 * i) * TILE_COLUMNS, v_low_bf16(lanes[i]));
-                v_store(out + (l + 2 * i + 1) * TILE_COLUMNS, v_high_bf16(lanes[i]));
-            }
-        }
-    }
-    for (; l < k; l += LANES) {
-        const int64_t n = idf_min(LANES, k - l);
-        for (int64_t i = 0; i < LANES; i++) {
-            lanes[i] = i >= rows   ? v_zero()
-                       : n == LANES ? load_weight(weight + i * row_bytes, dtype, l, LANES)
-                                    : load_weight(weight + i * row_bytes, dtype, l, n);
-        }
-        v_transpose(lanes);
-        for (int64_t i = 0; i < n; i++) v_store(out + (l + i) * TILE_COLUMNS, lanes[i]);
-    }
-}
 
 IDF_INLINE void pack_weight_as(float *out, const char *weight, idf_dtype dtype, int64_t k_total, int64_t rows, int64_t k) {
     const int64_t row_bytes = k_total * (int64_t)idf_dtype_size(dtype);
@@ -62,9 +24,9 @@ IDF_INLINE void pack_weight_as(float *out, const char *weight, idf_dtype dtype, 
         const int64_t rest = idf_max(0, rows - half * LANES);
         // rows >= LANES as a constant lets the loops run without tests.
         if (rest >= LANES) {
-            pack_weight_lanes(out + half * LANES, weight + half * LANES * row_bytes, dtype, k_total, LANES, k);
+            pack_lanes(out + half * LANES, TILE_COLUMNS, weight + half * LANES * row_bytes, dtype, k_total, LANES, k);
         } else {
-            pack_weight_lanes(out + half * LANES, weight + half * LANES * row_bytes, dtype, k_total, rest, k);
+            pack_lanes(out + half * LANES, TILE_COLUMNS, weight + half * LANES * row_bytes, dtype, k_total, rest, k);
         }
     }
 }
@@ -76,6 +38,41 @@ static void pack_weight(float *out, const void *weight, idf_dtype dtype, int64_t
     case IDF_F32: pack_weight_as(out, weight, IDF_F32, k_total, rows, k); break;
     case IDF_BF16: pack_weight_as(out, weight, IDF_BF16, k_total, rows, k); break;
     case IDF_F16: pack_weight_as(out, weight, IDF_F16, k_total, rows, k); break;
+    default: break;
+    }
+}
+
+IDF_INLINE void pack_interleaved(float *out, const idf_linear_job *job, idf_dtype format, int64_t k_total, int64_t column,
+                                 int64_t step, int64_t k) {
+    const int64_t groups = idf_groups(k_total);
+    for (int64_t v = 0; v < 2; v++) {
+        const int64_t first = column + v * LANES, block = first / IDF_BLOCK_ROWS;
+        if (first < idf_divide_up(job->n, IDF_BLOCK_ROWS) * IDF_BLOCK_ROWS) {
+            expand_lanes(out + v * LANES, TILE_COLUMNS, (const uint8_t *)job->weight + block * groups * idf_group_bytes(format),
+                         (const uint16_t *)job->scales + block * groups * IDF_BLOCK_ROWS, format, first % IDF_BLOCK_ROWS,
+                         step, k);
+        } else {
+            for (int64_t l = 0; l < k; l++) v_store(out + l * TILE_COLUMNS + v * LANES, v_zero());
+        }
+    }
+}
+
+static void pack_quantized(float *out, const idf_linear_job *job, int64_t k_total, int64_t column, int64_t step, int64_t k) {
+    switch (job->dtype) {
+    case IDF_INT8: pack_interleaved(out, job, IDF_INT8, k_total, column, step, k); return;
+    case IDF_INT4: pack_interleaved(out, job, IDF_INT4, k_total, column, step, k); return;
+    default: break;
+    }
+    // NF4 lies in rows: a few steps of all rows at a time, through memory that stays in the L1 cache.
+    enum { STEPS = 64 };
+    float rows[TILE_COLUMNS][STEPS];
+    const int64_t count = idf_min(TILE_COLUMNS, job->n - column);
+    for (int64_t l = 0; l < k; l += STEPS) {
+        const int64_t steps = idf_min(STEPS, k - l);
+        for (int64_t i = 0; i < count; i++) {
+            IDF_NAME(idf_formats).dequantize_nf4(rows[i], job->weight, job->scales, (column + i) * k_total + step + l, steps);
+        }
+        pack_weight_as(out + l * TILE_COLUMNS, (const char *)rows, IDF_F32, STEPS, count, steps);
     }
 }
 
@@ -169,6 +166,7 @@ static void stream(float *out, int64_t ldo, const void *weight, idf_dtype dtype,
     case IDF_F32: stream_as(out, ldo, weight, IDF_F32, n, x, ldx, m, k); break;
     case IDF_BF16: stream_as(out, ldo, weight, IDF_BF16, n, x, ldx, m, k); break;
     case IDF_F16: stream_as(out, ldo, weight, IDF_F16, n, x, ldx, m, k); break;
+    default: break;
     }
 }
 
@@ -207,6 +205,7 @@ const idf_linear_kernels IDF_NAME(idf_linear) = {
     .stream_rows = STREAM_ROWS_LIMIT,
     .pack_x = pack_x,
     .pack_weight = pack_weight,
+    .pack_quantized = pack_quantized,
     .tile = tile,
     .stream = stream,
     .finish = finish,

@@ -124,7 +124,7 @@ static void to_f32(float *y, const void *x, idf_dtype dtype, int64_t n) {
     const uint16_t *halves = x;
     int64_t i = 0;
     switch (dtype) {
-    case IDF_F32: memcpy(y, x, (size_t)n * sizeof(float)); return;
+    default: memcpy(y, x, (size_t)n * sizeof(float)); return;
     case IDF_BF16:
         for (; i + LANES <= n; i += LANES) v_store(y + i, v_load_bf16(halves + i));
         if (i < n) v_store_n(y + i, v_load_bf16_n(halves + i, n - i), n - i);
@@ -140,7 +140,7 @@ static void from_f32(void *y, const float *x, idf_dtype dtype, int64_t n) {
     uint16_t *halves = y, rest[LANES];
     int64_t i = 0;
     switch (dtype) {
-    case IDF_F32: memcpy(y, x, (size_t)n * sizeof(float)); return;
+    default: memcpy(y, x, (size_t)n * sizeof(float)); return;
     case IDF_BF16:
         for (; i + LANES <= n; i += LANES) v_store_bf16(halves + i, v_load(x + i));
         if (i < n) v_store_bf16(rest, v_load_n(x + i, n - i));
@@ -253,11 +253,13 @@ static double limit_fma(int64_t iterations) {
 
 extern const idf_linear_kernels IDF_NAME(idf_linear);
 extern const idf_attention_kernels IDF_NAME(idf_attention);
+extern const idf_format_kernels IDF_NAME(idf_formats);
 
 const idf_kernels IDF_NAME(idf_kernels) = {
     .isa = IDF_ISA,
     .linear = &IDF_NAME(idf_linear),
     .attention = &IDF_NAME(idf_attention),
+    .formats = &IDF_NAME(idf_formats),
     .rms_norm = rms_norm,
     .layer_norm = layer_norm,
     .rotate = rotate,

@@ -50,6 +50,20 @@ IDF_INLINE vf v_load_f16_n(const uint16_t *p, int64_t n) { return _mm256_cvtph_p
 IDF_INLINE void v_store_f16(uint16_t *p, vf x) {
     _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
 }
+/// The bits of `mask` in each 32-bit lane at p, shifted down first.
+IDF_INLINE vf v_field(const void *p, int shift, uint32_t mask) {
+    const vi shifted = _mm256_srl_epi32(_mm256_loadu_si256((const __m256i *)p), _mm_cvtsi32_si128(shift));
+    return _mm256_cvtepi32_ps(_mm256_and_si256(shifted, _mm256_set1_epi32((int)mask)));
+}
+/// Values of eight NF4 codes in four bytes, the high nibble of each first.
+IDF_INLINE vf v_load_nf4(const uint8_t *p) {
+    int bytes;
+    memcpy(&bytes, p, sizeof bytes);
+    const vi codes = _mm256_srlv_epi32(_mm256_set1_epi32(bytes), _mm256_setr_epi32(4, 0, 12, 8, 20, 16, 28, 24));
+    const vf low = _mm256_permutevar8x32_ps(_mm256_loadu_ps(idf_nf4_table), codes);
+    const vf high = _mm256_permutevar8x32_ps(_mm256_loadu_ps(idf_nf4_table + 8), codes);
+    return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(codes, 28)));
+}
 IDF_INLINE void v_store_bf16(uint16_t *p, vf x) {
     const vi bits = _mm256_castps_si256(x), one = _mm256_set1_epi32(1);
     const vi odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), one);
@@ -71,6 +85,8 @@ IDF_INLINE vf v_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
 IDF_INLINE vf v_fma_at(const float *p, vf b, vf c) { return v_fma(v_set(*p), b, c); }
 /// The larger; b when either is NaN.
 IDF_INLINE vf v_max(vf a, vf b) { return _mm256_max_ps(a, b); }
+/// The smaller; b when either is NaN.
+IDF_INLINE vf v_min(vf a, vf b) { return _mm256_min_ps(a, b); }
 IDF_INLINE vf v_xor(vf a, vf b) { return _mm256_xor_ps(a, b); }
 IDF_INLINE vf v_abs(vf a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
 IDF_INLINE vf v_round(vf a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }

@@ -45,6 +45,18 @@ IDF_INLINE vf v_load_f16_n(const uint16_t *p, int64_t n) {
 IDF_INLINE void v_store_f16(uint16_t *p, vf x) {
     _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
+/// The bits of `mask` in each 32-bit lane at p, shifted down first.
+IDF_INLINE vf v_field(const void *p, int shift, uint32_t mask) {
+    const vi shifted = _mm512_srl_epi32(_mm512_loadu_si512(p), _mm_cvtsi32_si128(shift));
+    return _mm512_cvtepi32_ps(_mm512_and_si512(shifted, _mm512_set1_epi32((int)mask)));
+}
+/// Values of sixteen NF4 codes in eight bytes, the high nibble of each first.
+IDF_INLINE vf v_load_nf4(const uint8_t *p) {
+    const vi half = _mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1);
+    const vi shifts = _mm512_setr_epi32(4, 0, 12, 8, 20, 16, 28, 24, 4, 0, 12, 8, 20, 16, 28, 24);
+    const vi bytes = _mm512_permutexvar_epi32(half, _mm512_castsi128_si512(_mm_loadl_epi64((const __m128i *)p)));
+    return _mm512_permutexvar_ps(_mm512_srlv_epi32(bytes, shifts), _mm512_loadu_ps(idf_nf4_table));
+}
 IDF_INLINE void v_store_bf16(uint16_t *p, vf x) {
     const vi bits = _mm512_castps_si512(x), one = _mm512_set1_epi32(1);
     const vi odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), one);
@@ -69,6 +81,8 @@ IDF_INLINE vf v_fma_at(const float *p, vf b, vf c) {
 }
 /// The larger; b when either is NaN.
 IDF_INLINE vf v_max(vf a, vf b) { return _mm512_max_ps(a, b); }
+/// The smaller; b when either is NaN.
+IDF_INLINE vf v_min(vf a, vf b) { return _mm512_min_ps(a, b); }
 IDF_INLINE vf v_xor(vf a, vf b) { return _mm512_xor_ps(a, b); }
 IDF_INLINE vf v_abs(vf a) { return _mm512_abs_ps(a); }
 IDF_INLINE vf v_round(vf a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
