@@ -134,7 +134,7 @@ package struct SafetensorsHeader {
 
 extension JSONScanner {
     /// An array of at most `limit` numbers from 0 up.
-    fileprivate mutating func naturalNumbers(atMost limit: Int) throws -> [Int] {
+    mutating func naturalNumbers(atMost limit: Int) throws -> [Int] {
         var numbers: [Int] = []
         try beginArray()
         while try nextElement() {

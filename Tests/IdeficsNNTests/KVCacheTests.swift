@@ -78,8 +78,8 @@ import Testing
 @Suite struct LayerTests {
     @Test func decoupledEmbeddingTakesRowsOfBothTables() {
         let embedding = DecoupledEmbedding(
-            weight: Tensor([Float](stride(from: 0, to: 8, by: 1)), shape: [4, 2]),
-            additionalEmbedding: cast(Tensor([100, 101, 102, 103].map(Float.init), shape: [2, 2]), to: .bf16)
+            weight: .dense(Tensor([Float](stride(from: 0, to: 8, by: 1)), shape: [4, 2])),
+            additionalEmbedding: .dense(cast(Tensor([100, 101, 102, 103].map(Float.init), shape: [2, 2]), to: .bf16))
         )
         #expect(embedding.vocabSize == 6)
         #expect(embedding([3, 4, 5, 0]).floatArray() == [6, 7, 100, 101, 102, 103, 0, 1])
@@ -89,8 +89,8 @@ import Testing
 
     @Test func decoupledLinearPutsAddedTokensLast() {
         let head = DecoupledLinear(
-            weight: Linear(weight: Tensor([1, 0, 0, 1].map(Float.init), shape: [2, 2])),
-            additionalFc: Linear(weight: Tensor([1, 1].map(Float.init), shape: [1, 2]))
+            weight: Linear(weight: .dense(Tensor([1, 0, 0, 1].map(Float.init), shape: [2, 2]))),
+            additionalFc: Linear(weight: .dense(Tensor([1, 1].map(Float.init), shape: [1, 2])))
         )
         #expect(head(Tensor([3, 4, 5, 6].map(Float.init), shape: [2, 2])).floatArray() == [3, 4, 7, 5, 6, 11])
     }

@@ -18,7 +18,7 @@ import Testing
         let bias = values(n, seed: 3)
         let residual = values(rows * n, seed: 4)
         let product = LinearProduct(
-            Tensor(w, shape: [n, k]),
+            .dense(Tensor(w, shape: [n, k])),
             bias: Tensor(bias, shape: [n]),
             activation: .relu,
             scale: Tensor([0.5], shape: [1]),

@@ -46,7 +46,7 @@ extension Backbone {
     /// the original model computes with.
     ///
     /// - Throws: `IdeficsError.model` with everything that does not fit.
-    func check(_ parameters: [(name: String, shape: [Int])]) throws {
+    func check(_ parameters: [Weights.Parameter]) throws {
         var used: Set<String> = []
         var problems: [String] = []
         for parameter in parameters {

@@ -22,7 +22,7 @@ public struct ModelInitialization: Sendable {
     private let languageModel: LanguageModelBackbone
     private let visionModel: any VisionBackbone
     private let addedTokens: AddedTokens
-    private let parameters: [(name: String, shape: [Int])]
+    private let parameters: [Weights.Parameter]
 
     /// Opens both backbones and checks that everything fits, before anything is written.
     ///
@@ -60,7 +60,7 @@ public struct ModelInitialization: Sendable {
             throw IdeficsError.config(file: "the model to be made", key: problem.key, reason: problem.reason)
         }
         let parameters = Weights.listing { _ = IdeficsModel(config, $0) }
-        func part(_ isPart: (String) -> Bool) -> [(name: String, shape: [Int])] {
+        func part(_ isPart: (String) -> Bool) -> [Weights.Parameter] {
             parameters.filter { !NewParameters.contains($0.name) && isPart($0.name) }
         }
         try language.check(part { !Self.isVision($0) })

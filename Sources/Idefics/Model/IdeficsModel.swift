@@ -43,9 +43,9 @@ public struct IdeficsModel: Sendable {
         let hasAdditional = config.additionalVocabSize > 0
         let additionalShape = [config.additionalVocabSize, hidden]
         embedTokens = DecoupledEmbedding(
-            weight: model["embed_tokens"].tensor("weight", shape: [config.vocabSize, hidden]),
+            weight: model["embed_tokens"].weight("weight", shape: [config.vocabSize, hidden]),
             additionalEmbedding: hasAdditional
-                ? model["embed_tokens"]["additional_embedding"].tensor("weight", shape: additionalShape) : nil
+                ? model["embed_tokens"]["additional_embedding"].weight("weight", shape: additionalShape) : nil
         )
         gatedCrossAttnLayers = (0..<config.numGatedLayers).map {
             GatedCrossAttentionLayer(config, model["gated_cross_attn_layers"]["\($0)"])

@@ -28,7 +28,9 @@ public struct VisionTransformer: Sendable {
         ])
         let convolution = embeddings["patch_embedding"]
             .tensor("weight", shape: [config.embedDim, config.numChannels, patch, patch])
-        patchEmbedding = Linear(weight: convolution.reshaped([config.embedDim, config.numChannels * patch * patch]))
+        patchEmbedding = Linear(
+            weight: .dense(convolution.reshaped([config.embedDim, config.numChannels * patch * patch]))
+        )
         positionEmbedding = cast(
             embeddings["position_embedding"].tensor("weight", shape: [config.numPositions, config.embedDim])
         )

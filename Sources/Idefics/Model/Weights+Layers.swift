@@ -11,7 +11,7 @@ extension Weights {
     func linear(_ name: String, _ outFeatures: Int, _ inFeatures: Int, bias: Bool = false) -> Linear {
         let layer = self[name]
         return Linear(
-            weight: layer.tensor("weight", shape: [outFeatures, inFeatures]),
+            weight: layer.weight("weight", shape: [outFeatures, inFeatures]),
             bias: bias ? layer.tensor("bias", shape: [outFeatures]) : nil
         )
     }

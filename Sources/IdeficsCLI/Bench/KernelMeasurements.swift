@@ -22,7 +22,7 @@ enum KernelMeasurements {
             let weights = (0..<count).map { _ in random.tensor([11_008, 4096]) }
             let x = RandomWeights(.f32).tensor([1, 4096])
             return {
-                for weight in weights { _ = linear(x, LinearProduct(weight)) }
+                for weight in weights { _ = linear(x, LinearProduct(.dense(weight))) }
             }
         }
     }
@@ -36,7 +36,7 @@ enum KernelMeasurements {
         ) {
             let weight = RandomWeights(dtype).tensor([outFeatures, inFeatures])
             let x = RandomWeights(.f32).tensor([rows, inFeatures])
-            return { _ = linear(x, LinearProduct(weight)) }
+            return { _ = linear(x, LinearProduct(.dense(weight))) }
         }
     }
 
