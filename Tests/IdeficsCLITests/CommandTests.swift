@@ -291,5 +291,26 @@ import Testing
         let results = try #require(report["results"] as? [[String: Any]])
         #expect(results.count == 1)
         #expect((results[0]["share_of_limit"] as? Double ?? 0) > 0)
+        #expect(report["decode"] == nil)
+    }
+
+    @Test func benchDecodesWithACheckpoint() throws {
+        let run = try idefics([
+            "bench", "decode", "--model", tinyModel, "--rounds", "1", "--read-memory", "16", "--json",
+        ])
+        #expect(run.status == 0, "\(run.errors)")
+        let report = try #require(run.json() as? [String: Any])
+        #expect((report["results"] as? [Any])?.count == 1)
+        let decode = try #require(report["decode"] as? [String: Any])
+        #expect((decode["tokens_per_second"] as? Double ?? 0) > 0)
+        #expect((decode["seconds_to_first_token_with_picture"] as? Double ?? 0) > 0)
+        // f7 is bf16: 4 layers, one gated block's network, the head of 503 and a row of the embedding; norms are f32.
+        let weights = 4 * (4 * 32 * 32 + 3 * 32 * 48) + 3 * 32 * 48 + 503 * 32 + 32
+        let norms = 4 * 2 * 32 + 32 + 32
+        #expect(decode["weight_bytes_per_token"] as? Int == 2 * weights + 4 * norms)
+        // 128 to 159 tokens before: 144.5 keys and values of 32 in 4 layers on average.
+        #expect(decode["cache_bytes_per_token"] as? Int == 289 * 4 * 32 * 4)
+        let missing = try idefics(["bench", "decode"], environment: ["IDEFICS_CACHE": "/nonexistent"])
+        #expect(missing.status == 1 && missing.errors.contains("make demo-model"))
     }
 }

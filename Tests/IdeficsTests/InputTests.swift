@@ -3,6 +3,7 @@
 
 import Foundation
 import Idefics
+import IdeficsCheckpoints
 import IdeficsGeneration
 import IdeficsTensor
 import IdeficsTestSupport
@@ -42,6 +43,41 @@ import Testing
         inputs.images = .pixelValues(swapped.reshaped(pixels.shape))
         #expect(maxDifference(try model.forward(inputs).logits.floatArray(), both) <= 1e-5)
         #expect(maxDifference(both, try golden.tensor("logits").floatArray()) > 1e-2)
+    }
+
+    /// Branches behind closed gates are not run; what they would add is nothing.
+    @Test func closedGatesAddNothing() throws {
+        let checkpoint = try Checkpoint(directory: Fixtures.url("f1-resampler-qk"))
+        let config = try ModelFiles(directory: Fixtures.url("f1-resampler-qk")).config()
+        func model(closing gates: Set<String>) -> IdeficsModel {
+            IdeficsModel(
+                config,
+                Weights { name, shape in
+                    let isClosed = gates.contains(where: name.hasSuffix)
+                    return isClosed ? Tensor.zeros(shape) : (try? checkpoint.tensor(named: name)) ?? Tensor.zeros(shape)
+                }
+            )
+        }
+        let inputs = try Golden("f1-resampler-qk/golden/single2.safetensors").inputs()
+        var blind = inputs
+        blind.imageAttentionMask = Tensor(
+            Array(repeating: 0, count: inputs.imageAttentionMask.count),
+            shape: inputs.imageAttentionMask.shape
+        )
+        func logits(_ model: IdeficsModel, _ inputs: IdeficsInputs) throws -> [Float] {
+            try model.forward(inputs).logits.floatArray()
+        }
+        let closed = model(closing: ["alpha_cross_attn", "alpha_dense"])
+        #expect(try logits(closed, inputs) == logits(closed, blind))
+        // Each gate alone still matters, and an observer, for whom attention runs, changes nothing.
+        let (attending, dense) = (model(closing: ["alpha_dense"]), model(closing: ["alpha_cross_attn"]))
+        #expect(try maxDifference(logits(attending, inputs), logits(closed, inputs)) > 1e-3)
+        #expect(try maxDifference(logits(dense, inputs), logits(closed, inputs)) > 1e-3)
+        #expect(try logits(dense, inputs) == logits(dense, blind))
+        var seen: [String] = []
+        let observed = try dense.forward(inputs) { name, _ in seen.append(name) }.logits.floatArray()
+        #expect(try observed == logits(dense, inputs))
+        #expect(seen.contains("cross.0.attn") && seen.contains("cross.0.out"))
     }
 
     /// Positions masked in the middle of a row count neither as tokens nor for positions.

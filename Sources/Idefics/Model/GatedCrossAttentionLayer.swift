@@ -23,6 +23,13 @@ struct GatedCrossAttentionLayer: Sendable {
     /// tanh of the gates, `[1]` or `[hidden]`.
     let crossAttnGate: Tensor
     let denseGate: Tensor
+    /// Whether any channel of the attention passes its gate.
+    ///
+    /// A branch behind a closed gate adds exactly nothing and is not run: a model whose training has not begun costs no
+    /// more than its language model.
+    let isCrossAttnGateOpen: Bool
+    /// Whether any channel of the network passes its gate.
+    let isDenseGateOpen: Bool
     let heads: Int
 
     init(_ config: IdeficsConfig, _ weights: Weights) {
@@ -41,6 +48,8 @@ struct GatedCrossAttentionLayer: Sendable {
         let alphaShape = config.alphaType == "vector" ? [1, 1, hidden] : [1]
         crossAttnGate = Self.gate(weights.tensor("alpha_cross_attn", shape: alphaShape))
         denseGate = Self.gate(weights.tensor("alpha_dense", shape: alphaShape))
+        isCrossAttnGateOpen = crossAttnGate.floatArray().contains { $0 != 0 }
+        isDenseGateOpen = denseGate.floatArray().contains { $0 != 0 }
         heads = config.numAttentionHeads
     }
 
@@ -63,7 +72,8 @@ struct GatedCrossAttentionLayer: Sendable {
         observe: ActivationObserver?
     ) -> Tensor {
         var attended = hidden
-        let segments = runs.compactMap { $0.segment(block: index) }
+        let isAttending = isCrossAttnGateOpen || observe != nil
+        let segments = isAttending ? runs.compactMap { $0.segment(block: index) } : []
         if !segments.isEmpty {
             var q = qProj(inputLayerNorm(hidden))
             if let qLayerNorm { q = qLayerNorm(q) }
@@ -73,7 +83,9 @@ struct GatedCrossAttentionLayer: Sendable {
             if let observe { observe("cross.\(index).attn", oProj(context)) }
             attended = oProj(context, scale: crossAttnGate, residual: hidden)
         }
-        let output = mlp(postAttentionLayerNorm(attended), scale: denseGate, residual: attended)
+        let output =
+            isDenseGateOpen
+            ? mlp(postAttentionLayerNorm(attended), scale: denseGate, residual: attended) : attended
         observe?("cross.\(index).out", output)
         return output
     }

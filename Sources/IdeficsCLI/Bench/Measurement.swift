@@ -16,17 +16,19 @@ struct Measurement {
 
     let name: String
     let bound: Bound
-    /// Bytes or f32 operations of one run.
+    /// Bytes or f32 operations of one step.
     let work: Double
+    /// Steps of one run; times and rates are those of a step.
+    var steps = 1
     /// Makes what it works on (perhaps gigabytes) and returns what runs it once.
-    let prepare: () -> () throws -> Void
+    let prepare: () throws -> () throws -> Void
 }
 
 /// What was measured, medians over the rounds.
 struct MeasurementResult: Encodable {
     let name: String
     let bound: Measurement.Bound
-    /// Seconds of one run.
+    /// Seconds of one step.
     let seconds: Double
     /// Bytes or operations a second.
     let rate: Double
@@ -52,14 +54,14 @@ struct MeasurementRun {
         progress: (String) -> Void
     ) throws -> (limits: LimitResult, results: [MeasurementResult]) {
         var samples: [[(seconds: Double, share: Double)]] = measurements.map { _ in [] }
-        let runs = measurements.map { $0.prepare() }
+        let runs = try measurements.map { try $0.prepare() }
         var memoryLimits: [Double] = []
         var computeLimits: [Double] = []
         for round in 0...rounds {  // round 0 warms up
             for (index, measurement) in measurements.enumerated() {
                 progress("round \(round) of \(rounds): \(measurement.name)")
                 let before = limit(measurement.bound)
-                let seconds = try Self.time(runs[index])
+                let seconds = try Self.time(runs[index]) / Double(measurement.steps)
                 let limit = (before + self.limit(measurement.bound)) / 2
                 if round == 0 { continue }
                 samples[index].append((seconds, measurement.work / seconds / limit))

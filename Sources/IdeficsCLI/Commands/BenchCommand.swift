@@ -13,7 +13,8 @@ struct BenchCommand: AsyncParsableCommand {
         discussion: """
             Measures memory bandwidth and multiply-add rate, then the operations and parts of IDEFICS-9B with random \
             weights, each between two measurements of its limit. Prints medians over the rounds. Takes up to 6 GB of \
-            memory and a few minutes; other work on the machine shows in the figures.
+            memory and a few minutes; other work on the machine shows in the figures. `decode` is greedy generation with \
+            a checkpoint: seconds of one token against the time that reading its parameters and cache would take.
             """
     )
 
@@ -21,11 +22,15 @@ struct BenchCommand: AsyncParsableCommand {
     enum Part: String, ExpressibleByArgument, CaseIterable {
         case kernels
         case image
+        case decode
         case all
     }
 
-    @Argument(help: "What to measure: kernels, image (the whole vision tower) or all.")
+    @Argument(help: "What to measure: kernels, image (the whole vision tower), decode (a checkpoint) or all.")
     var part = Part.all
+
+    @Option(help: "decode: model directory or ORG/NAME. (default: demo; left out of `all` when it is not there)")
+    var model: String?
 
     @Option(help: "Rounds; medians are over these.")
     var rounds = 5
@@ -54,15 +59,19 @@ struct BenchCommand: AsyncParsableCommand {
         let rounds: Int
         let limits: LimitResult
         let results: [MeasurementResult]
+        let decode: DecodeBenchmark.Report?
     }
 
     func run() async throws {
         threadOptions.apply()
         // What is in one group is measured in turns; only one group's weights are in memory at a time.
+        let decode = try await decodeBenchmark()
+        let isAll = part == .all
         let groups = [
-            part == .image ? [] : KernelMeasurements.all(),
-            part == .kernels ? [] : [ModelMeasurements.image(.f32)],
-            part == .kernels ? [] : [ModelMeasurements.image(.bf16)],
+            decode.map { [$0.measurement] } ?? [],
+            isAll || part == .kernels ? KernelMeasurements.all() : [],
+            isAll || part == .image ? [ModelMeasurements.image(.f32)] : [],
+            isAll || part == .image ? [ModelMeasurements.image(.bf16)] : [],
         ]
         let run = MeasurementRun(rounds: rounds, readBuffer: RandomWeights(.f32).tensor([readMemory << 18]))
         var limits: [LimitResult] = []
@@ -83,9 +92,30 @@ struct BenchCommand: AsyncParsableCommand {
             threads: Engine.threadCount,
             rounds: rounds,
             limits: first,
-            results: results
+            results: results,
+            decode: try decodeReport(decode, results)
         )
         if json { try Terminal.writeJSON(report, isPretty: true) } else { write(report) }
+    }
+
+    /// The checkpoint to decode with; nil when it is not asked for, or not there and not asked for by name.
+    private func decodeBenchmark() async throws -> DecodeBenchmark? {
+        guard part == .decode || part == .all else { return nil }
+        let name = model ?? ApplicationCache.demoModelName
+        do {
+            return try DecodeBenchmark(name: name, directory: await modelDirectory(of: name))
+        } catch IdeficsError.demoModelMissing where part == .all && model == nil {
+            Terminal.note("decode is left out: the demo model is not here (make demo-model)")
+            return nil
+        }
+    }
+
+    private func decodeReport(
+        _ decode: DecodeBenchmark?,
+        _ results: [MeasurementResult]
+    ) throws -> DecodeBenchmark.Report? {
+        guard let decode, let result = results.first(where: { $0.name == decode.measurement.name }) else { return nil }
+        return try decode.report(result, rounds: rounds)
     }
 
     private func write(_ report: Report) {
@@ -106,6 +136,22 @@ struct BenchCommand: AsyncParsableCommand {
             f32 multiply-add \(giga(report.limits.multiplyAddPerSecond, digits: 0)) GFLOP/s
 
             \(Format.table(["", "time", "rate", "of limit"], rows))
+
+            """
+        )
+        if let decode = report.decode { write(decode) }
+    }
+
+    private func write(_ decode: DecodeBenchmark.Report) {
+        func seconds(_ value: Double) -> String { "\(Format.number(value, digits: 2)) s" }
+        Terminal.write(
+            """
+
+            decode \(decode.model): \(Format.number(decode.tokensPerSecond, digits: 1)) tokens/s; a token reads \
+            \(Format.bytes(Int64(decode.weightBytesPerToken))) of weights, \
+            \(Format.bytes(Int64(decode.cacheBytesPerToken))) of cache
+            first token: \(seconds(decode.secondsToFirstToken)) after the command, \
+            \(seconds(decode.secondsToFirstTokenWithPicture)) with a picture
 
             """
         )

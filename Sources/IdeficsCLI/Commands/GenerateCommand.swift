@@ -59,6 +59,7 @@ struct GenerateCommand: AsyncParsableCommand {
     ]
 
     func run() async throws {
+        let start = ContinuousClock.now
         let container = try await modelOptions.load()
         let config = try generation.config(over: container.generationConfig)
         let isStreaming = stream && !json && config.numBeams == 1 && config.numReturnSequences == 1
@@ -92,7 +93,9 @@ struct GenerateCommand: AsyncParsableCommand {
             )
         }
         var finished: [GenerationInfo] = []
+        var firstText: Double?
         for try await event in events {
+            firstText = firstText ?? (ContinuousClock.now - start) / .seconds(1)
             switch event {
             case .text(let text, _, _): if isStreaming && promptCount == 1 { Terminal.write(text) }
             case .finished(let info): finished.append(info)
@@ -106,16 +109,17 @@ struct GenerateCommand: AsyncParsableCommand {
         } else {
             for info in finished { Terminal.write("\(info.text)\n") }
         }
-        summarize(finished)
+        summarize(finished, firstText: firstText)
     }
 
-    private func summarize(_ finished: [GenerationInfo]) {
+    private func summarize(_ finished: [GenerationInfo], firstText: Double?) {
         guard let first = finished.first else { return }
         let tokens = finished.reduce(0) { $0 + $1.generationTokenCount }
         let seconds = finished.map(\.generateTime).max() ?? 0
         let rate = seconds > 0 ? Double(tokens) / seconds : 0
         Terminal.note(
-            "prompt \(first.promptTokenCount) tokens in \(Format.number(first.promptTime, digits: 2)) s; "
+            "first text after \(Format.number(firstText ?? 0, digits: 2)) s; "
+                + "prompt \(first.promptTokenCount) tokens in \(Format.number(first.promptTime, digits: 2)) s; "
                 + "\(tokens) tokens in \(Format.number(seconds, digits: 2)) s, \(Format.number(rate, digits: 1)) tokens/s"
         )
     }
