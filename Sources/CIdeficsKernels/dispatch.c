@@ -38,6 +38,16 @@ const idf_kernels *idf_kernels_best(void) {
     return &idf_kernels_reference;
 }
 
+const idf_integer_kernels *idf_integer_kernels_for(const idf_kernels *kernels) {
+    switch (kernels->isa) {
+#if defined(__x86_64__)
+    case IDF_ISA_AVX512: return __builtin_cpu_supports("avx512vnni") ? &idf_integer_vnni : &idf_integer_avx2;
+    case IDF_ISA_AVX2: return &idf_integer_avx2;
+#endif
+    default: return NULL;
+    }
+}
+
 const idf_kernels *idf_kernels_current(void) {
     const idf_kernels *kernels = atomic_load_explicit(&current, memory_order_acquire);
     if (kernels == NULL) {

@@ -157,6 +157,8 @@ extern const idf_kernels idf_kernels_reference;
 #if defined(__x86_64__)
 extern const idf_kernels idf_kernels_avx2;
 extern const idf_kernels idf_kernels_avx512;
+extern const idf_integer_kernels idf_integer_avx2;
+extern const idf_integer_kernels idf_integer_vnni;
 #elif defined(__aarch64__)
 extern const idf_kernels idf_kernels_neon;
 #endif

@@ -9,6 +9,7 @@ static const int64_t READ_BYTES = 1 << 20;
 
 typedef struct context {
     const idf_kernels *kernels;
+    const idf_integer_kernels *integers;
     const char *p;
     int64_t bytes, iterations;
     _Atomic uint64_t sum;
@@ -37,5 +38,18 @@ static void multiply_add(void *argument, int64_t task, int thread) {
 double idf_limit_fma(int64_t iterations) {
     context c = {.kernels = idf_kernels_best(), .iterations = iterations};
     idf_parallel(idf_thread_count(), multiply_add, &c);
+    return (double)atomic_load(&c.operations);
+}
+
+static void multiply_add_integers(void *argument, int64_t task, int thread) {
+    (void)task, (void)thread;
+    context *c = argument;
+    atomic_fetch_add(&c->operations, (int64_t)c->integers->limit(c->iterations));
+}
+
+double idf_limit_int8(int64_t iterations) {
+    context c = {.integers = idf_integer_kernels_for(idf_kernels_best()), .iterations = iterations};
+    if (c.integers == NULL) return 0;
+    idf_parallel(idf_thread_count(), multiply_add_integers, &c);
     return (double)atomic_load(&c.operations);
 }

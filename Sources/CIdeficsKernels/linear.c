@@ -5,7 +5,7 @@
 // are packed by the task that uses them, and tiles of sums stay in registers. How the work is cut over threads never
 // changes a result: every sum runs over k in the same order, in pieces that depend on k alone.
 
-#include "kernels.h"
+#include "linear.h"
 
 enum {
     DEPTH = 512,       ///< steps of k between visits to the product: a panel of x stays in the L1 cache
@@ -91,36 +91,15 @@ static void pack_task(void *argument, int64_t panel, int thread) {
     }
 }
 
-/// Weights that a task will pack next: fetched from memory while it multiplies those it has.
-typedef struct upcoming {
-    const char *first;   ///< first byte of the first row
-    int64_t row_bytes;   ///< from row to row
-    int64_t rows;        ///< 0 when nothing comes
-    int64_t row_lines;   ///< cache lines of a row
-    int64_t done, step;  ///< lines asked for, lines at a time
-} upcoming;
-
-enum { LINE = 64 };
-
-static upcoming upcoming_weights(const context *c, const idf_linear_job *job, int64_t column, int64_t columns,
+static idf_upcoming upcoming_weights(const context *c, const idf_linear_job *job, int64_t column, int64_t columns,
                                  int64_t step, int64_t visits) {
     const int64_t element = (int64_t)idf_dtype_size(job->dtype), steps = idf_min(c->depth, c->k - step);
-    upcoming next = {.first = (const char *)job->weight + (column * c->k + step) * element,
+    idf_upcoming next = {.first = (const char *)job->weight + (column * c->k + step) * element,
                      .row_bytes = c->k * element,
                      .rows = columns,
-                     .row_lines = idf_divide_up(steps * element, LINE)};
+                     .row_lines = idf_divide_up(steps * element, IDF_LINE)};
     next.step = idf_divide_up(next.rows * next.row_lines, visits);
     return next;
-}
-
-/// Asks for the next few lines. A line may be asked for that lies behind the last row: a prefetch cannot fault.
-static void prefetch_upcoming(upcoming *next) {
-    const int64_t end = idf_min(next->done + next->step, next->rows * next->row_lines);
-    for (int64_t line = next->done; line < end; line++) {
-        const int64_t row = line / next->row_lines;
-        __builtin_prefetch(next->first + row * next->row_bytes + (line - row * next->row_lines) * LINE, 0, 2);
-    }
-    next->done = end;
 }
 
 static void tile_task(void *argument, int64_t task, int thread) {
@@ -149,40 +128,19 @@ static void tile_task(void *argument, int64_t task, int thread) {
                                  steps);
         }
         const int64_t visits = (panel_last - panel_first) * idf_divide_up(columns, kernels->tile_columns);
-        upcoming next = {0};
+        idf_upcoming next = {0};
         if (step + steps < c->k && !idf_is_quantized(job->dtype)) next = upcoming_weights(c, job, column, columns, step + steps, visits);
         for (int64_t panel = panel_first; panel < panel_last; panel++) {
             const int64_t begin = panel_begin(c, panel), rows = panel_begin(c, panel + 1) - begin;
             float *out = product + (begin - row_first) * c->block;
             for (int64_t j = 0; j < columns; j += kernels->tile_columns) {
-                prefetch_upcoming(&next);
+                idf_prefetch_upcoming(&next);
                 kernels->tile(out + j, c->block, c->packed + step * c->m + begin * steps, weights + j * steps, rows, steps,
                               step > 0);
             }
             if (step + steps == c->k) finish_rows(c, job, begin, begin + rows, column, columns, out, c->block);
         }
     }
-}
-
-/// Output features of a task: a multiple of `unit`, at most `most`, such that the busiest thread has least to do.
-static int64_t block_columns(const idf_linear_job *jobs, int64_t count, int64_t unit, int64_t most) {
-    const int64_t threads = idf_thread_count();
-    int64_t widest = 1;
-    for (int64_t i = 0; i < count; i++) widest = idf_max(widest, idf_divide_up(jobs[i].n, unit));
-    // Small products must not pay for candidates wider than they are.
-    const int64_t largest = idf_max(1, idf_min(widest, most / unit));
-    int64_t best = largest, least = INT64_MAX;
-    for (int64_t units = largest; units >= idf_max(1, largest / 4); units--) {
-        int64_t tasks = 0;
-        for (int64_t i = 0; i < count; i++) tasks += idf_divide_up(jobs[i].n, units * unit);
-        // The last task of a job may be small, so many tasks for a thread even out by themselves.
-        const int64_t load = idf_divide_up(tasks, threads) * units;
-        if (load < least) {
-            least = load;
-            best = units;
-        }
-    }
-    return best * unit;
 }
 
 static int64_t block_count(const context *c, int64_t jobs) {
@@ -194,7 +152,7 @@ static int64_t block_count(const context *c, int64_t jobs) {
 static void linear_stream(context *c, int64_t count) {
     for (int64_t i = 0; i < count; i++) c->quantized |= idf_is_quantized(c->jobs[i].dtype);
     const int64_t element = (int64_t)idf_dtype_size(c->jobs[0].dtype);
-    c->block = block_columns(c->jobs, count, 16, idf_max(16, STREAM_BYTES / (c->k * element)));
+    c->block = idf_task_columns(c->jobs, count, 16, idf_max(16, STREAM_BYTES / (c->k * element)));
     idf_parallel(block_count(c, count), stream_task, c);
 }
 
@@ -206,7 +164,7 @@ static void linear_tiles(context *c, int64_t count) {
     c->packed = idf_scratch(IDF_SCRATCH_SHARED, c->m * c->k);
     idf_parallel(c->panels, pack_task, c);
 
-    c->block = block_columns(c->jobs, count, kernels->tile_columns, kernels->block_columns);
+    c->block = idf_task_columns(c->jobs, count, kernels->tile_columns, kernels->block_columns);
     const int64_t blocks = block_count(c, count), threads = idf_thread_count();
     c->row_groups = blocks >= 2 * threads ? 1 : idf_min(c->panels, idf_divide_up(2 * threads, idf_max(blocks, 1)));
     idf_parallel(blocks * c->row_groups, tile_task, c);

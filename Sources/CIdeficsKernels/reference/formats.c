@@ -50,7 +50,9 @@ static uint16_t scale_of(const float *x, idf_dtype format) {
         }
     }
     uint16_t stored;
+    const float most = 0x1.fep127f / (float)idf_code_zero(format); // no code may become infinite
     for (int i = 0;; i++) {
+        scale = clamped(scale, -most, most);
         idf_from_f32_reference(&stored, &scale, IDF_BF16, 1);
         scale = idf_f32_of_bf16(stored);
         if (i == IDF_REFITS) return stored;

@@ -53,7 +53,9 @@ IDF_INLINE void quantize_lanes(float *x, uint16_t *scales, idf_dtype format) {
         best = v_select(better, score, best);
         scale = v_select(better, v_mul(v_div(tq, qq), v_div(largest, candidate)), scale);
     }
+    const vf most = v_set(0x1.fep127f / zero), least = v_set(-0x1.fep127f / zero); // no code may become infinite
     for (int i = 0;; i++) {
+        scale = v_max(v_min(scale, most), least);
         v_store_bf16(scales, scale);
         scale = v_load_bf16(scales);
         if (i == IDF_REFITS) break;

@@ -1,0 +1,52 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What products of floats (linear.c) and of integers (linear_integer.c) share: how work is cut, and fetching ahead.
+
+#pragma once
+
+#include "kernels.h"
+
+/// Output features of a task: a multiple of `unit`, at most `most`, such that the busiest thread has least to do.
+static inline int64_t idf_task_columns(const idf_linear_job *jobs, int64_t count, int64_t unit, int64_t most) {
+    const int64_t threads = idf_thread_count();
+    int64_t widest = 1;
+    for (int64_t i = 0; i < count; i++) widest = idf_max(widest, idf_divide_up(jobs[i].n, unit));
+    // Small products must not pay for candidates wider than they are.
+    const int64_t largest = idf_max(1, idf_min(widest, most / unit));
+    int64_t best = largest, least = INT64_MAX;
+    for (int64_t units = largest; units >= idf_max(1, largest / 4); units--) {
+        int64_t tasks = 0;
+        for (int64_t i = 0; i < count; i++) tasks += idf_divide_up(jobs[i].n, units * unit);
+        // The last task of a job may be small, so many tasks for a thread even out by themselves.
+        const int64_t load = idf_divide_up(tasks, threads) * units;
+        if (load < least) {
+            least = load;
+            best = units;
+        }
+    }
+    return best * unit;
+}
+
+// MARK: - Fetching ahead
+
+/// Weights that a task will pack next: fetched from memory while it multiplies those it has.
+typedef struct idf_upcoming {
+    const char *first;   ///< first byte of the first row
+    int64_t row_bytes;   ///< from row to row
+    int64_t rows;        ///< 0 when nothing comes
+    int64_t row_lines;   ///< cache lines of a row
+    int64_t done, step;  ///< lines asked for, lines at a time
+} idf_upcoming;
+
+enum { IDF_LINE = 64 };
+
+/// Asks for the next few lines. A line may be asked for that lies behind the last row: a prefetch cannot fault.
+static inline void idf_prefetch_upcoming(idf_upcoming *next) {
+    const int64_t end = idf_min(next->done + next->step, next->rows * next->row_lines);
+    for (int64_t line = next->done; line < end; line++) {
+        const int64_t row = line / next->row_lines;
+        __builtin_prefetch(next->first + row * next->row_bytes + (line - row * next->row_lines) * IDF_LINE, 0, 2);
+    }
+    next->done = end;
+}
