@@ -1,0 +1,63 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+public import IdeficsTensor
+
+/// How each part of a model is to be stored when it is quantised.
+///
+/// A part that is nil stays as the checkpoint has it.
+public struct QuantizationOptions: Sendable, Equatable {
+    /// A part of a model whose matrices have one format.
+    public enum Part: String, Sendable, CaseIterable {
+        /// Decoder layers and gated cross-attention blocks.
+        case text
+        /// The head, added tokens included.
+        case head
+        /// The embedding, added tokens included.
+        case embeddings
+        /// The resampler.
+        case resampler
+        /// The vision tower.
+        case vision
+
+        /// The part that the parameter `name` of a checkpoint belongs to.
+        public init(parameter name: String) {
+            if name.hasPrefix("model.vision_model.") {
+                self = .vision
+            } else if name.hasPrefix("model.perceiver_resampler.") {
+                self = .resampler
+            } else if name.hasPrefix("model.embed_tokens.") {
+                self = .embeddings
+            } else if name.hasPrefix("lm_head.") {
+                self = .head
+            } else {
+                self = .text
+            }
+        }
+    }
+
+    /// Formats of parts; a part without one keeps the checkpoint's.
+    public var formats: [Part: QuantizedTensor.Format]
+
+    /// Everything as it is but for `formats`.
+    public init(formats: [Part: QuantizedTensor.Format]) {
+        self.formats = formats
+    }
+
+    /// The text side in `format`, the other parts more precise: with 4 bits they take 8, with 8 bits they stay.
+    ///
+    /// An embedding is only read row by row, so it costs no time, but the head it may be tied to does.
+    public init(_ format: QuantizedTensor.Format) {
+        formats = [.text: format]
+        guard format != .int8 else {
+            formats[.head] = .int8
+            return
+        }
+        for part in [Part.head, .embeddings, .resampler, .vision] { formats[part] = .int8 }
+    }
+
+    /// The format of the matrix `name`; nil to leave it.
+    public func format(of name: String) -> QuantizedTensor.Format? {
+        formats[Part(parameter: name)]
+    }
+}

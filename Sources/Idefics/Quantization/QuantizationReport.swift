@@ -1,0 +1,29 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+/// What quantising lost, tensor by tensor.
+public struct QuantizationReport: Sendable, Codable, Equatable {
+    /// One quantised matrix.
+    public struct Entry: Sendable, Codable, Equatable {
+        /// Its name.
+        public let name: String
+        /// `int8`, `int4` or `nf4`.
+        public let format: String
+        /// √(Σ (w − ŵ)² / Σ w²).
+        public let relativeError: Double
+        /// The largest |w − ŵ|.
+        public let largestError: Double
+    }
+
+    /// Quantised matrices in the order of the checkpoint.
+    public internal(set) var entries: [Entry] = []
+    /// Bytes of the weights before.
+    public internal(set) var sourceByteCount = 0
+    /// Bytes of the weights after.
+    public internal(set) var byteCount = 0
+
+    /// The entry with the largest relative error.
+    public var worst: Entry? {
+        entries.max { $0.relativeError < $1.relativeError }
+    }
+}
