@@ -28,7 +28,8 @@ demo_with_real_weights() {
     echo
     show prompt "$photo $beginning"
     printf '%s' "$beginning"
-    "$idefics" generate --model "$model" --image "$photo" "$beginning" --max-new-tokens 48 --repetition-penalty 1.1
+    "$idefics" generate --model "$model" --image "$photo" "$beginning" --max-new-tokens 48 --repetition-penalty 1.1 \
+        --stop-strings $'\n'
     echo
     show prompt "$photo $question"
     ask 64 "$question" --repetition-penalty 1.1

@@ -14,6 +14,7 @@ enum {
     STREAM_ROWS = IDF_STREAM_ROWS,
     STREAM_DEPTH = 1024,   // 6 × 1024 floats: 24 KiB of a 32-48 KiB L1 cache
     PREFETCH_BYTES = 1024, // into the next page early: prefetchers of the machine stop at its end
+    SHORT_ROW_BYTES = 4096, // several times the distance, so that long rows keep to their own
 };
 
 // MARK: - Packing
@@ -93,6 +94,9 @@ IDF_INLINE void stream_block(float *out, int64_t ldo, const char *weight, int64_
 #pragma clang loop unroll(full)
         for (int r = 0; r < rows; r++) sums[c][r] = v_zero();
     }
+    // What lies further along in a short row is being read already, as one of the other columns: what comes next is as
+    // many rows ahead as there are columns.
+    const int64_t ahead = row_bytes < SHORT_ROW_BYTES ? columns * row_bytes : PREFETCH_BYTES;
     int64_t l = 0;
     for (; l + LANES <= k; l += LANES) {
 #pragma clang loop unroll(full)
@@ -100,7 +104,7 @@ IDF_INLINE void stream_block(float *out, int64_t ldo, const char *weight, int64_
 #pragma clang loop unroll(full)
         for (int c = 0; c < columns; c++) {
             const char *row = weight + c * row_bytes;
-            __builtin_prefetch(row + l * (int64_t)idf_dtype_size(dtype) + PREFETCH_BYTES, 0, 3);
+            __builtin_prefetch(row + l * (int64_t)idf_dtype_size(dtype) + ahead, 0, 3);
             const vf w = load_weight(row, dtype, l, LANES);
 #pragma clang loop unroll(full)
             for (int r = 0; r < rows; r++) sums[c][r] = v_fma(w, values[r], sums[c][r]);
