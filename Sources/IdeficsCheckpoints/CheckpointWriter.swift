@@ -22,12 +22,15 @@ public final class CheckpointWriter {
         var fileName = ""
         var tensors: [SafetensorsWriter.Declaration] = []
         var byteCount = 0
+        /// Whether an earlier run wrote it.
+        var isFinished = false
     }
 
     private let directory: URL
     private let metadata: [String: String]
     private var shards: [Shard] = []
     private let totalByteCount: Int
+    private let finishedNames: Set<String>
     private var current: SafetensorsWriter?
     private var shard = 0
     private var place = 0
@@ -39,12 +42,15 @@ public final class CheckpointWriter {
     ///   - tensors: what is to come, in the order it comes.
     ///   - shardByteCount: a shard takes no more, unless one tensor alone does.
     ///   - metadata: for the header of each file.
+    ///   - keepsFinishedShards: whether shards that are there already, of the same tensors, need not be written again;
+    ///     `needs` tells which tensors are to be written then.
     /// - Throws: `CheckpointError.unwritable` when a shape is too large.
     public init(
         _ directory: URL,
         tensors: [SafetensorsWriter.Declaration],
         shardByteCount: Int = defaultShardByteCount,
-        metadata: [String: String] = ["format": "pt"]
+        metadata: [String: String] = ["format": "pt"],
+        keepsFinishedShards: Bool = false
     ) throws {
         self.directory = directory
         self.metadata = metadata
@@ -65,8 +71,30 @@ public final class CheckpointWriter {
             shards[shards.count - 1].byteCount += byteCount
         }
         for index in shards.indices { shards[index].fileName = Self.fileName(index, of: shards.count) }
+        if keepsFinishedShards {
+            for index in shards.indices { shards[index].isFinished = Self.isFinished(shards[index], in: directory) }
+        }
         self.shards = shards
         totalByteCount = total
+        finishedNames = Set(shards.filter(\.isFinished).flatMap { $0.tensors.map(\.name) })
+        skipFinished()
+    }
+
+    /// Whether the tensor `name` is still to be written.
+    public func needs(_ name: String) -> Bool { !finishedNames.contains(name) }
+
+    /// Whether the file of `shard` holds its tensors; files appear whole, so then it is done.
+    private static func isFinished(_ shard: Shard, in directory: URL) -> Bool {
+        guard let file = try? SafetensorsFile(directory.appending(path: shard.fileName)) else { return false }
+        return file.tensorNames.count == shard.tensors.count
+            && shard.tensors.allSatisfy { tensor in
+                let metadata = file.metadata(named: tensor.name)
+                return metadata?.shape == tensor.shape && metadata?.dtype.dtype == tensor.dtype
+            }
+    }
+
+    private func skipFinished() {
+        while shard < shards.count, shards[shard].isFinished { shard += 1 }
     }
 
     private static func fileName(_ index: Int, of count: Int) -> String {
@@ -98,6 +126,7 @@ public final class CheckpointWriter {
         current = nil
         shard += 1
         place = 0
+        skipFinished()
     }
 
     /// Writes the index, if there are several files.

@@ -69,7 +69,11 @@ extension Weights {
         let codeCount = QuantizedTensor.codeByteCount(.nf4, shape: shape)
         let blocks = QuantizedTensor.scaleCount(.nf4, shape: shape)
         // The codes are saved as a column; older versions as a row.
-        let codes = tensor(name, shape: metadata(name)?.shape.first == 1 ? [1, codeCount] : [codeCount, 1], dtypes: [.u8])
+        let codes = tensor(
+            name,
+            shape: metadata(name)?.shape.first == 1 ? [1, codeCount] : [codeCount, 1],
+            dtypes: [.u8]
+        )
         let parts = self[name]
         var state = BitsAndBytesState()
         do {
@@ -85,7 +89,12 @@ extension Weights {
             ledger.note(parts.unsupported("quant_map", "other values than those of NF4"))
         }
         guard parts.metadata("absmax")?.dtype == .u8 else {
-            return quantized(.nf4, shape: shape, codes: codes, scales: parts.tensor("absmax", shape: [blocks], dtypes: [.f32]))
+            return quantized(
+                .nf4,
+                shape: shape,
+                codes: codes,
+                scales: parts.tensor("absmax", shape: [blocks], dtypes: [.f32])
+            )
         }
         let absmax = parts.tensor("absmax", shape: [blocks], dtypes: [.u8])
         let table = parts.tensor("nested_quant_map", shape: [256], dtypes: [.f32])

@@ -47,7 +47,10 @@ public struct QuantizedTensor: Sendable {
     /// `weight`, `[outFeatures, inFeatures]` in f32, bf16 or f16, rounded so that the squared error of each group is
     /// small: scales are searched, not taken from the largest element (`nf4`: bitsandbytes' rounding).
     public init(_ weight: Tensor, format: Format) {
-        precondition(weight.shape.count == 2 && weight.dtype.isWeight, "QuantizedTensor: \(weight.dtype) \(weight.shape)")
+        precondition(
+            weight.shape.count == 2 && weight.dtype.isWeight,
+            "QuantizedTensor: \(weight.dtype) \(weight.shape)"
+        )
         let shape = weight.shape
         let scales = TensorStorage(byteCount: Self.scaleCount(format, shape: shape) * Self.scaleType(format).byteCount)
         let codes = Tensor(uninitialized: [Self.codeByteCount(format, shape: shape)], dtype: .u8) { codes in
@@ -92,6 +95,27 @@ public struct QuantizedTensor: Sendable {
                 )
             }
         }
+    }
+
+    /// Rows `range`, a view.
+    ///
+    /// - Precondition: `range` begins at a multiple of 64, where the parts of every layout do, and is not empty.
+    public subscript(range: Range<Int>) -> QuantizedTensor {
+        precondition(
+            range.lowerBound % 64 == 0 && range.lowerBound >= 0 && range.upperBound <= shape[0] && !range.isEmpty,
+            "QuantizedTensor: rows \(range) of \(shape)"
+        )
+        let slice = [range.count, shape[1]]
+        // What lies before the range is as long as a weight of so many rows.
+        let before = [range.lowerBound, shape[1]]
+        let code = Self.codeByteCount(format, shape: before)
+        let scale = Self.scaleCount(format, shape: before)
+        return QuantizedTensor(
+            format: format,
+            shape: slice,
+            codes: codes[code..<code + Self.codeByteCount(format, shape: slice)],
+            scales: scales[scale..<scale + Self.scaleCount(format, shape: slice)]
+        )
     }
 
     // MARK: - Layout

@@ -79,11 +79,16 @@ public struct ModelFiles: Sendable {
 
     /// The parameters, mapped as they lie in the files.
     ///
-    /// - Parameter config: the architecture they must fit.
+    /// - Parameters:
+    ///   - config: the architecture they must fit.
+    ///   - isExact: whether products with quantised weights leave the activations as they are; slower.
     /// - Returns: the model, and names in the checkpoint that it does not know.
     /// - Throws: `CheckpointError`; missing and misshapen tensors are reported by name, all at once.
-    public func model(_ config: IdeficsConfig) throws -> (model: IdeficsModel, unexpected: [String]) {
-        let weights = Weights(try Checkpoint(directory: directory))
+    public func model(
+        _ config: IdeficsConfig,
+        isExact: Bool = false
+    ) throws -> (model: IdeficsModel, unexpected: [String]) {
+        let weights = Weights(try Checkpoint(directory: directory), isExact: isExact)
         let model = IdeficsModel(config, weights)
         return (
             model, try weights.finish(ignoring: Weights.staleKeys + (config.tieWordEmbeddings ? ["lm_head.*"] : []))

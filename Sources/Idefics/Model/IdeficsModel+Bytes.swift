@@ -11,7 +11,8 @@ extension IdeficsModel {
         let decoder = layers.reduce(0) { $0 + $1.parameterBytes }
         let gated = gatedCrossAttnLayers.reduce(0) { $0 + $1.textParameterBytes }
         let head = lmHead.weight.parameterBytes + (lmHead.additionalFc?.parameterBytes ?? 0)
-        return decoder + gated + norm.weight.byteCount + head + embedTokens.weight[0..<1].byteCount
+        return decoder + gated + norm.weight.byteCount + head + embedTokens.weight.byteCount
+            / embedTokens.weight.shape[0]
     }
 
     /// Bytes of keys and values that one token after `context` others reads.

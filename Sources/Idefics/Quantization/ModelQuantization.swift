@@ -26,6 +26,8 @@ public struct ModelQuantization: Sendable {
         /// nil: it is copied.
         let format: QuantizedTensor.Format?
         let declarations: [SafetensorsWriter.Declaration]
+
+        var byteCount: Int { declarations.reduce(0) { $0 + $1.shape.reduce($1.dtype.byteCount, *) } }
     }
 
     /// Opens the model in `directory` and checks that it is whole and not quantised yet.
@@ -86,9 +88,7 @@ public struct ModelQuantization: Sendable {
 
     /// Bytes of the weights as they will be.
     public var byteCount: Int {
-        plan.reduce(0) { sum, tensor in
-            tensor.declarations.reduce(sum) { $0 + $1.shape.reduce($1.dtype.byteCount, *) }
-        }
+        plan.reduce(0) { $0 + $1.byteCount }
     }
 
     /// Writes the quantised model.
@@ -112,48 +112,131 @@ public struct ModelQuantization: Sendable {
             shardByteCount: shardByteCount,
             keepsFinishedShards: true
         )
-        var report = try QuantizationReport(entries: staged.notes(QuantizationReport.Entry.self))
         var written = 0
         for tensor in plan {
-            if tensor.declarations.contains(where: { writer.needs($0.name) }) {
-                if let entry = try write(tensor, to: writer) {
-                    report.entries.removeAll { $0.name == entry.name }
-                    report.entries.append(entry)
-                    try staged.note(entry)
-                }
-            }
-            written += tensor.declarations.reduce(0) { $0 + $1.shape.reduce($1.dtype.byteCount, *) }
+            if tensor.declarations.contains(where: { writer.needs($0.name) }) { try write(tensor, to: writer) }
+            written += tensor.byteCount
             progress(written)
         }
         try writer.finish()
-        report.sourceByteCount = plan.reduce(0) { $0 + (checkpoint.metadata(named: $1.name)?.byteCount ?? 0) }
-        report.byteCount = byteCount
+        let report = try verify(staged.url)
         try copyOtherFiles(to: staged)
         try staged.write(report.json, to: "quantization_report.json")
         try staged.commit()
         return report
     }
 
-    /// Writes one parameter; for a quantised one, reads its values back and says what was lost.
-    private func write(_ tensor: PlannedTensor, to writer: CheckpointWriter) throws -> QuantizationReport.Entry? {
+    private func write(_ tensor: PlannedTensor, to writer: CheckpointWriter) throws {
         let values = try checkpoint.tensor(named: tensor.name)
-        guard let format = tensor.format else {
-            try writer.write(values, named: tensor.name)
-            return nil
+        let quantized = tensor.format.map { QuantizedTensor(values, format: $0) }
+        let parts = quantized.map { [$0.codes, $0.scales] } ?? [values]
+        // A run that stopped between two shards may have written the one and not the other.
+        for (declaration, part) in zip(tensor.declarations, parts) where writer.needs(declaration.name) {
+            try writer.write(part, named: declaration.name)
         }
-        let quantized = QuantizedTensor(values, format: format)
-        try writer.write(quantized.codes, named: tensor.declarations[0].name)
-        try writer.write(quantized.scales, named: tensor.declarations[1].name)
-        let error = quantized.error(from: values)
-        guard error.relative.isFinite else {
-            throw IdeficsError.model(path: checkpoint.url.path, reason: "\(tensor.name) holds infinities or NaN")
+    }
+
+    /// Compares what lies in `directory` now with the source.
+    ///
+    /// - Throws: `IdeficsError.model` for a matrix that cannot be quantised because it holds infinities or NaN.
+    private func verify(_ directory: URL) throws -> QuantizationReport {
+        var report = QuantizationReport()
+        let written = Weights(try Checkpoint(directory: directory))
+        report.byteCount = byteCount
+        for tensor in plan {
+            let values = try checkpoint.tensor(named: tensor.name)
+            report.sourceByteCount += values.byteCount
+            guard let format = tensor.format,
+                case .quantized(let quantized, _) = written.weight(tensor.name, shape: tensor.shape)
+            else { continue }
+            let error = quantized.error(from: values)
+            guard error.relative.isFinite else {
+                throw IdeficsError.model(path: checkpoint.url.path, reason: "\(tensor.name) holds infinities or NaN")
+            }
+            report.entries.append(
+                QuantizationReport.Entry(
+                    name: tensor.name,
+                    format: format.rawValue,
+                    relativeError: error.relative,
+                    largestError: error.largest
+                )
+            )
         }
-        return QuantizationReport.Entry(
-            name: tensor.name,
-            format: format.rawValue,
-            relativeError: error.relative,
-            largestError: error.largest
+        return report
+    }
+
+    // MARK: - Other files
+
+    /// Files beside the weights that the new directory takes over.
+    private static let otherFiles = [
+        "generation_config.json", "preprocessor_config.json", "processor_config.json", "tokenizer.json",
+        "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+        "chat_template.json", "chat_template.jinja", "README.md", "LICENSE", "NOTICE",
+    ]
+
+    private func copyOtherFiles(to staged: StagedDirectory) throws {
+        for name in Self.otherFiles {
+            let url = source.directory.appending(path: name)
+            guard FileManager.default.fileExists(atPath: url.path) else { continue }
+            try staged.write(Data(contentsOf: url), to: name)
+        }
+        try staged.write(configWithQuantization(), to: "config.json")
+    }
+
+    /// The source's `config.json` with what was done, in the place where transformers looks for it, so that programs that
+    /// do not know the format say so.
+    private func configWithQuantization() throws -> Data {
+        var text = String(
+            decoding: try Data(contentsOf: source.directory.appending(path: "config.json")),
+            as: UTF8.self
         )
+        let formats = options.formats.sorted { $0.key.rawValue < $1.key.rawValue }
+            .map { "\"\($0.key.rawValue)\": \"\($0.value.rawValue)\"" }.joined(separator: ", ")
+        guard let end = text.lastIndex(of: "}") else {
+            throw IdeficsError.config(file: source.directory.path, key: "", reason: "is no JSON object")
+        }
+        text.insert(
+            contentsOf:
+                ",\n  \"quantization_config\": {\"quant_method\": \"idefics\", \"group_size\": 64, \(formats)}\n",
+            at: end
+        )
+        return Data(text.utf8)
+    }
+
+    /// What decides the result: the source's files and the options.
+    var identity: String {
+        let files = checkpoint.weightFileNames.map { name in
+            let path = source.directory.appending(path: name).resolvingSymlinksInPath().path
+            let attributes = try? FileManager.default.attributesOfItem(atPath: path)
+            let date = (attributes?[.modificationDate] as? Date)?.timeIntervalSince1970 ?? 0
+            return "\(path) \(attributes?[.size] ?? 0) \(date)"
+        }
+        let formats = options.formats.map { "\($0.key.rawValue) \($0.value.rawValue)" }.sorted()
+        return (["idefics quantize 1", "\(shardByteCount)"] + formats + files).joined(separator: "\n")
+    }
+}
+
+extension QuantizedTensor {
+    /// How far the values are from `original`, which has the same shape: √(Σ d² / Σ original²) and the largest |d|.
+    func error(from original: Tensor) -> (relative: Double, largest: Double) {
+        let rows = shape[0]
+        // Rows at a time: floats of whole matrices would be many times the size of the codes.
+        let step = max(64, (4 << 20) / max(shape[1], 1) / 64 * 64)
+        var (squares, total, largest) = (0.0, 0.0, 0.0)
+        for start in stride(from: 0, to: rows, by: step) {
+            let range = start..<min(start + step, rows)
+            self[range].dequantized().withFloats { found in
+                cast(original[range]).withFloats { expected in
+                    for (a, b) in zip(found, expected) {
+                        let difference = Double(a - b)
+                        squares += difference * difference
+                        total += Double(b) * Double(b)
+                        largest = max(largest, abs(difference))
+                    }
+                }
+            }
+        }
+        return (total > 0 ? (squares / total).squareRoot() : squares.squareRoot(), largest)
     }
 }
 

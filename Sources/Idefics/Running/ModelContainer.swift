@@ -34,14 +34,16 @@ public actor ModelContainer {
 
     /// Opens the model in `directory`; parameters are mapped, not read, so this is fast at any size.
     ///
-    /// - Parameter directory: a checkpoint in Hugging Face format.
+    /// - Parameters:
+    ///   - directory: a checkpoint in Hugging Face format.
+    ///   - isExact: whether products with quantised weights leave the activations as they are; slower.
     /// - Throws: what reading or checking the files throws; each names the file and the field.
-    public init(directory: URL) throws {
+    public init(directory: URL, isExact: Bool = false) throws {
         let files = ModelFiles(directory: directory)
         config = try files.config()
         generationConfig = try files.generationConfig(for: config)
         processor = files.hasTokenizer ? try files.processor() : nil
-        (model, unexpectedTensors) = try files.model(config)
+        (model, unexpectedTensors) = try files.model(config, isExact: isExact)
         self.directory = directory
     }
 
