@@ -19,7 +19,7 @@ struct ChatCommand: AsyncParsableCommand {
             """
     )
 
-    @OptionGroup var modelOptions: ModelOptions
+    @OptionGroup var loadOptions: LoadOptions
 
     @Option(help: "A picture for the first turn: path, http(s) URL or data: URL (repeatable).")
     var image: [String] = []
@@ -48,7 +48,7 @@ struct ChatCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let container = try await modelOptions.load()
+        let container = try await loadOptions.load()
         var options = IdeficsProcessor.Options()
         options.imageSize = images.imageSize
         options.imageLimits = images.limits

@@ -18,7 +18,7 @@ struct ForwardCommand: AsyncParsableCommand {
             """
     )
 
-    @OptionGroup var modelOptions: ModelOptions
+    @OptionGroup var loadOptions: LoadOptions
 
     @Option(help: "Safetensors file to read.")
     var inputs: String
@@ -32,7 +32,7 @@ struct ForwardCommand: AsyncParsableCommand {
     func run() async throws {
         var batch = try TensorInputs.read(inputs)
         batch.interpolatePosEncoding = interpolatePosEncoding
-        let result = try await modelOptions.load().forward(batch)
+        let result = try await loadOptions.load().forward(batch)
         try SafetensorsWriter.write(
             ["logits": result.logits, "image_hidden_states": result.imageHiddenStates],
             to: URL(filePath: output)

@@ -21,7 +21,7 @@ struct GenerateCommand: AsyncParsableCommand {
             """
     )
 
-    @OptionGroup var modelOptions: ModelOptions
+    @OptionGroup var loadOptions: LoadOptions
 
     @Argument(help: "Texts of the prompt.")
     var texts: [String] = []
@@ -60,7 +60,7 @@ struct GenerateCommand: AsyncParsableCommand {
 
     func run() async throws {
         let start = ContinuousClock.now
-        let container = try await modelOptions.load()
+        let container = try await loadOptions.load()
         let config = try generation.config(over: container.generationConfig)
         let isStreaming = stream && !json && config.numBeams == 1 && config.numReturnSequences == 1
         let events: AsyncThrowingStream<TextGenerationEvent, any Error>

@@ -19,7 +19,7 @@ struct PerplexityCommand: AsyncParsableCommand {
             """
     )
 
-    @OptionGroup var modelOptions: ModelOptions
+    @OptionGroup var loadOptions: LoadOptions
 
     @Option(help: "UTF-8 text file; - for standard input.")
     var text: String
@@ -63,7 +63,7 @@ struct PerplexityCommand: AsyncParsableCommand {
 
     func run() async throws {
         let contents = try TextFile.read(text)
-        let container = try await modelOptions.load()
+        let container = try await loadOptions.load()
         let bar = ProgressBar(unit: .tokens)
         let start = ContinuousClock.now
         let likelihood = try await container.likelihood(of: contents, context: context, stride: stride) {

@@ -16,7 +16,7 @@ struct ScoreCommand: AsyncParsableCommand {
             """
     )
 
-    @OptionGroup var modelOptions: ModelOptions
+    @OptionGroup var loadOptions: LoadOptions
 
     @Argument(help: "Texts of the prompt.")
     var texts: [String] = []
@@ -54,7 +54,7 @@ struct ScoreCommand: AsyncParsableCommand {
                 flags: GenerateCommand.flags
             )
         )
-        let container = try await modelOptions.load()
+        let container = try await loadOptions.load()
         let scores = try await container.score(
             prompt,
             continuations: continuation,

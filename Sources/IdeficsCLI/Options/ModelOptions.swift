@@ -33,16 +33,4 @@ struct ModelOptions: ParsableArguments {
         defer { bar.finish() }
         return try await modelDirectory(of: model) { bar.show($0) }
     }
-
-    /// Loads the model.
-    func load() async throws -> ModelContainer {
-        let container = try ModelContainer(directory: await directory())
-        for name in container.unexpectedTensors.prefix(10) {
-            Terminal.note("the checkpoint has a tensor the model does not know: \(name)")
-        }
-        if container.unexpectedTensors.count > 10 {
-            Terminal.note("… and \(container.unexpectedTensors.count - 10) more")
-        }
-        return container
-    }
 }
