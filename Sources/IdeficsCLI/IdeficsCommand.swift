@@ -16,7 +16,6 @@ struct IdeficsCommand: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             GenerateCommand.self, ChatCommand.self, ScoreCommand.self, PerplexityCommand.self, ForwardCommand.self,
-            ProcessCommand.self,
             ProcessCommand.self, TokenizeCommand.self, DownloadCommand.self, InitCommand.self, InspectCommand.self,
             BenchCommand.self,
         ]
