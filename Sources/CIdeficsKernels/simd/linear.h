@@ -95,7 +95,8 @@ IDF_INLINE void stream_block(float *out, int64_t ldo, const char *weight, int64_
         for (int r = 0; r < rows; r++) sums[c][r] = v_zero();
     }
     // What lies further along in a short row is being read already, as one of the other columns: what comes next is as
-    // many rows ahead as there are columns.
+    // many rows ahead as there are columns. Into the L2 cache: that has room for more requests under
+    // way than the L1 cache, and with short rows requests are what is scarce.
     const int64_t ahead = row_bytes < SHORT_ROW_BYTES ? columns * row_bytes : PREFETCH_BYTES;
     int64_t l = 0;
     for (; l + LANES <= k; l += LANES) {
@@ -104,7 +105,7 @@ IDF_INLINE void stream_block(float *out, int64_t ldo, const char *weight, int64_
 #pragma clang loop unroll(full)
         for (int c = 0; c < columns; c++) {
             const char *row = weight + c * row_bytes;
-            __builtin_prefetch(row + l * (int64_t)idf_dtype_size(dtype) + ahead, 0, 3);
+            __builtin_prefetch(row + l * (int64_t)idf_dtype_size(dtype) + ahead, 0, 2);
             const vf w = load_weight(row, dtype, l, LANES);
 #pragma clang loop unroll(full)
             for (int r = 0; r < rows; r++) sums[c][r] = v_fma(w, values[r], sums[c][r]);
