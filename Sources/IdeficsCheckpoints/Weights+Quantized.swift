@@ -3,7 +3,7 @@
 
 public import IdeficsTensor
 
-// How matrices lie in checkpoints: as one tensor, as this package's codes (`NAME.int4` or `NAME.int8`, and
+// How matrices lie in checkpoints: as one tensor, as this package's codes (`NAME.int4`, `NAME.int8` or `NAME.nf4`, and
 // `NAME.scales`), or as bitsandbytes' NF4 (`NAME` and its parts).
 extension Weights {
     /// The matrix `name` here in whatever form the checkpoint has it; see `tensor(_:shape:dtypes:)` for what is missing.
@@ -14,7 +14,7 @@ extension Weights {
     /// - Returns: The weight.
     public func weight(_ name: String, shape: [Int]) -> Weight {
         if let make = ledger.makeWeight { return make(fullName(name), shape) }
-        for format in [QuantizedTensor.Format.int4, .int8] where contains(Self.codesName(name, format)) {
+        for format in QuantizedTensor.Format.allCases where contains(Self.codesName(name, format)) {
             return quantized(
                 format,
                 shape: shape,

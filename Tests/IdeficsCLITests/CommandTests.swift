@@ -14,7 +14,7 @@ import Testing
     }
 
     @Test(arguments: [
-        "generate", "chat", "score", "perplexity", "forward", "process", "tokenize", "download", "init", "inspect",
+        "generate", "chat", "score", "perplexity", "forward", "process", "tokenize", "download", "init", "quantize", "inspect",
         "bench",
     ])
     func everyCommandHasHelp(command: String) throws {

@@ -204,7 +204,7 @@ public struct ModelQuantization: Sendable {
     }
 
     /// What decides the result: the source's files and the options.
-    var identity: String {
+    package var identity: String {
         let files = checkpoint.weightFileNames.map { name in
             let path = source.directory.appending(path: name).resolvingSymlinksInPath().path
             let attributes = try? FileManager.default.attributesOfItem(atPath: path)
