@@ -56,6 +56,9 @@ typedef struct idf_integer_weight {
     int64_t block_bytes, block_scales; ///< from one block of 16 features to the next
 } idf_integer_weight;
 
+/// Blocks of 16 features that pass one or two rows of x at the same time: one alone leaves memory waiting at every page.
+enum { IDF_INTEGER_STREAMS = 4 };
+
 /// How the codes of an integer weight lie in memory.
 typedef enum idf_integer_form {
     IDF_INTEGER_INT8 = 0,     ///< units of IDF_INT8
@@ -73,7 +76,8 @@ typedef struct idf_integer_kernels {
     void (*quantize_x)(const idf_integer_rows *out, const float *x, int64_t ldx, int64_t k, idf_dtype format);
     /// out: `units` units of 8 steps as pairs of byte units.
     void (*unpack)(uint8_t *out, const uint8_t *codes, int64_t units);
-    /// c [x->rows, 16 · blocks] (+)= x · weight over `groups` groups; c may be written only there.
+    /// c [x->rows, 16 · blocks] (+)= x · weight over `groups` groups; `blocks` is 1, 2 or 4 and at most tile_blocks, or
+    /// IDF_INTEGER_STREAMS for one or two rows.
     void (*tile)(float *c, int64_t ldc, const idf_integer_weight *weight, const idf_integer_rows *x, int64_t blocks,
                  int64_t groups, idf_integer_form form, int accumulate);
     double (*limit)(int64_t iterations);

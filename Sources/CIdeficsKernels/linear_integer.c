@@ -79,11 +79,16 @@ static void stream_task(void *argument, int64_t task, int thread) {
     const int64_t column = index * c->block, columns = idf_min(c->block, job->n - column);
     const idf_integer_form form = c->format == IDF_INT8 ? IDF_INTEGER_INT8 : IDF_INTEGER_INT4;
     float *product = idf_scratch(IDF_SCRATCH_TASK, c->m * c->block);
-    for (int64_t j = 0; j < columns; j += IDF_BLOCK_ROWS) {
+    const int64_t blocks = idf_divide_up(columns, IDF_BLOCK_ROWS);
+    int64_t together = c->m <= 2 ? IDF_INTEGER_STREAMS : c->kernels->tile_blocks;
+    for (int64_t block = 0; block < blocks; block += together) {
+        while (together > blocks - block) together /= 2;
+        const int64_t j = block * IDF_BLOCK_ROWS;
         const idf_integer_weight weight = weight_at(c, job, column + j, 0);
         for (int64_t panel = 0; panel < c->panels; panel++) {
             const idf_integer_rows rows = panel_at(c, panel, 0);
-            c->kernels->tile(product + panel_begin(c, panel) * c->block + j, c->block, &weight, &rows, 1, c->groups, form, 0);
+            c->kernels->tile(product + panel_begin(c, panel) * c->block + j, c->block, &weight, &rows,
+                             together, c->groups, form, 0);
         }
     }
     finish_rows(c, job, 0, c->m, column, columns, product);

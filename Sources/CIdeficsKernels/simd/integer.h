@@ -8,8 +8,9 @@
 // and low bytes, or every other step.
 
 enum {
-    VECTORS = IDF_BLOCK_ROWS * INTEGER_BLOCKS / INTEGER_LANES, ///< vectors of features in a tile
-    UNITS = IDF_GROUP / 4,                                     ///< byte units of a group
+    BLOCK_VECTORS = IDF_BLOCK_ROWS / INTEGER_LANES, ///< vectors of 16 features
+    MOST_VECTORS = IDF_INTEGER_STREAMS * BLOCK_VECTORS,
+    UNITS = IDF_GROUP / 4,                          ///< byte units of a group
     AHEAD = 2048, ///< codes are asked for so early that the next page is known before it is needed
 };
 
@@ -78,11 +79,11 @@ static void unpack(uint8_t *out, const uint8_t *codes, int64_t units) {
 // MARK: - Tile
 
 /// One group; `rows`, `vectors` and `form` are constants where this is inlined.
-IDF_INLINE void tile_group(vf totals[INTEGER_ROWS][VECTORS], const uint8_t *codes, int64_t block_bytes, const uint16_t *scales,
+IDF_INLINE void tile_group(vf totals[INTEGER_ROWS][MOST_VECTORS], const uint8_t *codes, int64_t block_bytes, const uint16_t *scales,
                            int64_t block_scales, const int8_t *x, const float *x_scales, const int32_t *starts,
                            const int rows, const int vectors, const idf_integer_form form) {
     const int64_t x_bytes = form == IDF_INTEGER_INT8 ? 2 * IDF_GROUP : IDF_GROUP;
-    vi sums[INTEGER_ROWS][VECTORS];
+    vi sums[INTEGER_ROWS][MOST_VECTORS];
 #pragma clang loop unroll(full)
     for (int r = 0; r < rows; r++) {
 #pragma clang loop unroll(full)
@@ -96,12 +97,14 @@ IDF_INLINE void tile_group(vf totals[INTEGER_ROWS][VECTORS], const uint8_t *code
         _Pragma("clang loop unroll(full)")           \
         for (int v = 0; v < vectors; v++) statement; \
     }
-    vi weights[VECTORS];
+    vi weights[MOST_VECTORS];
     if (form == IDF_INTEGER_INT4) {
 #pragma clang loop unroll_count(2)
         for (int u = 0; u < UNITS / 2; u++) {
-            vi both[VECTORS];
-            __builtin_prefetch(codes + u * IDF_UNIT + AHEAD, 0, 3);
+            vi both[MOST_VECTORS];
+            for (int v = 0; v < vectors; v += BLOCK_VECTORS) {
+                __builtin_prefetch(AT(v) + u * IDF_UNIT + AHEAD, 0, 3);
+            }
 #pragma clang loop unroll(full)
             for (int v = 0; v < vectors; v++) {
                 both[v] = i_load(AT(v) + u * IDF_UNIT);
@@ -127,7 +130,11 @@ IDF_INLINE void tile_group(vf totals[INTEGER_ROWS][VECTORS], const uint8_t *code
             if (part == 1) { FOR_ALL(r, v, sums[r][v] = i_between8(sums[r][v], starts[r])) }
 #pragma clang loop unroll_count(4)
             for (int u = 0; u < UNITS; u++) {
-                if (part == 0 && rows <= 4) __builtin_prefetch(codes + u * IDF_UNIT + AHEAD, 0, 3);
+                if (part == 0 && rows <= 4) {
+                    for (int v = 0; v < vectors; v += BLOCK_VECTORS) {
+                        __builtin_prefetch(AT(v) + u * IDF_UNIT + AHEAD, 0, 3);
+                    }
+                }
 #pragma clang loop unroll(full)
                 for (int v = 0; v < vectors; v++) weights[v] = i_part8(i_load(AT(v) + u * IDF_UNIT), part);
                 FOR_ALL(r, v, sums[r][v] = i_dot8(sums[r][v], weights[v], x + r * x_bytes + part * IDF_GROUP + u * 4))
@@ -148,11 +155,19 @@ IDF_INLINE void tile_group(vf totals[INTEGER_ROWS][VECTORS], const uint8_t *code
     }
 }
 
+/// One bit pattern for all NaN: which of two an addition keeps is the compiler's choice, and tiles of several widths are
+/// compiled for the same sum.
+IDF_INLINE vf one_nan(vf x) {
+    const vf zero = v_zero(), infinity = v_set(INFINITY);
+    const vf rest = v_select(v_less(x, zero), v_set(-INFINITY), v_select(v_less(zero, x), infinity, v_set(NAN)));
+    return v_select(v_less(v_abs(x), infinity), x, rest);
+}
+
 IDF_INLINE void tile_of(float *c, int64_t ldc, const idf_integer_weight *weight, const idf_integer_rows *x, const int rows,
                         const int vectors, int64_t groups, const idf_integer_form form, int accumulate) {
     const int64_t x_bytes = form == IDF_INTEGER_INT8 ? 2 * IDF_GROUP : IDF_GROUP;
     const int64_t group_bytes = form == IDF_INTEGER_INT4 ? IDF_INT4_GROUP : IDF_INT8_GROUP;
-    vf totals[INTEGER_ROWS][VECTORS];
+    vf totals[INTEGER_ROWS][MOST_VECTORS];
 #pragma clang loop unroll(full)
     for (int r = 0; r < rows; r++) {
 #pragma clang loop unroll(full)
@@ -166,7 +181,7 @@ IDF_INLINE void tile_of(float *c, int64_t ldc, const idf_integer_weight *weight,
 #pragma clang loop unroll(full)
     for (int r = 0; r < rows; r++) {
 #pragma clang loop unroll(full)
-        for (int v = 0; v < vectors; v++) v_store(c + r * ldc + v * INTEGER_LANES, totals[r][v]);
+        for (int v = 0; v < vectors; v++) v_store(c + r * ldc + v * INTEGER_LANES, one_nan(totals[r][v]));
     }
 }
 
@@ -175,6 +190,10 @@ IDF_INLINE void tile_rows(float *c, int64_t ldc, const idf_integer_weight *weigh
                           const int vectors, int64_t groups, const idf_integer_form form, int accumulate) {
 #define CASE(count) \
     case count: tile_of(c, ldc, weight, x, count, vectors, groups, form, accumulate); break;
+    if (vectors > INTEGER_BLOCKS * BLOCK_VECTORS) {
+        switch (x->rows) { CASE(1) CASE(2) }
+        return;
+    }
     switch (x->rows) {
         CASE(1) CASE(2) CASE(3) CASE(4)
 #if INTEGER_ROWS > 4
@@ -190,25 +209,21 @@ IDF_INLINE void tile_rows(float *c, int64_t ldc, const idf_integer_weight *weigh
 #undef CASE
 }
 
-IDF_INLINE void tile_blocks(float *c, int64_t ldc, const idf_integer_weight *weight, const idf_integer_rows *x,
-                            const int vectors, int64_t groups, idf_integer_form form, int accumulate) {
-    switch (form) {
-    case IDF_INTEGER_INT8: tile_rows(c, ldc, weight, x, vectors, groups, IDF_INTEGER_INT8, accumulate); break;
-    case IDF_INTEGER_INT4: tile_rows(c, ldc, weight, x, vectors, groups, IDF_INTEGER_INT4, accumulate); break;
-    case IDF_INTEGER_UNPACKED: tile_rows(c, ldc, weight, x, vectors, groups, IDF_INTEGER_UNPACKED, accumulate); break;
-    }
+IDF_INLINE void tile_as(float *c, int64_t ldc, const idf_integer_weight *weight, const idf_integer_rows *x, int64_t blocks,
+                        int64_t groups, const idf_integer_form form, int accumulate) {
+#define CASE(count) \
+    case count: tile_rows(c, ldc, weight, x, count * BLOCK_VECTORS, groups, form, accumulate); break;
+    switch (blocks) { CASE(1) CASE(2) CASE(4) }
+#undef CASE
 }
 
 static void tile(float *c, int64_t ldc, const idf_integer_weight *weight, const idf_integer_rows *x, int64_t blocks,
                  int64_t groups, idf_integer_form form, int accumulate) {
-#if INTEGER_BLOCKS > 1
-    if (blocks == 1) {
-        tile_blocks(c, ldc, weight, x, VECTORS / INTEGER_BLOCKS, groups, form, accumulate);
-        return;
+    switch (form) {
+    case IDF_INTEGER_INT8: tile_as(c, ldc, weight, x, blocks, groups, IDF_INTEGER_INT8, accumulate); break;
+    case IDF_INTEGER_INT4: tile_as(c, ldc, weight, x, blocks, groups, IDF_INTEGER_INT4, accumulate); break;
+    case IDF_INTEGER_UNPACKED: tile_as(c, ldc, weight, x, blocks, groups, IDF_INTEGER_UNPACKED, accumulate); break;
     }
-#endif
-    (void)blocks;
-    tile_blocks(c, ldc, weight, x, VECTORS, groups, form, accumulate);
 }
 
 // MARK: - Limit
