@@ -28,4 +28,15 @@ public enum EngineLimits {
         let time = ContinuousClock().measure { operations = idf_limit_fma(Int64(iterations)) }
         return operations / (time / .seconds(1))
     }
+
+    /// 8-bit integer operations a second of all threads together, as products of `int4` weights use them; a multiply-add
+    /// counts two.
+    ///
+    /// - Parameter iterations: steps for each thread.
+    /// - Returns: operations a second.
+    public static func integerRate(iterations: Int = 2_000_000) -> Double {
+        var operations = 0.0
+        let time = ContinuousClock().measure { operations = idf_limit_int8(Int64(iterations)) }
+        return operations / (time / .seconds(1))
+    }
 }

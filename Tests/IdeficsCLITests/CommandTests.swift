@@ -14,7 +14,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "generate", "chat", "score", "perplexity", "forward", "process", "tokenize", "download", "init", "quantize", "inspect",
+        "generate", "chat", "score", "perplexity", "forward", "process", "tokenize", "download", "init", "quantize",
+        "inspect",
         "bench",
     ])
     func everyCommandHasHelp(command: String) throws {

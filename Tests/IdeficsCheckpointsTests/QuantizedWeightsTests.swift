@@ -30,7 +30,9 @@ import Testing
             let expected = try file.tensor(named: "layer\(index).expected").floatArray()
             let found = tensor.dequantized().floatArray()
             // The order of multiplications with the second scale is not bitsandbytes': one rounding apart.
-            let isEqual = zip(found, expected).allSatisfy { abs($0 - $1) <= (name == "nf4" ? 0 : 1e-7) * max(1, abs($1)) }
+            let isEqual = zip(found, expected).allSatisfy {
+                abs($0 - $1) <= (name == "nf4" ? 0 : 1e-7) * max(1, abs($1))
+            }
             #expect(isEqual)
         }
         let leftOver = try weights.finish(ignoring: ["*.source", "*.expected"])
@@ -67,7 +69,8 @@ import Testing
 
     @Test func partsThatDoNotFitAreNamed() throws {
         let state = "quant_state.bitsandbytes__nf4"
-        let good = #""blocksize": 64, "dtype": "float32", "shape": [48, 128], "nested_blocksize": 256, "nested_offset": 0"#
+        let good =
+            #""blocksize": 64, "dtype": "float32", "shape": [48, 128], "nested_blocksize": 256, "nested_offset": 0"#
         let cases: [(String, Tensor?)] = [
             ("absmax", nil), ("absmax", Tensor([Float(1)], shape: [1])), ("nested_absmax", nil),
             ("nested_quant_map", Tensor([Float(1)], shape: [1])), (state, nil), (state, bytes("{")),

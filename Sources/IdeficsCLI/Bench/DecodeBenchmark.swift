@@ -65,13 +65,13 @@ struct DecodeBenchmark {
         }
     }
 
-    /// A prompt of `context` tokens without images.
-    private static func inputs(_ config: IdeficsConfig) -> IdeficsInputs {
+    /// A prompt of `tokens` tokens without images.
+    static func inputs(_ config: IdeficsConfig, tokens: Int = context) -> IdeficsInputs {
         let size = config.visionConfig.imageSize
         return IdeficsInputs(
-            inputIds: Tensor((0..<context).map { $0 * 37 % config.vocabSize }, shape: [1, context]),
+            inputIds: Tensor((0..<tokens).map { $0 * 37 % config.vocabSize }, shape: [1, tokens]),
             attentionMask: nil,
-            imageAttentionMask: Tensor(Array(repeating: 0, count: context), shape: [1, context, 1]),
+            imageAttentionMask: Tensor(Array(repeating: 0, count: tokens), shape: [1, tokens, 1]),
             images: .pixelValues(Tensor.zeros([1, 1, config.visionConfig.numChannels, size, size]))
         )
     }

@@ -40,6 +40,41 @@ enum KernelMeasurements {
         }
     }
 
+    /// As `matvec`, with quantised weights.
+    static func matvec(_ format: QuantizedTensor.Format) -> Measurement {
+        let count = format == .int8 ? 24 : 40
+        let shape = [11_008, 4096]
+        let bytes =
+            QuantizedTensor.codeByteCount(format, shape: shape)
+            + QuantizedTensor.scaleCount(format, shape: shape) * QuantizedTensor.scaleType(format).byteCount
+        return Measurement(name: "matvec 11008 × 4096, \(format)", bound: .memory, work: Double(count * bytes)) {
+            let random = RandomWeights(.bf16)
+            let weights = (0..<count).map { _ in random.quantized(format, shape) }
+            let x = RandomWeights(.f32).tensor([1, 4096])
+            return {
+                for weight in weights { _ = linear(x, LinearProduct(weight)) }
+            }
+        }
+    }
+
+    /// As `gemm`, with quantised weights, against the limit of 8-bit products.
+    static func gemm(
+        rows: Int,
+        outFeatures: Int,
+        inFeatures: Int,
+        _ format: QuantizedTensor.Format
+    ) -> Measurement {
+        Measurement(
+            name: "gemm \(rows) × \(outFeatures) × \(inFeatures), \(format)",
+            bound: .integer,
+            work: 2 * Double(rows) * Double(outFeatures) * Double(inFeatures)
+        ) {
+            let weight = RandomWeights(.bf16).quantized(format, [outFeatures, inFeatures])
+            let x = RandomWeights(.f32).tensor([rows, inFeatures])
+            return { _ = linear(x, LinearProduct(weight)) }
+        }
+    }
+
     /// Attention of `queries` tokens over `keys`, through a cache's pages; one query is bound by memory.
     static func attention(
         _ name: String,
@@ -74,7 +109,13 @@ enum KernelMeasurements {
 
     /// All of them.
     static func all() -> [Measurement] {
-        [matvec(.bf16), matvec(.f32)]
+        [
+            matvec(DType.bf16), matvec(DType.f32), matvec(QuantizedTensor.Format.int8),
+            matvec(QuantizedTensor.Format.int4), matvec(QuantizedTensor.Format.nf4),
+        ]
+            + [QuantizedTensor.Format.int8, .int4].flatMap { format in
+                [16, 128, 512].map { gemm(rows: $0, outFeatures: 11_008, inFeatures: 4096, format) }
+            }
             + [DType.f32, .bf16, .f16].map { gemm(rows: 128, outFeatures: 4096, inFeatures: 4096, $0) }
             + [DType.f32, .bf16].map { gemm(rows: 512, outFeatures: 11_008, inFeatures: 4096, $0) }
             + [DType.f32, .bf16].map { gemm(rows: 257, outFeatures: 5120, inFeatures: 1280, $0) }

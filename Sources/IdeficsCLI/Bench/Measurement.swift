@@ -12,11 +12,13 @@ struct Measurement {
         case memory
         /// f32 multiply-adds a second.
         case compute
+        /// 8-bit integer multiply-adds a second.
+        case integer
     }
 
     let name: String
     let bound: Bound
-    /// Bytes or f32 operations of one step.
+    /// Bytes or operations of one step.
     let work: Double
     /// Steps of one run; times and rates are those of a step.
     var steps = 1
@@ -40,6 +42,7 @@ struct MeasurementResult: Encodable {
 struct LimitResult: Encodable {
     let memoryReadBytesPerSecond: Double
     let multiplyAddPerSecond: Double
+    let integerPerSecond: Double
 }
 
 /// Measures limits and operations in turns, so that a machine whose clock drifts still gives honest ratios.
@@ -55,8 +58,7 @@ struct MeasurementRun {
     ) throws -> (limits: LimitResult, results: [MeasurementResult]) {
         var samples: [[(seconds: Double, share: Double)]] = measurements.map { _ in [] }
         let runs = try measurements.map { try $0.prepare() }
-        var memoryLimits: [Double] = []
-        var computeLimits: [Double] = []
+        var limits: [Measurement.Bound: [Double]] = [:]
         for round in 0...rounds {  // round 0 warms up
             for (index, measurement) in measurements.enumerated() {
                 progress("round \(round) of \(rounds): \(measurement.name)")
@@ -65,7 +67,7 @@ struct MeasurementRun {
                 let limit = (before + self.limit(measurement.bound)) / 2
                 if round == 0 { continue }
                 samples[index].append((seconds, measurement.work / seconds / limit))
-                if measurement.bound == .memory { memoryLimits.append(limit) } else { computeLimits.append(limit) }
+                limits[measurement.bound, default: []].append(limit)
             }
         }
         let results = zip(measurements, samples).map { measurement, samples in
@@ -78,17 +80,20 @@ struct MeasurementRun {
                 shareOfLimit: samples.map(\.share).median
             )
         }
-        let limits = LimitResult(
-            memoryReadBytesPerSecond: memoryLimits.isEmpty ? limit(.memory) : memoryLimits.median,
-            multiplyAddPerSecond: computeLimits.isEmpty ? limit(.compute) : computeLimits.median
+        func median(_ bound: Measurement.Bound) -> Double { limits[bound]?.median ?? limit(bound) }
+        let limitResult = LimitResult(
+            memoryReadBytesPerSecond: median(.memory),
+            multiplyAddPerSecond: median(.compute),
+            integerPerSecond: median(.integer)
         )
-        return (limits, results)
+        return (limitResult, results)
     }
 
     private func limit(_ bound: Measurement.Bound) -> Double {
         switch bound {
         case .memory: EngineLimits.memoryReadRate(readBuffer)
         case .compute: EngineLimits.multiplyAddRate()
+        case .integer: EngineLimits.integerRate()
         }
     }
 

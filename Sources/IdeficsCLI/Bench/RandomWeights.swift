@@ -30,8 +30,36 @@ struct RandomWeights: Sendable {
         return concatenate(whole + [pattern[0..<count % pattern.count], pattern[0..<0]]).reshaped(shape)
     }
 
-    /// These weights as a checkpoint.
-    var weights: Weights {
-        Weights { _, shape in tensor(shape) }
+    /// A matrix of `shape` in `format`, its memory its own; codes are random bytes, which are valid in every format.
+    func quantized(_ format: QuantizedTensor.Format, _ shape: [Int]) -> Weight {
+        let bytes = Tensor(
+            shape: [pattern.byteCount / 4 * 4],
+            dtype: .u8,
+            storage: pattern.storage,
+            byteOffset: pattern.byteOffset
+        )
+        let count = QuantizedTensor.codeByteCount(format, shape: shape)
+        let whole = Array(repeating: bytes, count: count / bytes.count)
+        let scale = Tensor(
+            [Float](repeating: 0.002, count: QuantizedTensor.scaleCount(format, shape: shape)),
+            shape: [
+                QuantizedTensor.scaleCount(format, shape: shape)
+            ]
+        )
+        let tensor = QuantizedTensor(
+            format: format,
+            shape: shape,
+            codes: concatenate(whole + [bytes[0..<count % bytes.count], bytes[0..<0]]),
+            scales: cast(scale, to: QuantizedTensor.scaleType(format))
+        )
+        return .quantized(tensor, isExact: false)
+    }
+
+    /// These weights as a checkpoint, matrices in `format` if there is one.
+    func weights(_ format: QuantizedTensor.Format? = nil) -> Weights {
+        Weights(
+            making: { _, shape in tensor(shape) },
+            weights: { _, shape in format.map { quantized($0, shape) } ?? .dense(tensor(shape)) }
+        )
     }
 }

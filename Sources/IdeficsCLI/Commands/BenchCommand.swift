@@ -14,7 +14,8 @@ struct BenchCommand: AsyncParsableCommand {
             Measures memory bandwidth and multiply-add rate, then the operations and parts of IDEFICS-9B with random \
             weights, each between two measurements of its limit. Prints medians over the rounds. Takes up to 6 GB of \
             memory and a few minutes; other work on the machine shows in the figures. `decode` is greedy generation with \
-            a checkpoint: seconds of one token against the time that reading its parameters and cache would take.
+            a checkpoint: seconds of one token against the time that reading its parameters and cache would take. \
+            `model` is the text side of the 9B: prompts of 128 and 512 tokens, and generating.
             """
     )
 
@@ -23,14 +24,21 @@ struct BenchCommand: AsyncParsableCommand {
         case kernels
         case image
         case decode
+        case model
         case all
     }
 
-    @Argument(help: "What to measure: kernels, image (the whole vision tower), decode (a checkpoint) or all.")
+    @Argument(help: "What to measure: kernels, image (the whole vision tower), decode (a checkpoint), model or all.")
     var part = Part.all
 
     @Option(help: "decode: model directory or ORG/NAME. (default: demo; left out of `all` when it is not there)")
     var model: String?
+
+    @Option(help: "model: decoder layers of the 9B, a multiple of 4, with their gated blocks and the head.")
+    var layers = 8
+
+    @Option(help: "model: format of all matrices: int8, int4 or nf4. (default: bf16)")
+    var format: FormatArgument?
 
     @Option(help: "Rounds; medians are over these.")
     var rounds = 5
@@ -48,6 +56,9 @@ struct BenchCommand: AsyncParsableCommand {
 
     func validate() throws {
         guard 1...1000 ~= rounds else { throw ValidationError("--rounds \(rounds): must be 1 to 1000") }
+        guard 4...32 ~= layers, layers % 4 == 0 else {
+            throw ValidationError("--layers \(layers): must be 4 to 32, a multiple of 4")
+        }
         guard 16...65_536 ~= readMemory else {
             throw ValidationError("--read-memory \(readMemory): must be 16 to 65536")
         }
@@ -69,6 +80,7 @@ struct BenchCommand: AsyncParsableCommand {
         let isAll = part == .all
         let groups = [
             decode.map { [$0.measurement] } ?? [],
+            part == .model ? ModelMeasurements.text(layers: layers, format: format?.format) : [],
             isAll || part == .kernels ? KernelMeasurements.all() : [],
             isAll || part == .image ? [ModelMeasurements.image(.f32)] : [],
             isAll || part == .image ? [ModelMeasurements.image(.bf16)] : [],
@@ -121,11 +133,16 @@ struct BenchCommand: AsyncParsableCommand {
     private func write(_ report: Report) {
         func giga(_ rate: Double, digits: Int) -> String { Format.number(rate / 1e9, digits: digits) }
         let rows = report.results.map { result in
-            [
+            let rate =
+                switch result.bound {
+                case .memory: "\(giga(result.rate, digits: 1)) GB/s"
+                case .compute: "\(giga(result.rate, digits: 0)) GFLOP/s"
+                case .integer: "\(giga(result.rate, digits: 0)) Gop/s"
+                }
+            return [
                 result.name,
                 "\(Format.number(result.seconds * 1000, digits: result.seconds < 0.01 ? 3 : 1)) ms",
-                result.bound == .memory
-                    ? "\(giga(result.rate, digits: 1)) GB/s" : "\(giga(result.rate, digits: 0)) GFLOP/s",
+                rate,
                 "\(Format.number(result.shareOfLimit * 100, digits: 0)) %",
             ]
         }
@@ -133,7 +150,8 @@ struct BenchCommand: AsyncParsableCommand {
             """
             \(report.instructionSet), \(report.threads) threads, medians of \(report.rounds) rounds
             limits: memory read \(giga(report.limits.memoryReadBytesPerSecond, digits: 1)) GB/s, \
-            f32 multiply-add \(giga(report.limits.multiplyAddPerSecond, digits: 0)) GFLOP/s
+            f32 multiply-add \(giga(report.limits.multiplyAddPerSecond, digits: 0)) GFLOP/s, \
+            8-bit integers \(giga(report.limits.integerPerSecond, digits: 0)) Gop/s
 
             \(Format.table(["", "time", "rate", "of limit"], rows))
 
