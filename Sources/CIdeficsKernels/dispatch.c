@@ -5,6 +5,11 @@
 
 #include "kernels.h"
 
+#if defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
 static _Atomic(const idf_kernels *) current;
 
 static const idf_kernels *table(idf_isa isa) {
@@ -38,11 +43,23 @@ const idf_kernels *idf_kernels_best(void) {
     return &idf_kernels_reference;
 }
 
+#if defined(__aarch64__)
+static int has_dotprod(void) {
+#if defined(__linux__)
+    return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#else
+    return 1; // every Apple processor with a Mac around it
+#endif
+}
+#endif
+
 const idf_integer_kernels *idf_integer_kernels_for(const idf_kernels *kernels) {
     switch (kernels->isa) {
 #if defined(__x86_64__)
     case IDF_ISA_AVX512: return __builtin_cpu_supports("avx512vnni") ? &idf_integer_vnni : &idf_integer_avx2;
     case IDF_ISA_AVX2: return &idf_integer_avx2;
+#elif defined(__aarch64__)
+    case IDF_ISA_NEON: return has_dotprod() ? &idf_integer_dotprod : &idf_integer_neon;
 #endif
     default: return NULL;
     }

@@ -56,9 +56,6 @@ typedef struct idf_integer_weight {
     int64_t block_bytes, block_scales; ///< from one block of 16 features to the next
 } idf_integer_weight;
 
-/// Blocks of 16 features that pass one or two rows of x at the same time: one alone leaves memory waiting at every page.
-enum { IDF_INTEGER_STREAMS = 4 };
-
 /// How the codes of an integer weight lie in memory.
 typedef enum idf_integer_form {
     IDF_INTEGER_INT8 = 0,     ///< units of IDF_INT8
@@ -69,19 +66,25 @@ typedef enum idf_integer_form {
 /// The loops of products of quantised weights with quantised x.
 typedef struct idf_integer_kernels {
     int64_t tile_rows;     ///< rows of x in a tile at most
-    int64_t tile_blocks;   ///< blocks of 16 features in a tile at most
+    int64_t single_blocks; ///< blocks of 16 features that pass one row of x together: one leaves memory waiting at pages
+    int64_t pair_rows;     ///< up to so many rows of x take two blocks together
     int64_t block_columns; ///< output features a task takes at most when it has many rows
     int64_t stream_rows;   ///< up to so many rows of x INT4 is multiplied as it lies, not unpacked
     /// Quantises x [rows, k] into a panel, for products with INT8 or INT4.
     void (*quantize_x)(const idf_integer_rows *out, const float *x, int64_t ldx, int64_t k, idf_dtype format);
     /// out: `units` units of 8 steps as pairs of byte units.
     void (*unpack)(uint8_t *out, const uint8_t *codes, int64_t units);
-    /// c [x->rows, 16 · blocks] (+)= x · weight over `groups` groups; `blocks` is 1, 2 or 4 and at most tile_blocks, or
-    /// IDF_INTEGER_STREAMS for one or two rows.
+    /// c [x->rows, 16 · blocks] (+)= x · weight over `groups` groups; `blocks` is what
+    /// idf_integer_blocks says, or half or a quarter of it.
     void (*tile)(float *c, int64_t ldc, const idf_integer_weight *weight, const idf_integer_rows *x, int64_t blocks,
                  int64_t groups, idf_integer_form form, int accumulate);
     double (*limit)(int64_t iterations);
 } idf_integer_kernels;
+
+/// Blocks of 16 features that a tile of `rows` rows takes.
+static inline int64_t idf_integer_blocks(const idf_integer_kernels *kernels, int64_t rows) {
+    return rows <= 1 ? kernels->single_blocks : rows <= kernels->pair_rows ? 2 : 1;
+}
 
 /// Conversions between floats and quantised formats, on one thread.
 typedef struct idf_format_kernels {
@@ -165,6 +168,8 @@ extern const idf_integer_kernels idf_integer_avx2;
 extern const idf_integer_kernels idf_integer_vnni;
 #elif defined(__aarch64__)
 extern const idf_kernels idf_kernels_neon;
+extern const idf_integer_kernels idf_integer_neon;
+extern const idf_integer_kernels idf_integer_dotprod;
 #endif
 
 /// The table in use.

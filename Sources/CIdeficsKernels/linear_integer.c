@@ -80,15 +80,16 @@ static void stream_task(void *argument, int64_t task, int thread) {
     const idf_integer_form form = c->format == IDF_INT8 ? IDF_INTEGER_INT8 : IDF_INTEGER_INT4;
     float *product = idf_scratch(IDF_SCRATCH_TASK, c->m * c->block);
     const int64_t blocks = idf_divide_up(columns, IDF_BLOCK_ROWS);
-    int64_t together = c->m <= 2 ? IDF_INTEGER_STREAMS : c->kernels->tile_blocks;
+    // Panels hold as many rows, or one less.
+    int64_t together = idf_integer_blocks(c->kernels, idf_divide_up(c->m, c->panels));
     for (int64_t block = 0; block < blocks; block += together) {
         while (together > blocks - block) together /= 2;
         const int64_t j = block * IDF_BLOCK_ROWS;
         const idf_integer_weight weight = weight_at(c, job, column + j, 0);
         for (int64_t panel = 0; panel < c->panels; panel++) {
             const idf_integer_rows rows = panel_at(c, panel, 0);
-            c->kernels->tile(product + panel_begin(c, panel) * c->block + j, c->block, &weight, &rows,
-                             together, c->groups, form, 0);
+            float *out = product + panel_begin(c, panel) * c->block + j;
+            c->kernels->tile(out, c->block, &weight, &rows, together, c->groups, form, 0);
         }
     }
     finish_rows(c, job, 0, c->m, column, columns, product);
@@ -108,6 +109,8 @@ static void tile_task(void *argument, int64_t task, int thread) {
     const int64_t panel_first = c->panels * group / c->row_groups, panel_last = c->panels * (group + 1) / c->row_groups;
     const int64_t row_first = panel_begin(c, panel_first), row_last = panel_begin(c, panel_last);
 
+    const int64_t most = idf_integer_blocks(kernels, idf_divide_up(c->m, c->panels));
+
     // Products, then unpacked codes.
     float *product = idf_scratch(IDF_SCRATCH_TASK, c->block * (row_last - row_first + DEPTH * IDF_GROUP / 4));
     uint8_t *unpacked = (uint8_t *)(product + c->block * (row_last - row_first));
@@ -125,21 +128,21 @@ static void tile_task(void *argument, int64_t task, int thread) {
             next = (idf_upcoming){.first = (const char *)weight_at(c, job, column, end).codes, .row_bytes = block_bytes,
                                   .rows = blocks};
             next.row_lines = idf_group_bytes(c->format) / IDF_LINE * (c->groups * (piece + 2) / pieces - end);
-            next.step = idf_divide_up(next.rows * next.row_lines,
-                                      (panel_last - panel_first) * idf_divide_up(blocks, kernels->tile_blocks));
+            next.step = idf_divide_up(next.rows * next.row_lines, (panel_last - panel_first) * idf_divide_up(blocks, most));
         }
         for (int64_t panel = panel_first; panel < panel_last; panel++) {
             const idf_integer_rows rows = panel_at(c, panel, begin);
             float *out = product + (panel_begin(c, panel) - row_first) * c->block;
-            for (int64_t block = 0; block < blocks; block += kernels->tile_blocks) {
+            int64_t together = most;
+            for (int64_t block = 0; block < blocks; block += together) {
+                while (together > blocks - block) together /= 2;
                 idf_prefetch_upcoming(&next);
                 idf_integer_weight weight = weight_at(c, job, column + block * IDF_BLOCK_ROWS, begin);
                 if (c->format == IDF_INT4) {
                     weight.codes = unpacked + block * groups * IDF_INT8_GROUP;
                     weight.block_bytes = groups * IDF_INT8_GROUP;
                 }
-                kernels->tile(out + block * IDF_BLOCK_ROWS, c->block, &weight, &rows,
-                              idf_min(kernels->tile_blocks, blocks - block), groups,
+                kernels->tile(out + block * IDF_BLOCK_ROWS, c->block, &weight, &rows, together, groups,
                               c->format == IDF_INT8 ? IDF_INTEGER_INT8 : IDF_INTEGER_UNPACKED, piece > 0);
             }
             if (piece + 1 == pieces) {

@@ -9,7 +9,7 @@
 
 enum {
     BLOCK_VECTORS = IDF_BLOCK_ROWS / INTEGER_LANES, ///< vectors of 16 features
-    MOST_VECTORS = IDF_INTEGER_STREAMS * BLOCK_VECTORS,
+    MOST_VECTORS = INTEGER_SINGLE_BLOCKS * BLOCK_VECTORS,
     UNITS = IDF_GROUP / 4,                          ///< byte units of a group
     AHEAD = 2048, ///< codes are asked for so early that the next page is known before it is needed
 };
@@ -188,23 +188,15 @@ IDF_INLINE void tile_of(float *c, int64_t ldc, const idf_integer_weight *weight,
 /// Any rows in 1...INTEGER_ROWS; `vectors` and `form` are constants where this is inlined.
 IDF_INLINE void tile_rows(float *c, int64_t ldc, const idf_integer_weight *weight, const idf_integer_rows *x,
                           const int vectors, int64_t groups, const idf_integer_form form, int accumulate) {
-#define CASE(count) \
-    case count: tile_of(c, ldc, weight, x, count, vectors, groups, form, accumulate); break;
-    if (vectors > INTEGER_BLOCKS * BLOCK_VECTORS) {
-        switch (x->rows) { CASE(1) CASE(2) }
-        return;
-    }
+    // Rows that this instruction set has no registers for never come, and their code is dropped.
+    const int most = vectors > 2 * BLOCK_VECTORS ? 1 : vectors > BLOCK_VECTORS ? INTEGER_PAIR_ROWS : INTEGER_ROWS;
+#define CASE(count)                                                                                       \
+    case count:                                                                                           \
+        if (count <= most) tile_of(c, ldc, weight, x, count, vectors, groups, form, accumulate); \
+        break;
     switch (x->rows) {
-        CASE(1) CASE(2) CASE(3) CASE(4)
-#if INTEGER_ROWS > 4
-        CASE(5) CASE(6)
-#endif
-#if INTEGER_ROWS > 6
-        CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12)
-#endif
-#if INTEGER_ROWS > 12
-        CASE(13) CASE(14)
-#endif
+        CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12) CASE(13)
+        CASE(14)
     }
 #undef CASE
 }
@@ -213,7 +205,12 @@ IDF_INLINE void tile_as(float *c, int64_t ldc, const idf_integer_weight *weight,
                         int64_t groups, const idf_integer_form form, int accumulate) {
 #define CASE(count) \
     case count: tile_rows(c, ldc, weight, x, count * BLOCK_VECTORS, groups, form, accumulate); break;
-    switch (blocks) { CASE(1) CASE(2) CASE(4) }
+    switch (blocks) {
+        CASE(1) CASE(2)
+#if INTEGER_SINGLE_BLOCKS > 2
+        CASE(4)
+#endif
+    }
 #undef CASE
 }
 
@@ -253,7 +250,8 @@ static double limit(int64_t iterations) {
 
 const idf_integer_kernels INTEGER_NAME(idf_integer) = {
     .tile_rows = INTEGER_ROWS,
-    .tile_blocks = INTEGER_BLOCKS,
+    .single_blocks = INTEGER_SINGLE_BLOCKS,
+    .pair_rows = INTEGER_PAIR_ROWS,
     .block_columns = INTEGER_BLOCK_COLUMNS,
     .stream_rows = INTEGER_STREAM_ROWS,
     .quantize_x = quantize_x,

@@ -9,7 +9,8 @@
 
 #define INTEGER_NAME(base) base##_avx2
 #define INTEGER_ROWS 4   // 4 × 2 sums, 2 of weights, x, a product, a mask: 13 of 16 registers
-#define INTEGER_BLOCKS 1 // 16 features in two vectors
+#define INTEGER_SINGLE_BLOCKS 4
+#define INTEGER_PAIR_ROWS 2
 enum {
     INTEGER_LANES = 8,
     INTEGER_BLOCK_COLUMNS = 128, // 128 × 512 bytes: 64 KiB, beside 256 KiB of products

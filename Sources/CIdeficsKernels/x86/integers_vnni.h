@@ -12,8 +12,9 @@
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni"))), apply_to = function)
 
 #define INTEGER_NAME(base) base##_vnni
-#define INTEGER_ROWS 14  // 14 × 2 sums and 2 of weights: 30 of 32 registers
-#define INTEGER_BLOCKS 2 // 2 × 16 features
+#define INTEGER_ROWS 14     // 14 sums of a group, 14 of all groups, 1 of weights and 1 for scaling: 30 of 32 registers
+#define INTEGER_SINGLE_BLOCKS 4
+#define INTEGER_PAIR_ROWS 7 // 7 × 2 of each, with 2 of weights
 enum {
     INTEGER_LANES = 16,
     INTEGER_BLOCK_COLUMNS = 256, // 256 × 512 bytes: 128 KiB, beside 512 KiB of products
