@@ -52,13 +52,19 @@ static void finish_rows(const context *c, const idf_linear_job *job, int64_t beg
 /// Quantised weights: a few rows become floats that stay in the cache. Columns do not influence each other, so the sums
 /// are those of a weight of floats.
 static void stream_quantized(const context *c, const idf_linear_job *job, int64_t column, int64_t columns, float *product) {
+    if (job->dtype == IDF_NF4 && c->k % IDF_GROUP == 0) {
+        const uint8_t *codes = (const uint8_t *)job->weight + column * c->k / 2;
+        const float *absmax = (const float *)job->scales + column * c->k / IDF_GROUP;
+        c->kernels->stream(product, c->block, codes, absmax, IDF_NF4, columns, c->x, c->ldx, c->m, c->k);
+        return;
+    }
     const idf_format_kernels *formats = idf_kernels_current()->formats;
     float *values = product + c->m * c->block;
     const int64_t most = job->dtype == IDF_NF4 ? NF4_ROWS : IDF_BLOCK_ROWS;
     for (int64_t j = 0; j < columns; j += most) {
         const int64_t rows = idf_min(most, columns - j);
         idf_dequantize_rows(formats, values, job->weight, job->scales, job->dtype, column + j, rows, c->k);
-        c->kernels->stream(product + j, c->block, values, IDF_F32, rows, c->x, c->ldx, c->m, c->k);
+        c->kernels->stream(product + j, c->block, values, NULL, IDF_F32, rows, c->x, c->ldx, c->m, c->k);
     }
 }
 
@@ -74,7 +80,7 @@ static void stream_task(void *argument, int64_t task, int thread) {
         stream_quantized(c, job, column, columns, product);
     } else {
         const char *weight = (const char *)job->weight + (size_t)(column * c->k) * idf_dtype_size(job->dtype);
-        c->kernels->stream(product, c->block, weight, job->dtype, columns, c->x, c->ldx, c->m, c->k);
+        c->kernels->stream(product, c->block, weight, NULL, job->dtype, columns, c->x, c->ldx, c->m, c->k);
     }
     finish_rows(c, job, 0, c->m, column, columns, product, c->block);
 }

@@ -85,9 +85,16 @@ static void tile(float *c, int64_t ldc, const float *a, const float *b, int64_t 
 
 // MARK: - Streaming
 
+/// Bytes of l elements of a row.
+IDF_INLINE int64_t stream_bytes(idf_dtype dtype, int64_t l) {
+    return dtype == IDF_NF4 ? l / 2 : l * (int64_t)idf_dtype_size(dtype);
+}
+
 /// `columns` weight rows against `rows` rows of x over k steps; both counts are constants where this is inlined.
-IDF_INLINE void stream_block(float *out, int64_t ldo, const char *weight, int64_t row_bytes, idf_dtype dtype, const float *x,
-                             int64_t ldx, int64_t k, int accumulate, const int columns, const int rows) {
+IDF_INLINE void stream_block(float *out, int64_t ldo, const char *weight, const float *absmax, int64_t k_total,
+                             idf_dtype dtype, const float *x, int64_t ldx, int64_t k, int accumulate, const int columns,
+                             const int rows) {
+    const int64_t row_bytes = stream_bytes(dtype, k_total), row_groups = k_total / IDF_GROUP;
     vf sums[STREAM_COLUMNS][STREAM_ROWS], values[STREAM_ROWS];
 #pragma clang loop unroll(full)
     for (int c = 0; c < columns; c++) {
@@ -98,17 +105,28 @@ IDF_INLINE void stream_block(float *out, int64_t ldo, const char *weight, int64_
     // many rows ahead as there are columns. Into the L2 cache: that has room for more requests under
     // way than the L1 cache, and with short rows requests are what is scarce.
     const int64_t ahead = row_bytes < SHORT_ROW_BYTES ? columns * row_bytes : PREFETCH_BYTES;
+    // NF4 goes group by group: each has one scale, and no more than 32 bytes.
+    const int64_t stride = dtype == IDF_NF4 ? IDF_GROUP : LANES;
     int64_t l = 0;
-    for (; l + LANES <= k; l += LANES) {
-#pragma clang loop unroll(full)
-        for (int r = 0; r < rows; r++) values[r] = v_load(x + r * ldx + l);
+    for (; l + stride <= k; l += stride) {
+        vf scales[STREAM_COLUMNS];
 #pragma clang loop unroll(full)
         for (int c = 0; c < columns; c++) {
-            const char *row = weight + c * row_bytes;
-            __builtin_prefetch(row + l * (int64_t)idf_dtype_size(dtype) + ahead, 0, 2);
-            const vf w = load_weight(row, dtype, l, LANES);
+            __builtin_prefetch(weight + c * row_bytes + stream_bytes(dtype, l) + ahead, 0, 2);
+            if (dtype == IDF_NF4) scales[c] = v_set(absmax[c * row_groups + l / IDF_GROUP]);
+        }
 #pragma clang loop unroll(full)
-            for (int r = 0; r < rows; r++) sums[c][r] = v_fma(w, values[r], sums[c][r]);
+        for (int64_t i = l; i < l + stride; i += LANES) {
+#pragma clang loop unroll(full)
+            for (int r = 0; r < rows; r++) values[r] = v_load(x + r * ldx + i);
+#pragma clang loop unroll(full)
+            for (int c = 0; c < columns; c++) {
+                const char *row = weight + c * row_bytes;
+                const vf w = dtype == IDF_NF4 ? v_mul(v_load_nf4((const uint8_t *)row + i / 2), scales[c])
+                                              : load_weight(row, dtype, i, LANES);
+#pragma clang loop unroll(full)
+                for (int r = 0; r < rows; r++) sums[c][r] = v_fma(w, values[r], sums[c][r]);
+            }
         }
     }
     if (l < k) {
@@ -131,29 +149,31 @@ IDF_INLINE void stream_block(float *out, int64_t ldo, const char *weight, int64_
     }
 }
 
-IDF_INLINE void stream_rows(float *out, int64_t ldo, const char *weight, int64_t row_bytes, idf_dtype dtype, int64_t n,
-                            const float *x, int64_t ldx, int64_t k, int accumulate, const int rows) {
+IDF_INLINE void stream_rows(float *out, int64_t ldo, const char *weight, const float *absmax, int64_t k_total, idf_dtype dtype,
+                            int64_t n, const float *x, int64_t ldx, int64_t k, int accumulate, const int rows) {
+#define BLOCK(columns)                                                                                                \
+    stream_block(out + j, ldo, weight + stream_bytes(dtype, j * k_total), absmax + j * (k_total / IDF_GROUP), k_total, \
+                 dtype, x, ldx, k, accumulate, columns, rows)
     int64_t j = 0;
-    for (; j + STREAM_COLUMNS <= n; j += STREAM_COLUMNS) {
-        stream_block(out + j, ldo, weight + j * row_bytes, row_bytes, dtype, x, ldx, k, accumulate, STREAM_COLUMNS, rows);
-    }
-    for (; j < n; j++) stream_block(out + j, ldo, weight + j * row_bytes, row_bytes, dtype, x, ldx, k, accumulate, 1, rows);
+    for (; j + STREAM_COLUMNS <= n; j += STREAM_COLUMNS) BLOCK(STREAM_COLUMNS);
+    for (; j < n; j++) BLOCK(1);
+#undef BLOCK
 }
 
-IDF_INLINE void stream_as(float *out, int64_t ldo, const char *weight, idf_dtype dtype, int64_t n, const float *x,
-                          int64_t ldx, int64_t m, int64_t k) {
-    const int64_t element = (int64_t)idf_dtype_size(dtype), parts = idf_divide_up(m, STREAM_ROWS);
+IDF_INLINE void stream_as(float *out, int64_t ldo, const char *weight, const float *absmax, idf_dtype dtype, int64_t n,
+                          const float *x, int64_t ldx, int64_t m, int64_t k) {
+    const int64_t parts = idf_divide_up(m, STREAM_ROWS);
     // One or two rows of x stay cached anyway; of more, a piece must stay in the L1 cache while the weights pass.
     const int64_t depth = m <= 2 ? k : STREAM_DEPTH;
     for (int64_t step = 0; step < k; step += depth) {
         const int64_t steps = idf_min(depth, k - step);
-        const char *w = weight + step * element;
+        const char *w = weight + stream_bytes(dtype, step);
         for (int64_t part = 0; part < parts; part++) {
             const int64_t begin = m * part / parts, rows = m * (part + 1) / parts - begin;
             float *o = out + begin * ldo;
             const float *piece = x + begin * ldx + step;
 #define CASE(count) \
-    case count: stream_rows(o, ldo, w, k * element, dtype, n, piece, ldx, steps, step > 0, count); break;
+    case count: stream_rows(o, ldo, w, absmax + step / IDF_GROUP, k, dtype, n, piece, ldx, steps, step > 0, count); break;
             switch (rows) {
                 CASE(1) CASE(2) CASE(3)
 #if IDF_STREAM_ROWS > 3
@@ -165,12 +185,15 @@ IDF_INLINE void stream_as(float *out, int64_t ldo, const char *weight, idf_dtype
     }
 }
 
-static void stream(float *out, int64_t ldo, const void *weight, idf_dtype dtype, int64_t n, const float *x, int64_t ldx,
-                   int64_t m, int64_t k) {
+static void stream(float *out, int64_t ldo, const void *weight, const float *absmax, idf_dtype dtype, int64_t n, const float *x,
+                   int64_t ldx, int64_t m, int64_t k) {
+    // Nothing is added to the address of an array that is not there.
+    static const float none[1];
     switch (dtype) {
-    case IDF_F32: stream_as(out, ldo, weight, IDF_F32, n, x, ldx, m, k); break;
-    case IDF_BF16: stream_as(out, ldo, weight, IDF_BF16, n, x, ldx, m, k); break;
-    case IDF_F16: stream_as(out, ldo, weight, IDF_F16, n, x, ldx, m, k); break;
+    case IDF_F32: stream_as(out, ldo, weight, none, IDF_F32, n, x, ldx, m, k); break;
+    case IDF_BF16: stream_as(out, ldo, weight, none, IDF_BF16, n, x, ldx, m, k); break;
+    case IDF_F16: stream_as(out, ldo, weight, none, IDF_F16, n, x, ldx, m, k); break;
+    case IDF_NF4: stream_as(out, ldo, weight, absmax, IDF_NF4, n, x, ldx, m, k); break;
     default: break;
     }
 }
