@@ -45,7 +45,8 @@ static void *same(check *c, void (*body)(void *, void *), call *call, size_t byt
 
 /// Quantises, dequantises and gathers the weight of a call, each the same bits as the reference; returns the values.
 static const float *round_trip(check *c, call *call) {
-    char *both = same(c, run_quantize, call, scale_bytes(call) + code_bytes(call), "quantize");
+    // Whole floats: the memory ends at a page, and scales must be aligned.
+    char *both = same(c, run_quantize, call, scale_bytes(call) + (code_bytes(call) + 3) / 4 * 4, "quantize");
     void *codes = check_memory(c, code_bytes(call)), *scales = check_memory(c, scale_bytes(call));
     memcpy(scales, both, scale_bytes(call));
     memcpy(codes, both + scale_bytes(call), code_bytes(call));

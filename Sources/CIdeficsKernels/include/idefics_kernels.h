@@ -78,7 +78,8 @@ typedef struct idf_linear_job {
     const void *weight;           ///< [n, k] row-major, of `dtype`, aligned to its element, or quantised (any
                                   ///< alignment, 64 is fastest); may be a read-only map
     idf_dtype dtype;
-    const void *_Nullable scales; ///< of a quantised weight: bf16 (INT8, INT4), f32 absmax (NF4); NULL otherwise
+    const void *_Nullable scales; ///< of a quantised weight, aligned to its element: bf16 (INT8, INT4), f32 absmax
+                                  ///< (NF4); NULL otherwise
     int exact;                    ///< INT8, INT4: 0 also quantises x; otherwise see idf_linear
     int64_t n;                    ///< output features
     const float *_Nullable bias;  ///< [n] or NULL

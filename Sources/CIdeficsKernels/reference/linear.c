@@ -84,6 +84,7 @@ static void integer_column(void *argument, int64_t j, int thread) {
 }
 
 void idf_linear_integer_reference(const idf_linear_job *job, const float *x, int64_t ldx, int64_t m, int64_t k) {
+    if (job->n <= 0) return; // then x may not be there
     const int64_t groups = idf_groups(k);
     float *scales = idf_scratch(IDF_SCRATCH_SHARED, m * groups * (1 + IDF_GROUP / 2));
     int16_t *codes = (int16_t *)(void *)(scales + m * groups);
