@@ -59,7 +59,7 @@ extension Backbone {
                 if metadata.shape != source.shape {
                     problems.append("\(source.name) is \(metadata.shape), expected \(source.shape)")
                 }
-                if metadata.dtype.dtype.map({ [.f32, .bf16, .f16].contains($0) }) != true {
+                if metadata.dtype.dtype?.isWeight != true {
                     problems.append("\(source.name) has elements of type \(metadata.dtype.rawValue)")
                 }
             }

@@ -1,6 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsCheckpoints
 public import IdeficsTensor
 
 /// What may be chosen when two backbones become an IDEFICS; the defaults are the 9B's.
@@ -34,7 +35,7 @@ public struct InitializationOptions: Sendable {
     /// Decides all new parameters.
     public var seed: UInt64 = 0
     /// A file of weights takes no more bytes, unless one tensor alone does.
-    public var shardByteCount = 5_000_000_000
+    public var shardByteCount = CheckpointWriter.defaultShardByteCount
 
     /// The defaults.
     public init() {

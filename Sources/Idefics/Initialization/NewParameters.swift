@@ -62,11 +62,11 @@ private func constantTensor(_ value: Float, shape: [Int]) -> Tensor {
 
 /// Normally distributed numbers, the same for the same seed and name, whatever else is drawn and on how many threads.
 ///
-/// Each block of elements has a random stream of its own, numbered by the name's hash (FNV-1a) and the block.
+/// Each block of elements has a random stream of its own, numbered by the name's `stableHash` and the block.
 func normalTensor(_ shape: [Int], std: Double, seed: UInt64, name: String) -> Tensor {
     let count = shape.reduce(1, *)
     let block = 1 << 16
-    let nameHash = name.utf8.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+    let nameHash = stableHash(name)
     return Tensor(uninitialized: shape, dtype: .f32) { pointer in
         // SAFETY: blocks are disjoint, and all are written before this returns.
         nonisolated(unsafe) let values = pointer.assumingMemoryBound(to: Float.self)

@@ -19,10 +19,8 @@ public func quantizedCopy(
     progress: (_ byteCount: Int, _ total: Int) -> Void = { _, _ in }
 ) throws -> URL {
     let quantization = try ModelQuantization(directory: directory, options: options)
-    let hash = quantization.identity.utf8.reduce(0xCBF2_9CE4_8422_2325 as UInt64) {
-        ($0 ^ UInt64($1)) &* 0x100_0000_01B3
-    }
-    let name = "\(directory.standardizedFileURL.lastPathComponent)-\(String(hash, radix: 16))"
+    let hash = String(stableHash(quantization.identity), radix: 16)
+    let name = "\(directory.standardizedFileURL.lastPathComponent)-\(hash)"
     let place = cache.directory.appending(path: "quantized").appending(path: name, directoryHint: .isDirectory)
     if FileManager.default.fileExists(atPath: place.appending(path: "config.json").path) { return place }
     let total = quantization.byteCount
