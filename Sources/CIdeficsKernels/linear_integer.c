@@ -28,17 +28,7 @@ typedef struct context {
     idf_integer_rows rows;      ///< all of it, panel after panel
 } context;
 
-static int64_t blocks_of(const context *c, const idf_linear_job *job) { return idf_divide_up(job->n, c->block); }
-
-/// Finds the job that block `index` belongs to; *index becomes the block inside it.
-static const idf_linear_job *job_of(const context *c, int64_t *index) {
-    const idf_linear_job *job = c->jobs;
-    while (*index >= blocks_of(c, job)) *index -= blocks_of(c, job++);
-    return job;
-}
-
-/// First row of panel p: panels differ by one row at most, so none is nearly empty.
-static int64_t panel_begin(const context *c, int64_t p) { return c->m * p / c->panels; }
+static int64_t panel_begin(const context *c, int64_t p) { return idf_panel_begin(c->m, c->panels, p); }
 
 /// Panel p of the quantised rows, from `group` on.
 static idf_integer_rows panel_at(const context *c, int64_t p, int64_t group) {
@@ -75,7 +65,7 @@ static void stream_task(void *argument, int64_t task, int thread) {
     (void)thread;
     const context *c = argument;
     int64_t index = task;
-    const idf_linear_job *job = job_of(c, &index);
+    const idf_linear_job *job = idf_job_of(c->jobs, c->block, &index);
     const int64_t column = index * c->block, columns = idf_min(c->block, job->n - column);
     const idf_integer_form form = c->format == IDF_INT8 ? IDF_INTEGER_INT8 : IDF_INTEGER_INT4;
     float *product = idf_scratch(IDF_SCRATCH_TASK, c->m * c->block);
@@ -103,7 +93,7 @@ static void tile_task(void *argument, int64_t task, int thread) {
     const idf_integer_kernels *kernels = c->kernels;
     int64_t index = task / c->row_groups;
     const int64_t group = task % c->row_groups;
-    const idf_linear_job *job = job_of(c, &index);
+    const idf_linear_job *job = idf_job_of(c->jobs, c->block, &index);
     const int64_t column = index * c->block, columns = idf_min(c->block, job->n - column);
     const int64_t blocks = idf_divide_up(columns, IDF_BLOCK_ROWS), block_bytes = c->groups * idf_group_bytes(c->format);
     const int64_t panel_first = c->panels * group / c->row_groups, panel_last = c->panels * (group + 1) / c->row_groups;
@@ -172,14 +162,12 @@ static void integer_chunk(context *c, int64_t count) {
     const int64_t block_bytes = c->groups * idf_group_bytes(c->format);
     const int64_t most = few ? STREAM_BYTES / block_bytes * IDF_BLOCK_ROWS : kernels->block_columns;
     c->block = idf_task_columns(c->jobs, count, IDF_BLOCK_ROWS, idf_max(IDF_BLOCK_ROWS, most));
-    int64_t blocks = 0;
-    for (int64_t i = 0; i < count; i++) blocks += blocks_of(c, &c->jobs[i]);
+    const int64_t blocks = idf_block_count(c->jobs, count, c->block);
     if (few) {
         idf_parallel(blocks, stream_task, c);
         return;
     }
-    const int64_t threads = idf_thread_count();
-    c->row_groups = blocks >= 2 * threads ? 1 : idf_min(c->panels, idf_divide_up(2 * threads, idf_max(blocks, 1)));
+    c->row_groups = idf_row_groups(blocks, c->panels);
     idf_parallel(blocks * c->row_groups, tile_task, c);
 }
 
