@@ -29,9 +29,15 @@ typedef struct idf_linear_kernels {
     void (*pack_weight)(float *out, const void *weight, idf_dtype dtype, int64_t k_total, int64_t rows, int64_t k);
     /// c [rows, tile_columns] (+)= a [k][rows] · b [k][tile_columns].
     void (*tile)(float *c, int64_t ldc, const float *a, const float *b, int64_t rows, int64_t k, int accumulate);
-    /// out [m, n] = x [m, k] · weight [n, k]ᵀ without packing. NF4: k is a multiple of 64, `absmax` begins at the weight.
+    /// out [m, n] = x [m, k] · weight [n, k]ᵀ without packing. NF4, exactly: k is a multiple of 64, `absmax` begins at the
+    /// weight.
     void (*stream)(float *out, int64_t ldo, const void *weight, const float *_Nullable absmax, idf_dtype dtype, int64_t n,
                    const float *x, int64_t ldx, int64_t m, int64_t k);
+    /// x [m, k], k a multiple of 64, in the order that stream_nf4 reads.
+    void (*split_x)(float *out, const float *x, int64_t ldx, int64_t m, int64_t k);
+    /// As stream, NF4 and x from split_x: the scale of a group is applied to its sum.
+    void (*stream_nf4)(float *out, int64_t ldo, const uint8_t *codes, const float *absmax, int64_t n, const float *x,
+                       int64_t m, int64_t k);
     /// As pack_weight, from a quantised weight [·, k_total]: features from `column` on (a multiple of tile_columns),
     /// steps from `step` on (a multiple of 32).
     void (*pack_quantized)(float *out, const idf_linear_job *job, int64_t k_total, int64_t column, int64_t step,

@@ -20,6 +20,7 @@ typedef struct context {
     const float *x;
     int64_t ldx, m, k;
     int quantized;             ///< a job has quantised weights
+    float *split;              ///< x as stream_nf4 reads it, if a job wants it so
     int64_t first_row;         ///< of the jobs' rows, where this chunk of x begins
     int64_t depth;             ///< at most DEPTH, the same for every piece of k but the last
     int64_t block;             ///< output features of a task
@@ -38,13 +39,22 @@ static void finish_rows(const context *c, const idf_linear_job *job, int64_t beg
 
 // MARK: - Few rows
 
+/// NF4 that may apply a scale to the sum of its group, not to each weight.
+static int is_summed(const context *c, const idf_linear_job *job) {
+    return job->dtype == IDF_NF4 && !job->exact && c->k % IDF_GROUP == 0;
+}
+
 /// Quantised weights: a few rows become floats that stay in the cache. Columns do not influence each other, so the sums
 /// are those of a weight of floats.
 static void stream_quantized(const context *c, const idf_linear_job *job, int64_t column, int64_t columns, float *product) {
     if (job->dtype == IDF_NF4 && c->k % IDF_GROUP == 0) {
         const uint8_t *codes = (const uint8_t *)job->weight + column * c->k / 2;
         const float *absmax = (const float *)job->scales + column * c->k / IDF_GROUP;
-        c->kernels->stream(product, c->block, codes, absmax, IDF_NF4, columns, c->x, c->ldx, c->m, c->k);
+        if (is_summed(c, job)) {
+            c->kernels->stream_nf4(product, c->block, codes, absmax, columns, c->split, c->m, c->k);
+        } else {
+            c->kernels->stream(product, c->block, codes, absmax, IDF_NF4, columns, c->x, c->ldx, c->m, c->k);
+        }
         return;
     }
     const idf_format_kernels *formats = idf_kernels_current()->formats;
@@ -139,7 +149,15 @@ static void tile_task(void *argument, int64_t task, int thread) {
 }
 
 static void linear_stream(context *c, int64_t count) {
-    for (int64_t i = 0; i < count; i++) c->quantized |= idf_is_quantized(c->jobs[i].dtype);
+    int split = 0;
+    for (int64_t i = 0; i < count; i++) {
+        c->quantized |= idf_is_quantized(c->jobs[i].dtype);
+        split |= is_summed(c, &c->jobs[i]);
+    }
+    if (split) {
+        c->split = idf_scratch(IDF_SCRATCH_SHARED, c->m * c->k);
+        c->kernels->split_x(c->split, c->x, c->ldx, c->m, c->k);
+    }
     const int64_t element = (int64_t)idf_dtype_size(c->jobs[0].dtype);
     c->block = idf_task_columns(c->jobs, count, 16, idf_max(16, STREAM_BYTES / (c->k * element)));
     idf_parallel(idf_block_count(c->jobs, count, c->block), stream_task, c);

@@ -80,7 +80,7 @@ typedef struct idf_linear_job {
     idf_dtype dtype;
     const void *_Nullable scales; ///< of a quantised weight, aligned to its element: bf16 (INT8, INT4), f32 absmax
                                   ///< (NF4); NULL otherwise
-    int exact;                    ///< INT8, INT4: 0 also quantises x; otherwise see idf_linear
+    int exact;                    ///< of a quantised weight: 0 is faster, and INT8 and INT4 quantise x; see idf_linear
     int64_t n;                    ///< output features
     const float *_Nullable bias;  ///< [n] or NULL
     idf_activation activation;    ///< applied to x·Wᵀ + bias
@@ -95,11 +95,12 @@ typedef struct idf_linear_job {
 /// each run of jobs that want it in the same form: floats, 8 bits for INT4, 16 bits for INT8).
 /// Weight rows of every alignment, every m, n and k are allowed. gelu is exact (erf), as everywhere in this file.
 ///
-/// Quantised weights with `exact`, and NF4 always: bit for bit the product with the f32 weights of idf_dequantize.
-/// Otherwise x is quantised too, for each row and group of 64 steps: codes round(x / s) with s = max|x| / 127 for INT4,
-/// max|x| / 32512 for INT8. Sums of a group are exact integers, groups are added in f32 in order of k, so the product
-/// (before bias and activation) is the same bits on every instruction set. A group of x with an infinity or NaN makes
-/// its row NaN; one whose largest magnitude is below 2^-100 counts as 0.
+/// Quantised weights with `exact`: bit for bit the product with the f32 weights of idf_dequantize. Otherwise NF4 may apply
+/// a scale to the sum of its group (the same but for rounding), and INT8 and INT4 quantise x too, for each row and group
+/// of 64 steps: codes round(x / s) with s = max|x| / 127 for INT4, max|x| / 32512 for INT8. Sums of a group are exact
+/// integers, groups are added in f32 in order of k, so the product (before bias and activation) is the same bits on every
+/// instruction set. A group of x with an infinity or NaN makes its row NaN; one whose largest magnitude is below 2^-100
+/// counts as 0.
 void idf_linear(const idf_linear_job *jobs, int64_t count, const float *x, int64_t ldx, int64_t m, int64_t k);
 
 // MARK: - Quantised weights
