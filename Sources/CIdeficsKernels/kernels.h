@@ -66,7 +66,7 @@ typedef struct idf_integer_weight {
 typedef enum idf_integer_form {
     IDF_INTEGER_INT8 = 0,     ///< units of IDF_INT8
     IDF_INTEGER_INT4 = 1,     ///< units of IDF_INT4
-    IDF_INTEGER_UNPACKED = 2, ///< codes of IDF_INT4 in bytes, as units of IDF_INT8
+    IDF_INTEGER_UNPACKED = 2, ///< codes of IDF_INT4 in bytes, as `unpack` writes them
 } idf_integer_form;
 
 /// The loops of products of quantised weights with quantised x.
@@ -76,9 +76,9 @@ typedef struct idf_integer_kernels {
     int64_t pair_rows;     ///< up to so many rows of x take two blocks together
     int64_t block_columns; ///< output features a task takes at most when it has many rows
     int64_t stream_rows;   ///< up to so many rows of x INT4 is multiplied as it lies, not unpacked
-    /// Quantises x [rows, k] into a panel, for products with INT8 or INT4.
-    void (*quantize_x)(const idf_integer_rows *out, const float *x, int64_t ldx, int64_t k, idf_dtype format);
-    /// out: `units` units of 8 steps as pairs of byte units.
+    /// Quantises x [rows, k] into a panel, for tiles of `form`.
+    void (*quantize_x)(const idf_integer_rows *out, const float *x, int64_t ldx, int64_t k, idf_integer_form form);
+    /// out: `units` units of 8 steps in bytes, twice their size, in the order the instruction set wants.
     void (*unpack)(uint8_t *out, const uint8_t *codes, int64_t units);
     /// c [x->rows, 16 · blocks] (+)= x · weight over `groups` groups; `blocks` is what
     /// idf_integer_blocks says, or half or a quarter of it.
@@ -146,7 +146,6 @@ static inline int64_t idf_attention_partial(int64_t head_dim) { return (head_dim
 /// Everything that exists once for each instruction set. NULL members of `linear` and `attention` mean: use the
 /// reference loops.
 typedef struct idf_kernels {
-    idf_isa isa;
     const idf_linear_kernels *_Nullable linear;
     const idf_attention_kernels *_Nullable attention;
     const idf_format_kernels *formats;
@@ -171,19 +170,24 @@ extern const idf_kernels idf_kernels_reference;
 extern const idf_kernels idf_kernels_avx2;
 extern const idf_kernels idf_kernels_avx512;
 extern const idf_integer_kernels idf_integer_avx2;
+extern const idf_integer_kernels idf_integer_avxvnni;
+extern const idf_integer_kernels idf_integer_vnni256;
 extern const idf_integer_kernels idf_integer_vnni;
 #elif defined(__aarch64__)
 extern const idf_kernels idf_kernels_neon;
 extern const idf_integer_kernels idf_integer_neon;
 extern const idf_integer_kernels idf_integer_dotprod;
+extern const idf_integer_kernels idf_integer_i8mm;
 #endif
 
 /// The table in use.
 const idf_kernels *idf_kernels_current(void);
 /// The table of the best instruction set the machine has, whatever is in use.
 const idf_kernels *idf_kernels_best(void);
-/// The loops of integer products for the instruction set of `kernels`, the best this machine has; NULL: reference.
-const idf_integer_kernels *_Nullable idf_integer_kernels_for(const idf_kernels *kernels);
+/// The loops of integer products of the instruction set in use; NULL: reference.
+const idf_integer_kernels *_Nullable idf_integer_kernels_current(void);
+/// Those of the best instruction set the machine has, whatever is in use.
+const idf_integer_kernels *_Nullable idf_integer_kernels_best(void);
 
 void idf_linear_reference(const idf_linear_job *jobs, int64_t count, const float *x, int64_t ldx, int64_t m, int64_t k);
 /// y [rows, k] = rows row..<row + rows of a quantised weight; `row` is a multiple of 16 unless it is NF4, rows <= 16.

@@ -24,6 +24,7 @@ typedef struct context {
     int64_t first_row;          ///< of the jobs' rows, where this chunk of x begins
     int64_t block;              ///< output features of a task
     int64_t row_groups, panels; ///< tasks that share a block; panels of x
+    idf_integer_form form;      ///< how tiles find the codes
     int64_t x_bytes;            ///< of a row and group of quantised x
     idf_integer_rows rows;      ///< all of it, panel after panel
 } context;
@@ -56,7 +57,7 @@ static void quantize_task(void *argument, int64_t panel, int thread) {
     (void)thread;
     const context *c = argument;
     const idf_integer_rows rows = panel_at(c, panel, 0);
-    c->kernels->quantize_x(&rows, c->x + panel_begin(c, panel) * c->ldx, c->ldx, c->k, c->format);
+    c->kernels->quantize_x(&rows, c->x + panel_begin(c, panel) * c->ldx, c->ldx, c->k, c->form);
 }
 
 // MARK: - Few rows
@@ -67,7 +68,6 @@ static void stream_task(void *argument, int64_t task, int thread) {
     int64_t index = task;
     const idf_linear_job *job = idf_job_of(c->jobs, c->block, &index);
     const int64_t column = index * c->block, columns = idf_min(c->block, job->n - column);
-    const idf_integer_form form = c->format == IDF_INT8 ? IDF_INTEGER_INT8 : IDF_INTEGER_INT4;
     float *product = idf_scratch(IDF_SCRATCH_TASK, c->m * c->block);
     const int64_t blocks = idf_divide_up(columns, IDF_BLOCK_ROWS);
     // Panels hold as many rows, or one less.
@@ -79,7 +79,7 @@ static void stream_task(void *argument, int64_t task, int thread) {
         for (int64_t panel = 0; panel < c->panels; panel++) {
             const idf_integer_rows rows = panel_at(c, panel, 0);
             float *out = product + panel_begin(c, panel) * c->block + j;
-            c->kernels->tile(out, c->block, &weight, &rows, together, c->groups, form, 0);
+            c->kernels->tile(out, c->block, &weight, &rows, together, c->groups, c->form, 0);
         }
     }
     finish_rows(c, job, 0, c->m, column, columns, product);
@@ -132,8 +132,7 @@ static void tile_task(void *argument, int64_t task, int thread) {
                     weight.codes = unpacked + block * groups * IDF_INT8_GROUP;
                     weight.block_bytes = groups * IDF_INT8_GROUP;
                 }
-                kernels->tile(out + block * IDF_BLOCK_ROWS, c->block, &weight, &rows, together, groups,
-                              c->format == IDF_INT8 ? IDF_INTEGER_INT8 : IDF_INTEGER_UNPACKED, piece > 0);
+                kernels->tile(out + block * IDF_BLOCK_ROWS, c->block, &weight, &rows, together, groups, c->form, piece > 0);
             }
             if (piece + 1 == pieces) {
                 finish_rows(c, job, panel_begin(c, panel), panel_begin(c, panel + 1), column, columns, out);
@@ -147,6 +146,8 @@ static void tile_task(void *argument, int64_t task, int thread) {
 /// c->m <= CHUNK_ROWS here.
 static void integer_chunk(context *c, int64_t count) {
     const idf_integer_kernels *kernels = c->kernels;
+    const int few = c->m <= kernels->stream_rows;
+    c->form = c->format == IDF_INT8 ? IDF_INTEGER_INT8 : few ? IDF_INTEGER_INT4 : IDF_INTEGER_UNPACKED;
     c->panels = idf_divide_up(c->m, kernels->tile_rows);
     const int64_t parts = c->m * c->groups;
     c->rows.codes = (int8_t *)idf_scratch(IDF_SCRATCH_SHARED, parts * (c->x_bytes / 4 + 2));
@@ -158,7 +159,6 @@ static void integer_chunk(context *c, int64_t count) {
         idf_parallel(c->panels, quantize_task, c);
     }
 
-    const int few = c->m <= kernels->stream_rows;
     const int64_t block_bytes = c->groups * idf_group_bytes(c->format);
     const int64_t most = few ? STREAM_BYTES / block_bytes * IDF_BLOCK_ROWS : kernels->block_columns;
     c->block = idf_task_columns(c->jobs, count, IDF_BLOCK_ROWS, idf_max(IDF_BLOCK_ROWS, most));
@@ -172,8 +172,7 @@ static void integer_chunk(context *c, int64_t count) {
 }
 
 void idf_linear_integer(const idf_linear_job *jobs, int64_t count, const float *x, int64_t ldx, int64_t m, int64_t k) {
-    const idf_kernels *kernels = idf_kernels_current();
-    context c = {.kernels = idf_integer_kernels_for(kernels), .linear = kernels->linear, .jobs = jobs,
+    context c = {.kernels = idf_integer_kernels_current(), .linear = idf_kernels_current()->linear, .jobs = jobs,
                  .format = jobs->dtype, .ldx = ldx, .k = k, .groups = idf_groups(k)};
     if (c.kernels == NULL) {
         for (int64_t i = 0; i < count; i++) idf_linear_integer_reference(&jobs[i], x, ldx, m, k);

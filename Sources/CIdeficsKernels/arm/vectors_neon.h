@@ -12,7 +12,6 @@
 #pragma clang attribute push(__attribute__((target("neon"))), apply_to = function)
 
 #define IDF_NAME(base) base##_neon
-#define IDF_ISA IDF_ISA_NEON
 #define IDF_INLINE static inline __attribute__((always_inline))
 
 #define IDF_TILE_ROWS 12   // 12 × 2 sums, 2 of b and 1 of a: 27 of 32 registers

@@ -25,12 +25,18 @@
 
 // MARK: - Run time
 
-/// Instruction sets in rising order; a machine that has one has those before it of its own family.
+/// Instruction sets in rising order, those of a family together. A machine that has one has those before it of its
+/// family, except that AVX-512 comes without VNNI or VNNI without AVX-512.
 typedef enum idf_isa {
-    IDF_ISA_REFERENCE = 0,  ///< plain C, every machine
-    IDF_ISA_AVX2 = 1,       ///< x86-64: AVX2 + FMA + F16C
-    IDF_ISA_AVX512 = 2,     ///< x86-64: AVX-512 F, BW, VL, DQ
-    IDF_ISA_NEON = 3,       ///< arm64
+    IDF_ISA_REFERENCE = 0,   ///< plain C, every machine
+    IDF_ISA_AVX2 = 1,        ///< x86-64: AVX2 + FMA + F16C
+    IDF_ISA_AVX_VNNI = 2,    ///< and 8-bit dot products of 256 bits: AVX-VNNI, or AVX-512 VNNI with VL
+    IDF_ISA_AVX512 = 3,      ///< x86-64: AVX-512 F, BW, VL, DQ
+    IDF_ISA_AVX512_VNNI = 4, ///< and 8-bit dot products of 512 bits
+    IDF_ISA_NEON = 5,        ///< arm64
+    IDF_ISA_DOTPROD = 6,     ///< and 8-bit dot products
+    IDF_ISA_I8MM = 7,        ///< and 8-bit products of small matrices
+    IDF_ISA_COUNT = 8,
 } idf_isa;
 
 /// The instruction set in use: the best the machine has, or what idf_isa_select chose.
@@ -39,8 +45,10 @@ idf_isa idf_isa_current(void);
 int idf_isa_available(idf_isa isa);
 /// Uses `isa` from now on (tests, benchmarks). Ignored when not available. Not while an operation runs.
 void idf_isa_select(idf_isa isa);
-/// "reference", "avx2", "avx512", "neon".
+/// "reference", "avx2", "avx-vnni", "avx512", "avx512-vnni", "neon", "dotprod", "i8mm".
 const char *idf_isa_name(idf_isa isa);
+/// Whether `isa` adds nothing but products of INT8 and INT4 weights to the one before it.
+int idf_isa_is_integer_only(idf_isa isa);
 
 /// Threads that operations use, the caller included. Default: the machine's cores.
 int idf_thread_count(void);

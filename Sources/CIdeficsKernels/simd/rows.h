@@ -256,7 +256,6 @@ extern const idf_attention_kernels IDF_NAME(idf_attention);
 extern const idf_format_kernels IDF_NAME(idf_formats);
 
 const idf_kernels IDF_NAME(idf_kernels) = {
-    .isa = IDF_ISA,
     .linear = &IDF_NAME(idf_linear),
     .attention = &IDF_NAME(idf_attention),
     .formats = &IDF_NAME(idf_formats),

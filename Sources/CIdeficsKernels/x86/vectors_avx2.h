@@ -12,7 +12,6 @@
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 
 #define IDF_NAME(base) base##_avx2
-#define IDF_ISA IDF_ISA_AVX2
 #define IDF_INLINE static inline __attribute__((always_inline))
 
 #define IDF_TILE_ROWS 6   // 6 × 2 sums, 2 of b and 1 of a: 15 of 16 registers

@@ -12,7 +12,6 @@
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq"))), apply_to = function)
 
 #define IDF_NAME(base) base##_avx512
-#define IDF_ISA IDF_ISA_AVX512
 #define IDF_INLINE static inline __attribute__((always_inline))
 
 #define IDF_TILE_ROWS 14   // 14 × 2 sums, 2 of b and 1 of a: 31 of 32 registers
