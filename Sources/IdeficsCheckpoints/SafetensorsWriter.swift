@@ -13,7 +13,8 @@ public import Foundation
 ///
 /// The layout is declared first; then the bytes of each tensor are appended, tensors in any order. The file appears at
 /// its place when `finish` succeeds, whole; before that, and if anything fails, what was there stays as it was.
-/// Byte for byte it is the file the official library writes: wider types first, then by name, data aligned to 8 bytes.
+/// Byte for byte it is the file the official library writes: wider types first, then by name, data aligned to 8 bytes;
+/// but tensors that ask for an alignment come before all others, and then the data begins at a multiple of it.
 public final class SafetensorsWriter {
     /// A tensor to come.
     public struct Declaration: Sendable {
@@ -23,12 +24,25 @@ public final class SafetensorsWriter {
         public let dtype: DType
         /// Sizes of the axes, outermost first.
         public let shape: [Int]
+        /// A power of two: the tensor is to begin at a multiple of so many bytes of the file. 1 for where it falls.
+        ///
+        /// The format has no holes, so this is kept for tensors whose sizes are multiples of it, and for one other.
+        public let alignment: Int
 
         /// A tensor to come.
-        public init(name: String, dtype: DType, shape: [Int]) {
+        ///
+        /// - Precondition: `alignment` is a power of two.
+        public init(name: String, dtype: DType, shape: [Int], alignment: Int = 1) {
+            precondition(alignment > 0 && alignment & (alignment - 1) == 0, "Declaration: alignment \(alignment)")
             self.name = name
             self.dtype = dtype
             self.shape = shape
+            self.alignment = alignment
+        }
+
+        /// Whether what follows it is aligned if it is.
+        fileprivate var isWhole: Bool {
+            StoredDType(dtype).byteCount(of: shape).map { $0 % alignment == 0 } ?? false
         }
     }
 
@@ -62,7 +76,9 @@ public final class SafetensorsWriter {
             end += byteCount
         }
         header += "}"
-        header += String(repeating: " ", count: (8 - header.utf8.count % 8) % 8)
+        // Spaces behind the header are part of the format; the 8 bytes of its length precede it.
+        let alignment = max(8, tensors.map(\.alignment).max() ?? 1)
+        header += String(repeating: " ", count: (alignment - (8 + header.utf8.count) % alignment) % alignment)
         guard header.utf8.count <= SafetensorsHeader.maximumByteCount else {
             throw CheckpointError.unwritable(file: path, reason: "a header of \(header.utf8.count) bytes is too large")
         }
@@ -72,8 +88,11 @@ public final class SafetensorsWriter {
         try prefix.withUnsafeBytes { try file.write($0, at: 0) }
     }
 
-    /// The official order: element types from wide to narrow, then names by their bytes.
+    /// The official order: element types from wide to narrow, then names by their bytes; before them what is to be
+    /// aligned, the stricter first, and first of those what keeps the next one aligned.
     private static func precedes(_ first: Declaration, _ second: Declaration) -> Bool {
+        if first.alignment != second.alignment { return first.alignment > second.alignment }
+        if first.alignment > 1, first.isWhole != second.isWhole { return first.isWhole }
         let order = StoredDType.allCases
         let firstRank = order.firstIndex(of: StoredDType(first.dtype)) ?? 0
         let secondRank = order.firstIndex(of: StoredDType(second.dtype)) ?? 0
