@@ -40,9 +40,12 @@ static range inward(const void *start, size_t length) {
     return pages.start < pages.end ? pages : (range){0, 0};
 }
 
-void idf_pages_expect(const void *start, size_t length) {
-    const range pages = outward(start, length);
-    if (length > 0) (void)madvise((void *)pages.start, pages.end - pages.start, MADV_WILLNEED);
+void idf_pages_read_on(int descriptor) {
+#if defined(__linux__)
+    (void)posix_fadvise(descriptor, 0, 0, POSIX_FADV_SEQUENTIAL);
+#else
+    (void)descriptor;
+#endif
 }
 
 void idf_pages_read(const void *start, size_t length) {

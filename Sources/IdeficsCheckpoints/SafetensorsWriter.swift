@@ -14,7 +14,8 @@ public import Foundation
 /// The layout is declared first; then the bytes of each tensor are appended, tensors in any order. The file appears at
 /// its place when `finish` succeeds, whole; before that, and if anything fails, what was there stays as it was.
 /// Byte for byte it is the file the official library writes: wider types first, then by name, data aligned to 8 bytes;
-/// but tensors that ask for an alignment come before all others, and then the data begins at a multiple of it.
+/// but tensors that ask for an alignment come before all others, and then the data begins at a multiple of it. The format
+/// has no holes, so an alignment is certain only if all that ask have the same, and sizes that are multiples of it.
 public final class SafetensorsWriter {
     /// A tensor to come.
     public struct Declaration: Sendable {
@@ -24,9 +25,7 @@ public final class SafetensorsWriter {
         public let dtype: DType
         /// Sizes of the axes, outermost first.
         public let shape: [Int]
-        /// A power of two: the tensor is to begin at a multiple of so many bytes of the file. 1 for where it falls.
-        ///
-        /// The format has no holes, so this is kept for tensors whose sizes are multiples of it, and for one other.
+        /// A power of two, of which the tensor's first byte in the file is to be a multiple; 1 for wherever it falls.
         public let alignment: Int
 
         /// A tensor to come.
@@ -62,7 +61,7 @@ public final class SafetensorsWriter {
             header += "\"__metadata__\":{" + members.joined(separator: ",") + "}"
         }
         var end = 0
-        for tensor in tensors.sorted(by: Self.precedes) {
+        for tensor in Self.laidOut(tensors) {
             let dtype = StoredDType(tensor.dtype)
             guard let byteCount = dtype.byteCount(of: tensor.shape), byteCount <= Int.max / 2 - end else {
                 throw CheckpointError.unwritable(file: path, reason: "\(tensor.name): \(tensor.shape) is too large")
@@ -88,11 +87,17 @@ public final class SafetensorsWriter {
         try prefix.withUnsafeBytes { try file.write($0, at: 0) }
     }
 
-    /// The official order: element types from wide to narrow, then names by their bytes; before them what is to be
-    /// aligned, the stricter first, and first of those what keeps the next one aligned.
+    /// Tensors in the order of their data: first those that are to be aligned, in the order declared, which is that of
+    /// their use, so that a system reading ahead reads what is next; then the others in the official order.
+    private static func laidOut(_ tensors: [Declaration]) -> [Declaration] {
+        let aligned = tensors.filter { $0.alignment > 1 }
+        // What ends at a multiple of its alignment comes first: the next one is aligned then.
+        return aligned.filter(\.isWhole) + aligned.filter { !$0.isWhole }
+            + tensors.filter { $0.alignment == 1 }.sorted(by: precedes)
+    }
+
+    /// The official order: element types from wide to narrow, then names by their bytes.
     private static func precedes(_ first: Declaration, _ second: Declaration) -> Bool {
-        if first.alignment != second.alignment { return first.alignment > second.alignment }
-        if first.alignment > 1, first.isWhole != second.isWhole { return first.isWhole }
         let order = StoredDType.allCases
         let firstRank = order.firstIndex(of: StoredDType(first.dtype)) ?? 0
         let secondRank = order.firstIndex(of: StoredDType(second.dtype)) ?? 0

@@ -85,8 +85,9 @@ public final class MappedFile: Sendable {
         close(descriptor)
     }
 
-    /// Ends the process with a line that names the file, not with a bare signal, when a mapped file cannot be read any
-    /// more: it was cut short, or its storage failed. For programs, not for libraries: it handles SIGBUS.
+    /// From now on ends the process with a line that names the file when a mapped file cannot be read any more.
+    ///
+    /// It was cut short, or its storage failed; without this, SIGBUS says neither. For programs, not for libraries.
     public static func reportFailedReads() {
         idf_pages_report_failures()
     }

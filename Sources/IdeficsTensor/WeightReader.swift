@@ -20,16 +20,12 @@ final class WeightReader: @unchecked Sendable {
         var next: Int
     }
 
-    /// Bytes read in one go, while as many are on their way: large enough for any storage's best rate.
-    private static let chunk = 16 << 20
-    /// Bytes read between two looks at the system's memory.
-    private static let bytesBetweenChecks = 256 << 20
-
     private let parts: [[MappedPart]]
     private let byteCounts: [Int]
     private let unitByAddress: [UInt: Int]
     private let window: Int
     private let shortage: @Sendable () -> Int
+    private let bytesBetweenChecks: Int
 
     private let condition = NSCondition()
     private var states: [State]
@@ -42,7 +38,13 @@ final class WeightReader: @unchecked Sendable {
     private var counts = WeightStream.Statistics()
     private var isClosed = false
 
-    init(_ units: [WeightStream.Unit], first: Int, window: Int, shortage: @escaping @Sendable () -> Int) {
+    init(
+        _ units: [WeightStream.Unit],
+        first: Int,
+        window: Int,
+        shortage: @escaping @Sendable () -> Int,
+        bytesBetweenChecks: Int
+    ) {
         precondition(
             first >= 0 && (first < units.count || units.isEmpty),
             "WeightStream: unit \(first) of \(units.count)"
@@ -52,6 +54,7 @@ final class WeightReader: @unchecked Sendable {
         unitByAddress = Dictionary(units.enumerated().map { ($1.weight.address, $0) }) { first, _ in first }
         self.window = window
         self.shortage = shortage
+        self.bytesBetweenChecks = bytesBetweenChecks
         states = units.enumerated().map { index, unit in
             State(isResident: unit.isResident, next: index + 1 < units.count ? index + 1 : first)
         }
@@ -78,9 +81,12 @@ final class WeightReader: @unchecked Sendable {
 
     // MARK: - Computing threads
 
-    /// The units among the weights of `products`.
+    /// The units among the weights of `products`, each once.
     func units(of products: [LinearProduct]) -> [Int] {
-        products.compactMap { unitByAddress[$0.weight.address] }
+        products.reduce(into: []) { units, product in
+            guard let unit = unitByAddress[product.weight.address], !units.contains(unit) else { return }
+            units.append(unit)
+        }
     }
 
     /// Returns when all of `units` are in memory; they stay there until `release`.
@@ -144,10 +150,10 @@ final class WeightReader: @unchecked Sendable {
                 counts.largestWindow = max(counts.largestWindow, windowByteCount)
             }
             condition.unlock()
-            read(unit)
+            for part in parts[unit] { part.read() }
             unchecked += byteCounts[unit]
-            let excess = unchecked >= Self.bytesBetweenChecks ? shortage() : 0
-            if unchecked >= Self.bytesBetweenChecks { unchecked = 0 }
+            let excess = unchecked >= bytesBetweenChecks ? shortage() : 0
+            if unchecked >= bytesBetweenChecks { unchecked = 0 }
             condition.lock()
             states[unit].place = .inMemory
             counts.readByteCount += byteCounts[unit]
@@ -155,18 +161,6 @@ final class WeightReader: @unchecked Sendable {
             if excess > 0 { demote(excess) }
         }
         condition.unlock()
-    }
-
-    private func read(_ unit: Int) {
-        for part in parts[unit] {
-            part.expect(0..<min(Self.chunk, part.byteCount))
-            for start in stride(from: 0, to: part.byteCount, by: Self.chunk) {
-                let end = min(start + Self.chunk, part.byteCount)
-                // The next chunk is on its way while the pages of this one are entered.
-                part.expect(end..<min(end + Self.chunk, part.byteCount))
-                part.read(start..<end)
-            }
-        }
     }
 
     /// What to read now: what a product waits for, else what will be needed soonest, if there is room; called with the

@@ -53,15 +53,26 @@ public final class WeightStream: Sendable {
     ///   - windowByteCount: bytes of units that do not stay which are in memory at once; more only when one product
     ///     needs more.
     ///   - shortage: asked now and then how many bytes of units that stay are too many; those are let go.
+    ///   - bytesBetweenChecks: how many bytes are read between two such questions.
     public init(
         _ units: [Unit],
         first: Int = 0,
         windowByteCount: Int,
-        shortage: @escaping @Sendable () -> Int = { 0 }
+        shortage: @escaping @Sendable () -> Int = { 0 },
+        bytesBetweenChecks: Int = 256 << 20
     ) {
-        reader = WeightReader(units, first: first, window: windowByteCount, shortage: shortage)
+        reader = WeightReader(
+            units,
+            first: first,
+            window: windowByteCount,
+            shortage: shortage,
+            bytesBetweenChecks: bytesBetweenChecks
+        )
         Self.liveCount.add(1, ordering: .relaxed)
-        for file in reader.files { file.stream = self }
+        for file in reader.files {
+            file.stream = self
+            idf_pages_read_on(file.descriptor)
+        }
         let thread = Thread { [reader] in reader.run() }
         thread.name = "idefics.weights"
         thread.start()
@@ -90,22 +101,19 @@ public final class WeightStream: Sendable {
     ///
     /// - Returns: nil when nothing of it is mapped, or when its pages cannot be dropped because others use them.
     public static func readRate(of weight: Weight) -> Double? {
-        let (sample, step) = (64 << 20, 8 << 20)
-        guard var part = weight.mappedParts.max(by: { $0.byteCount < $1.byteCount }), part.byteCount > 0 else {
+        guard let whole = weight.mappedParts.max(by: { $0.byteCount < $1.byteCount }), whole.byteCount > 0 else {
             return nil
         }
-        part = part.middle(sample)
+        idf_pages_read_on(whole.file.descriptor)
+        let part = whole.middle(64 << 20)
         part.drop()
         guard part.residentByteCount < part.byteCount / 8 else { return nil }
         let clock = ContinuousClock()
         let start = clock.now
         var done = 0
-        part.expect(0..<min(step, part.byteCount))
-        while done < part.byteCount, clock.now - start < .milliseconds(300) {
-            let end = min(done + step, part.byteCount)
-            part.expect(end..<min(end + step, part.byteCount))
-            part.read(done..<end)
+        part.read { end in
             done = end
+            return clock.now - start < .milliseconds(300)
         }
         let seconds = (clock.now - start) / .seconds(1)
         part.drop()
@@ -151,8 +159,18 @@ struct MappedPart: @unchecked Sendable {
         return MappedPart(self, start..<start + length)
     }
 
-    func expect(_ range: Range<Int>) { idf_pages_expect(pointer + range.lowerBound, range.count) }
-    func read(_ range: Range<Int>) { idf_pages_read(pointer + range.lowerBound, range.count) }
+    /// Bytes read in one go.
+    private static let chunk = 8 << 20
+
+    /// Brings it into memory, in order, until `goesOn`, which is told how much is there, returns false.
+    func read(_ goesOn: (Int) -> Bool = { _ in true }) {
+        for start in stride(from: 0, to: byteCount, by: Self.chunk) {
+            let end = min(start + Self.chunk, byteCount)
+            idf_pages_read(pointer + start, end - start)
+            if !goesOn(end) { return }
+        }
+    }
+
     func drop() { idf_pages_drop(pointer, byteCount, file.descriptor, Int64(fileOffset)) }
     func scatter() { idf_pages_scatter(pointer, byteCount) }
     var residentByteCount: Int { idf_pages_resident(pointer, byteCount) }

@@ -12,8 +12,8 @@
 #pragma clang assume_nonnull begin
 #endif
 
-/// Asks the system to begin reading the pages that hold `[start, start + length)`, and returns at once.
-void idf_pages_expect(const void *start, size_t length);
+/// Says that `descriptor` and maps of it are read in large parts, so that the system itself reads further ahead.
+void idf_pages_read_on(int descriptor);
 
 /// Brings the pages that hold `[start, start + length)` into memory and into the page table; returns when they are
 /// there, or when they cannot be read (who touches them then gets SIGBUS).

@@ -61,9 +61,8 @@ public struct MemoryPlan: Sendable {
         let streamed = parts.indices.filter { !isResident[$0] }
         streamedByteCount = streamed.reduce(0) { $0 + byteCounts[$1] }
         streamedBytesPerPass = streamed.filter { parts[$0].use.isEveryPass }.reduce(0) { $0 + byteCounts[$1] }
-        readRate = streamed.max { byteCounts[$0] < byteCounts[$1] }.flatMap {
-            WeightStream.readRate(of: parts[$0].weight)
-        }
+        readRate = streamed.max { byteCounts[$0] < byteCounts[$1] }
+            .flatMap { WeightStream.readRate(of: parts[$0].weight) }
 
         for (name, weight) in matrices where WeightUse(name, in: model) == nil {
             WeightStream.readsSingleRows(of: weight)
