@@ -33,7 +33,8 @@ ASAN_OPTIONS=detect_leaks=0 swift test --scratch-path .build-asan --sanitize=add
     --filter 'IdeficsCheckpointsTests|IdeficsTokenizersTests|IdeficsImagesTests|IdeficsTensorTests|CIdeficsKernelsTests'
 
 step "thread sanitizer: downloads, weights read ahead and the thread pool"
-swift test --scratch-path .build-tsan --sanitize=thread --filter 'IdeficsNetworkTests|IdeficsHubTests|WeightStreamTests'
+TSAN_OPTIONS=suppressions=$PWD/Tools/thread-sanitizer.supp swift test --scratch-path .build-tsan --sanitize=thread \
+    --filter 'IdeficsNetworkTests|IdeficsHubTests|WeightStreamTests'
 .build-tsan/debug/CIdeficsConformance pool/
 
 step "done"

@@ -24,7 +24,7 @@ final class WeightReader: @unchecked Sendable {
     private let byteCounts: [Int]
     private let unitByAddress: [UInt: Int]
     private let window: Int
-    private let shortage: @Sendable () -> Int
+    private let shortage: @Sendable (Int) -> Int
     private let bytesBetweenChecks: Int
 
     private let condition = NSCondition()
@@ -42,7 +42,7 @@ final class WeightReader: @unchecked Sendable {
         _ units: [WeightStream.Unit],
         first: Int,
         window: Int,
-        shortage: @escaping @Sendable () -> Int,
+        shortage: @escaping @Sendable (_ residentByteCount: Int) -> Int,
         bytesBetweenChecks: Int
     ) {
         precondition(
@@ -149,10 +149,11 @@ final class WeightReader: @unchecked Sendable {
                 windowByteCount += byteCounts[unit]
                 counts.largestWindow = max(counts.largestWindow, windowByteCount)
             }
+            let resident = states.indices.reduce(0) { states[$1].isResident ? $0 + byteCounts[$1] : $0 }
             condition.unlock()
             for part in parts[unit] { part.read() }
             unchecked += byteCounts[unit]
-            let excess = unchecked >= bytesBetweenChecks ? shortage() : 0
+            let excess = unchecked >= bytesBetweenChecks ? shortage(resident) : 0
             if unchecked >= bytesBetweenChecks { unchecked = 0 }
             condition.lock()
             states[unit].place = .inMemory

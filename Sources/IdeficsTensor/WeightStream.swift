@@ -52,13 +52,13 @@ public final class WeightStream: Sendable {
     ///   - first: the unit that is first used again when the last has been used.
     ///   - windowByteCount: bytes of units that do not stay which are in memory at once; more only when one product
     ///     needs more.
-    ///   - shortage: asked now and then how many bytes of units that stay are too many; those are let go.
+    ///   - shortage: told now and then how many bytes are to stay, says how many of them are too many; those are let go.
     ///   - bytesBetweenChecks: how many bytes are read between two such questions.
     public init(
         _ units: [Unit],
         first: Int = 0,
         windowByteCount: Int,
-        shortage: @escaping @Sendable () -> Int = { 0 },
+        shortage: @escaping @Sendable (_ residentByteCount: Int) -> Int = { _ in 0 },
         bytesBetweenChecks: Int = 256 << 20
     ) {
         reader = WeightReader(

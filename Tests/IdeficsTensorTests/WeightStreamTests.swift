@@ -97,18 +97,21 @@ import Testing
         #expect(stream.statistics.readByteCount > 0)
     }
 
-    /// When memory becomes short, what was to stay is let go.
+    /// When memory becomes short, what was to stay is let go, and no more than is needed.
     @Test func shortageIsMet() {
         let stream = WeightStream(
             units(resident: Set(weights.indices)),
             windowByteCount: 2 * Self.byteCount,
-            shortage: { 3 * Self.byteCount },
-            bytesBetweenChecks: 8 * Self.byteCount
+            shortage: { resident in resident - 7 * Self.byteCount },
+            bytesBetweenChecks: 4 * Self.byteCount
         )
         let expected = weights.indices.map(product)
         #expect(settled(stream).demotedByteCount == 3 * Self.byteCount)
         for index in weights.indices { #expect(product(index) == expected[index]) }
-        #expect(settled(stream).droppedByteCount > 0)
+        for _ in 0..<5 { _ = weights.indices.map(product) }
+        let statistics = settled(stream)
+        #expect(statistics.droppedByteCount > 0)
+        #expect(statistics.demotedByteCount == 3 * Self.byteCount)
     }
 
     /// A stream that is gone leaves its weights as usable as before.

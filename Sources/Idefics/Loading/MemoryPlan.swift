@@ -68,12 +68,11 @@ public struct MemoryPlan: Sendable {
             WeightStream.readsSingleRows(of: weight)
         }
         Engine.limitFreedMemory(to: reserve / 2)
-        let resident = weightByteCount - streamedByteCount
         stream = WeightStream(
             zip(parts, isResident).map { WeightStream.Unit($0.weight, isResident: $1) },
             first: parts.firstIndex { $0.use.isEveryPass } ?? 0,
             windowByteCount: window
-        ) {
+        ) { resident in
             // The cache may grow beyond what was set aside for it; then fewer weights stay. A sixteenth is left free.
             let available = budget.availableByteCount
             return resident + window - (available - available / 16)
