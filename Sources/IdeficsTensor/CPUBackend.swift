@@ -41,7 +41,9 @@ struct CPUBackend: Backend {
             )
         }
         withExtendedLifetime((x, products, outputs)) {
-            idf_linear(jobs, Int64(jobs.count), x.floats, Int64(inFeatures), Int64(rows), Int64(inFeatures))
+            WeightStream.holding(products) {
+                idf_linear(jobs, Int64(jobs.count), x.floats, Int64(inFeatures), Int64(rows), Int64(inFeatures))
+            }
         }
         return outputs
     }

@@ -34,6 +34,11 @@ public final class TensorStorage: @unchecked Sendable {
         self.owner = .object(owner)
     }
 
+    /// The file it maps a part of; nil for other memory.
+    var mappedFile: MappedFile? {
+        if case .object(let object) = owner { object as? MappedFile } else { nil }
+    }
+
     deinit {
         if case .pool(let capacity) = owner {
             MemoryPool.shared.give(pointer, capacity: capacity)

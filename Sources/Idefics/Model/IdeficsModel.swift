@@ -24,6 +24,8 @@ public struct IdeficsModel: Sendable {
     let norm: RMSNorm
     let lmHead: DecoupledLinear
     let rotary: RotaryEmbedding
+    /// What of it stays in memory, when not all of it fits; nil when it does.
+    public internal(set) var memoryPlan: MemoryPlan?
 
     /// A model of the parameters in `weights`, those of a checkpoint's root.
     ///

@@ -61,29 +61,9 @@ public struct ModelQuantization: Sendable {
                 name: parameter.name,
                 shape: parameter.shape,
                 format: format,
-                declarations: Self.declarations(parameter, format: format, dtype: dtype)
+                declarations: parameter.declarations(format: format, dtype: dtype)
             )
         }
-    }
-
-    private static func declarations(
-        _ parameter: Weights.Parameter,
-        format: QuantizedTensor.Format?,
-        dtype: DType
-    ) -> [SafetensorsWriter.Declaration] {
-        guard let format else { return [.init(name: parameter.name, dtype: dtype, shape: parameter.shape)] }
-        return [
-            .init(
-                name: Weights.codesName(parameter.name, format),
-                dtype: .u8,
-                shape: [QuantizedTensor.codeByteCount(format, shape: parameter.shape)]
-            ),
-            .init(
-                name: Weights.scalesName(parameter.name),
-                dtype: QuantizedTensor.scaleType(format),
-                shape: [QuantizedTensor.scaleCount(format, shape: parameter.shape)]
-            ),
-        ]
     }
 
     /// Bytes of the weights as they will be.

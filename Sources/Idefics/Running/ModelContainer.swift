@@ -37,13 +37,14 @@ public actor ModelContainer {
     /// - Parameters:
     ///   - directory: a checkpoint in Hugging Face format.
     ///   - isExact: whether products with quantised weights leave the activations as they are; slower.
+    ///   - memory: what the model may take; weights beyond it are read for every pass (`model.memoryPlan` tells).
     /// - Throws: what reading or checking the files throws; each names the file and the field.
-    public init(directory: URL, isExact: Bool = false) throws {
+    public init(directory: URL, isExact: Bool = false, memory: MemoryBudget = MemoryBudget()) throws {
         let files = ModelFiles(directory: directory)
         config = try files.config()
         generationConfig = try files.generationConfig(for: config)
         processor = files.hasTokenizer ? try files.processor() : nil
-        (model, unexpectedTensors) = try files.model(config, isExact: isExact)
+        (model, unexpectedTensors) = try files.model(config, isExact: isExact, memory: memory)
         self.directory = directory
     }
 

@@ -17,6 +17,8 @@ struct LoadOptions: ParsableArguments {
     )
     var format: FormatArgument?
 
+    @OptionGroup var memoryOptions: MemoryOptions
+
     @Flag(help: "Multiply quantised weights with the activations as they are, not quantised too; slower.")
     var exact = false
 
@@ -30,7 +32,8 @@ struct LoadOptions: ParsableArguments {
                 bar.show(completed: Int64($0), total: Int64($1))
             }
         }
-        let container = try ModelContainer(directory: directory, isExact: exact)
+        let container = try ModelContainer(directory: directory, isExact: exact, memory: memoryOptions.budget)
+        if let plan = container.model.memoryPlan { Terminal.note("warning: \(MemoryOptions.warning(plan))") }
         for name in container.unexpectedTensors.prefix(10) {
             Terminal.note("the checkpoint has a tensor the model does not know: \(name)")
         }
