@@ -26,27 +26,9 @@ struct RandomCheckpointCommand: ParsableCommand {
 
     func run() throws {
         let architecture = try IdeficsConfig(contentsOf: URL(filePath: config))
-        let formats = format.map { QuantizationOptions($0.format) }
-        let random = RandomWeights(.bf16)
-        let parameters = Weights.listing { _ = IdeficsModel(architecture, $0) }.map { parameter in
-            (parameter, parameter.isWeight ? formats?.format(of: parameter.name) : nil)
-        }
         let staged = try StagedDirectory(URL(filePath: output, directoryHint: .isDirectory))
-        let writer = try CheckpointWriter(
-            staged.url,
-            tensors: parameters.flatMap { parameter, format in parameter.declarations(format: format, dtype: .bf16) },
-            shardByteCount: 1_000_000_000
-        )
-        for (parameter, format) in parameters {
-            guard let format, case .quantized(let weight, _) = random.quantized(format, parameter.shape) else {
-                try writer.write(random.tensor(parameter.shape), named: parameter.name)
-                continue
-            }
-            try writer.write(weight.codes, named: Weights.codesName(parameter.name, format))
-            try writer.write(weight.scales, named: Weights.scalesName(parameter.name))
-        }
-        try writer.finish()
-        try staged.write(Data(contentsOf: URL(filePath: config)), to: "config.json")
+        let options = format.map { QuantizationOptions($0.format) } ?? QuantizationOptions(formats: [:])
+        try RandomCheckpoint(architecture, dtype: .bf16, options: options, gate: 0.5).write(to: staged.url)
         try staged.commit()
     }
 }
