@@ -121,9 +121,10 @@ static void merge(const context *c, int64_t count, const float *partial) {
 // MARK: - Public
 
 void idf_attention(const idf_attention_segment *segments, int64_t count, int64_t heads, int64_t kv_heads,
-                   int64_t head_dim, int64_t q_stride, int64_t out_stride, int64_t kv_stride, float scale) {
+                   int64_t head_dim, int64_t q_stride, int64_t out_stride, idf_dtype kv_type, int64_t kv_stride,
+                   float scale) {
     if (count <= 0 || heads <= 0 || head_dim <= 0) return;
-    const idf_attention_shape shape = {heads, kv_heads, head_dim, q_stride, out_stride, kv_stride, scale};
+    const idf_attention_shape shape = {heads, kv_heads, head_dim, q_stride, out_stride, kv_type, kv_stride, scale};
     const idf_attention_kernels *kernels = idf_kernels_current()->attention;
     if (kernels == NULL) {
         idf_attention_reference(&shape, segments, count);
