@@ -23,6 +23,7 @@ IDF_INLINE vf load_kv(const char *row, const idf_dtype type, int64_t i, int64_t 
 /// rows = the places of keys (or values) first..<first + count.
 static void find_rows(const char **rows, const idf_attention_shape *shape, const idf_attention_segment *segment,
                       const void *const *blocks, int64_t first, int64_t count) {
+    if (count <= 0) return; // blocks of no keys may be of no tokens
     int64_t block = first / segment->block_tokens, row = first % segment->block_tokens;
     for (int64_t i = 0; i < count; i++) {
         rows[i] = (const char *)blocks[block] + row * shape->kv_stride;
