@@ -42,11 +42,12 @@ static void run_part(void *argument, int64_t task, int thread) {
 
 // MARK: - Cutting
 
-/// Appends the tiles of a segment, those with most keys first so that no thread ends late.
+/// Appends the tiles of a segment: head by head, since those of a head read the same keys while a cache has them, and
+/// those with most keys first so that no thread ends late.
 static idf_attention_part *add_tiles(idf_attention_part *part, const idf_attention_segment *segment, int64_t heads) {
     const int64_t tiles = tiles_of(segment);
-    for (int64_t tile = tiles - 1; tile >= 0; tile--) {
-        for (int64_t head = 0; head < heads; head++) {
+    for (int64_t head = 0; head < heads; head++) {
+        for (int64_t tile = tiles - 1; tile >= 0; tile--) {
             *part++ = (idf_attention_part){
                 .segment = segment,
                 .query = segment->query_count * tile / tiles,
