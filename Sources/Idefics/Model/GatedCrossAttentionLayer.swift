@@ -94,10 +94,8 @@ struct GatedCrossAttentionLayer: Sendable {
 extension ImageRun {
     /// The run as queries over one page for each image; nil when it sees none.
     fileprivate func segment(block: Int) -> AttentionSegment? {
-        guard let first = images.first else { return nil }
-        let tokens = first.keysValues[block].k.shape[0]
-        var pages = KeyValuePages(pageTokens: tokens)
-        for image in images { pages.append(k: image.keysValues[block].k, v: image.keysValues[block].v) }
-        return AttentionSegment(queries: rows, pages: pages, keyCount: tokens * images.count)
+        guard var pages = images.first?.keysValues[block] else { return nil }
+        for image in images.dropFirst() { pages.append(image.keysValues[block]) }
+        return AttentionSegment(queries: rows, pages: pages, keyCount: pages.pageTokens * images.count)
     }
 }

@@ -87,7 +87,9 @@ extension IdeficsModel {
                 content: item.content,
                 contentHash: item.hash,
                 hiddenStates: rows[range],
-                keysValues: blocks.map { ($0.k[range], $0.v[range]) }
+                keysValues: blocks.map {
+                    KeyValuePages(k: $0.k[range], v: $0.v[range], kvHeads: config.numAttentionHeads, type: cacheType)
+                }
             )
         }
     }
