@@ -213,6 +213,11 @@ import Testing
             input: "Hello world, what is this? Hello."
         )
         #expect(table.output.contains("perplexity") && table.output.contains("\(values.count) of them scored"))
+
+        let compared = try idefics(arguments + [folder.path("text.txt"), "--reference", tinyModel, "--json"])
+        let reference = try #require((compared.json() as? [String: Any])?["reference"] as? [String: Any])
+        #expect(reference["perplexity"] as? Double == report["perplexity"] as? Double)
+        #expect(reference["mean_divergence"] as? Double == 0 && reference["top_agreement"] as? Double == 1)
     }
 
     @Test func chatAnswersEachLine() throws {
