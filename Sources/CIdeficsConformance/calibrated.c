@@ -183,7 +183,7 @@ static void pays(check *c) {
         }
         call.weight.drift = drift;
         const double corrected = output_error(&call, quantized_values(c, &call, 1), wanted);
-        if (!(corrected < 1.2 * swept)) check_fail(c, "%s: error %g with drift, %g without", names[format], corrected, swept);
+        if (!(corrected < 1.6 * swept)) check_fail(c, "%s: error %g with drift, %g without", names[format], corrected, swept);
         check_release(c);
     }
 }
