@@ -71,12 +71,12 @@ package struct InputStatistics {
     /// Its factorisation, of the same shape.
     private let factor: Tensor
 
-    /// Statistics of inputs whose Σ x xᵀ is `products`, which are used up.
+    /// Statistics of inputs whose Σ x xᵀ is `products`, which are used up; nil when the inputs hold infinities or NaN, or
+    /// damping does not make them definite.
     ///
     /// - Parameters:
     ///   - products: the sum of the outer products of the inputs.
     ///   - damping: what is added to the diagonal, as a part of its mean.
-    /// - Returns: nil when the inputs hold infinities or NaN, or damping does not make them definite.
     package init?(_ products: OuterProduct, damping: Double) {
         let hessian = products.sum
         let size = hessian.shape[0]

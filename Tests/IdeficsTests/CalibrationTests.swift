@@ -64,8 +64,12 @@ import Testing
     @Test func keptMatricesTakeEightBits() async throws {
         try quantization(.int4, calibrated: true).write(to: output)
         let all = try await divergence()
-        let report = try quantization(.int4, calibrated: true, keptInInt8: ["down_proj", "layers.0", "*_cross_*.k_proj"])
-            .write(to: output, replacesExisting: true)
+        let report = try quantization(
+            .int4,
+            calibrated: true,
+            keptInInt8: ["down_proj", "layers.0", "*_cross_*.k_proj"]
+        )
+        .write(to: output, replacesExisting: true)
         let formats = Dictionary(uniqueKeysWithValues: report.entries.map { ($0.name, $0.format) })
         #expect(formats["model.layers.0.self_attn.q_proj.weight"] == "int8")
         #expect(formats["model.layers.1.self_attn.q_proj.weight"] == "int4")
@@ -97,7 +101,9 @@ import Testing
         }
         try quantization.write(to: output)
         #expect(try contents() == expected)
-        #expect(try self.quantization(.int4, calibrated: false, shardByteCount: 40_000).identity != quantization.identity)
+        #expect(
+            try self.quantization(.int4, calibrated: false, shardByteCount: 40_000).identity != quantization.identity
+        )
     }
 
     @Test func whatCannotCalibrateIsNamed() throws {

@@ -148,6 +148,7 @@ struct CalibratedDecoder {
     ///   - layers: names, without `.weight`, and layers.
     ///   - pass: of a window, the input of the rounded model and the outputs wanted of the layers.
     /// - Returns: the layers as they are now, in the same order.
+    /// - Throws: what reading matrices of an earlier run throws, and `CancellationError`.
     private func round(
         _ layers: [(String, Linear)],
         _ pass: (_ window: Int) -> (input: Tensor, wanted: [Tensor])

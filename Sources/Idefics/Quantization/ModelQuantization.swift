@@ -160,7 +160,9 @@ public struct ModelQuantization: Sendable {
         return report
     }
 
-    /// The decoder at its first layer. What an earlier run has written it does not round again.
+    /// The decoder at its first layer.
+    ///
+    /// What an earlier run has written it does not round again.
     private func calibratedDecoder(_ writer: CheckpointWriter) -> CalibratedDecoder {
         CalibratedDecoder(model, windows: windows, format: options.format(of:)) { name, shape in
             guard let format = options.format(of: name) else { return nil }

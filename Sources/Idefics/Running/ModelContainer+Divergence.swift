@@ -93,8 +93,10 @@ extension ModelContainer {
         )
     }
 
-    /// The sum over the rows of the divergence of softmax(`expected`) from softmax(`logits`), and in how many of them the
-    /// largest logit is the same one. Logits have been found to be numbers.
+    /// How the rows of `logits`, which have been found to be numbers, differ from those of `expected`.
+    ///
+    /// - Returns: the sum over the rows of the divergence of softmax(`expected`) from softmax(`logits`), and in how many of
+    ///   them the largest logit is the same one.
     private func compare(_ logits: Tensor, with expected: Tensor) -> (divergence: Double, agreeing: Int) {
         let width = logits.shape[1]
         return logits.withFloats { logits in

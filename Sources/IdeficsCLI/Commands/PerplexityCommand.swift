@@ -78,7 +78,7 @@ struct PerplexityCommand: AsyncParsableCommand {
         let relativeLoss: Double?
         /// Nats.
         let meanDivergence: Double?
-        /// 0...1
+        /// 0...1.
         let topAgreement: Double
     }
 

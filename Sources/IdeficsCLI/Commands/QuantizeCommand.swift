@@ -77,7 +77,9 @@ struct QuantizeCommand: AsyncParsableCommand {
         let quantization = try ModelQuantization(
             directory: await modelDirectory(of: model) { bar.show($0) },
             options: options,
-            calibration: try calibration.map { Calibration(text: try TextFile.read($0), tokenCount: calibrationTokens) },
+            calibration: try calibration.map {
+                Calibration(text: try TextFile.read($0), tokenCount: calibrationTokens)
+            },
             shardByteCount: maxShardSize * 1_000_000
         )
         let total = Int64(quantization.byteCount)

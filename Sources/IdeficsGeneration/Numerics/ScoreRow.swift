@@ -59,7 +59,8 @@ package enum ScoreRow {
     /// Equal rows give exactly 0. Sums are in double precision; rounding of the weights may leave −1e-7 where it is 0.
     ///
     /// - Returns: nil when one of the distributions is not defined.
-    package static func divergence(_ row: UnsafeBufferPointer<Float>, from other: UnsafeBufferPointer<Float>) -> Double? {
+    package static func divergence(_ row: UnsafeBufferPointer<Float>, from other: UnsafeBufferPointer<Float>) -> Double?
+    {
         precondition(row.count == other.count, "divergence: \(row.count) and \(other.count) scores")
         let largest = maximum(row)
         guard let logSum = logSumExp(row), let otherLogSum = logSumExp(other) else { return nil }
