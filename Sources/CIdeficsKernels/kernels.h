@@ -106,6 +106,17 @@ typedef struct idf_format_kernels {
     void (*dequantize_nf4)(float *y, const uint8_t *codes, const float *absmax, int64_t first, int64_t count);
 } idf_format_kernels;
 
+/// Rounding with calibration data, on one thread.
+typedef struct idf_calibration_kernels {
+    /// Scratch floats for steps of k.
+    int64_t (*scratch)(int64_t k);
+    /// Rows row..<row + rows, at most 16, of the weight, into one block.
+    void (*quantize)(uint8_t *codes, uint16_t *scales, const idf_calibrated_weight *weight, int64_t row, int64_t rows,
+                     float *memory);
+    /// Takes finished rows first..<end of a factorisation out of rows row..<row + rows before them.
+    void (*eliminate)(double *matrix, int64_t k, int64_t first, int64_t end, int64_t row, int64_t rows);
+} idf_calibration_kernels;
+
 /// Sizes that all tasks of one attention share.
 typedef struct idf_attention_shape {
     int64_t heads, kv_heads, head_dim;
@@ -153,6 +164,7 @@ typedef struct idf_kernels {
     const idf_linear_kernels *_Nullable linear;
     const idf_attention_kernels *_Nullable attention;
     const idf_format_kernels *formats;
+    const idf_calibration_kernels *calibration;
     void (*rms_norm)(float *y, const float *x, const float *weight, float eps, int64_t rows, int64_t n);
     void (*layer_norm)(float *y, const float *x, const float *weight, const float *_Nullable bias, float eps,
                        int64_t rows, int64_t n);

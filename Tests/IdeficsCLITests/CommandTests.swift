@@ -216,6 +216,11 @@ import Testing
         let rounded = try idefics(arguments + [folder.path("text.txt"), "--json", "--cache-type", "int8"])
         let other = try #require((rounded.json() as? [String: Any])?["mean_negative_log_likelihood"] as? Double)
         #expect(other != mean && abs(other - mean) < 0.01)
+
+        let compared = try idefics(arguments + [folder.path("text.txt"), "--reference", tinyModel, "--json"])
+        let reference = try #require((compared.json() as? [String: Any])?["reference"] as? [String: Any])
+        #expect(reference["perplexity"] as? Double == report["perplexity"] as? Double)
+        #expect(reference["mean_divergence"] as? Double == 0 && reference["top_agreement"] as? Double == 1)
     }
 
     @Test func chatAnswersEachLine() throws {

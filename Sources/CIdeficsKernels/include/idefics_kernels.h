@@ -141,6 +141,34 @@ int64_t idf_scale_count(idf_dtype format, int64_t n, int64_t k);
 /// below 2^-100 gets zeros. NF4: nearest, as bitsandbytes does it; NaN elements do not count.
 void idf_quantize(void *codes, void *scales, idf_dtype format, const void *weight, idf_dtype dtype, int64_t n, int64_t k);
 
+/// A weight that is rounded so that its products with inputs it will see change least, as far as INT8 or INT4 allow.
+typedef struct idf_calibrated_weight {
+    idf_dtype format;             ///< IDF_INT8 or IDF_INT4
+    idf_dtype dtype;              ///< of `weight`: f32, bf16, f16
+    const void *weight;           ///< [n, k]
+    const float *_Nullable drift; ///< [n, k]: Σ (wanted output − weight · x) xᵀ over the inputs x; NULL: none
+    const float *hessian;         ///< [k, k]: Σ x xᵀ, damped; see idf_factor_hessian
+    const float *factor;          ///< [k, k]: its factorisation
+    int64_t k;
+    int64_t sweeps;               ///< how often all codes are gone over again
+} idf_calibrated_weight;
+
+/// Prepares hessian [k, k], symmetric: adds `damping` times the mean of its diagonal to the diagonal, then writes the
+/// factors of hessian = U · D · Uᵀ, U unit upper triangular: element (i, j) of `factor`, read as floats [k, k], is U[j][i]
+/// for j < i and D[i] for j = i. The memory of `factor` is k · k doubles. Returns 0, with nothing usable in `factor`, when
+/// the damped hessian is not positive definite or holds infinities or NaN.
+int idf_factor_hessian(double *factor, float *hessian, int64_t k, double damping);
+
+/// Quantises a weight of n rows as idf_quantize does, but for the least Σ |(wanted output) − (quantised weight) · x|² over
+/// inputs x: with E the error of a row, E · hessian · Eᵀ. Steps are rounded in order, each with what those before it lost
+/// (LDLQ: Chee et al., arXiv:2307.13304; the same as GPTQ, arXiv:2210.17323); the scale of a group is searched when its
+/// turn comes, its errors weighted by D. `sweeps` times all scales are then refitted and every code moved to its best
+/// place, all others held. With `drift` the row that is rounded is weight + drift · hessian⁻¹.
+void idf_quantize_calibrated(void *codes, void *scales, const idf_calibrated_weight *weight, int64_t n);
+
+/// y [n, rows] = x [rows, n] transposed.
+void idf_transpose(float *y, const float *x, int64_t rows, int64_t n);
+
 /// y [n, k] row-major = the values of a quantised weight.
 void idf_dequantize(float *y, const void *codes, const void *scales, idf_dtype format, int64_t n, int64_t k);
 
