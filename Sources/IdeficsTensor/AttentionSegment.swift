@@ -9,6 +9,8 @@ public struct KeyValuePages: @unchecked Sendable {
     package private(set) var k: [UnsafePointer<Float>] = []
     package private(set) var v: [UnsafePointer<Float>] = []
     private var owners: [TensorStorage] = []
+    /// Where gradients of a page's keys and values go, by the place of the page; empty without training.
+    private(set) var targets: [Int: (k: GradientTarget, v: GradientTarget)] = [:]
     /// Rows of a page.
     public let pageTokens: Int
 
@@ -27,6 +29,7 @@ public struct KeyValuePages: @unchecked Sendable {
     /// Adds a page, `k` and `v` being `[pageTokens, kvHeads · headDim]` in f32.
     public mutating func append(k: Tensor, v: Tensor) {
         precondition(k.shape == v.shape, "KeyValuePages: k \(k.shape), v \(v.shape)")
+        if k.isRecorded || v.isRecorded { targets[pageCount] = (k.target, v.target) }
         append(k: UnsafePointer(k.floats), v: UnsafePointer(v.floats), owners: [k.storage, v.storage])
     }
 

@@ -34,6 +34,11 @@ public final class TensorStorage: @unchecked Sendable {
         self.owner = .object(owner)
     }
 
+    /// Whether the bytes belong to this storage alone.
+    var isWritable: Bool {
+        if case .pool = owner { true } else { false }
+    }
+
     deinit {
         if case .pool(let capacity) = owner {
             MemoryPool.shared.give(pointer, capacity: capacity)
