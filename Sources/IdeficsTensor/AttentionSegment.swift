@@ -33,6 +33,15 @@ public struct KeyValuePages: @unchecked Sendable {
         append(k: UnsafePointer(k.floats), v: UnsafePointer(v.floats), owners: [k.storage, v.storage])
     }
 
+    /// Adds the pages of `other`, which are of the same length.
+    public mutating func append(_ other: KeyValuePages) {
+        precondition(other.pageTokens == pageTokens, "KeyValuePages: pages of another length")
+        for (place, target) in other.targets { targets[pageCount + place] = target }
+        k += other.k
+        v += other.v
+        owners += other.owners
+    }
+
     /// Pages held.
     package var pageCount: Int { k.count }
 

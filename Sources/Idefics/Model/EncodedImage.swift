@@ -13,10 +13,10 @@ public final class EncodedImage: Sendable {
     let contentHash: Int
     /// `[imageTokens, visionDim]`.
     let hiddenStates: Tensor
-    /// One entry for each gated block, both `[imageTokens, hidden]`.
-    let keysValues: [(k: Tensor, v: Tensor)]
+    /// One page for each gated block, of `imageTokens` rows; none in training, where blocks make them anew.
+    let keysValues: [KeyValuePages]
 
-    init(content: Tensor, contentHash: Int, hiddenStates: Tensor, keysValues: [(k: Tensor, v: Tensor)]) {
+    init(content: Tensor, contentHash: Int, hiddenStates: Tensor, keysValues: [KeyValuePages]) {
         self.content = content
         self.contentHash = contentHash
         self.hiddenStates = hiddenStates

@@ -141,7 +141,13 @@ extension CPUBackend {
 
     // MARK: - Norms
 
-    func rmsNormGradient(_ gradient: Tensor, x: Tensor, weight: Tensor, eps: Float, wanted: NormGradient.Wanted)
+    func rmsNormGradient(
+        _ gradient: Tensor,
+        x: Tensor,
+        weight: Tensor,
+        eps: Float,
+        wanted: NormGradient.Wanted
+    )
         -> NormGradient
     {
         let n = weight.count
@@ -164,7 +170,13 @@ extension CPUBackend {
         return found
     }
 
-    func layerNormGradient(_ gradient: Tensor, x: Tensor, weight: Tensor, eps: Float, wanted: NormGradient.Wanted)
+    func layerNormGradient(
+        _ gradient: Tensor,
+        x: Tensor,
+        weight: Tensor,
+        eps: Float,
+        wanted: NormGradient.Wanted
+    )
         -> NormGradient
     {
         let n = weight.count

@@ -32,11 +32,23 @@ public protocol GradientBackend: Sendable {
     func attentionGradient(_ gradient: Tensor, _ call: AttentionCall) -> AttentionGradient
 
     /// Gradients of `rmsNorm`.
-    func rmsNormGradient(_ gradient: Tensor, x: Tensor, weight: Tensor, eps: Float, wanted: NormGradient.Wanted)
+    func rmsNormGradient(
+        _ gradient: Tensor,
+        x: Tensor,
+        weight: Tensor,
+        eps: Float,
+        wanted: NormGradient.Wanted
+    )
         -> NormGradient
 
     /// Gradients of `layerNorm`.
-    func layerNormGradient(_ gradient: Tensor, x: Tensor, weight: Tensor, eps: Float, wanted: NormGradient.Wanted)
+    func layerNormGradient(
+        _ gradient: Tensor,
+        x: Tensor,
+        weight: Tensor,
+        eps: Float,
+        wanted: NormGradient.Wanted
+    )
         -> NormGradient
 
     /// Gradients of `swiglu`.

@@ -22,22 +22,69 @@ final class GradientNode: @unchecked Sendable {
     private var backward: Backward?
     /// Whether it is a parameter.
     let isLeaf: Bool
+    /// Whether the step may be walked over again: it holds nothing of size, and a layer may have taken it when it was made
+    /// (a parameter in another shape, a gate).
+    private let isKept: Bool
     /// Shapes of the results.
     let shapes: [[Int]]
 
     /// A leaf when `backward` is nil.
-    init(shapes: [[Int]], backward: Backward?) {
+    init(shapes: [[Int]], isKept: Bool = false, backward: Backward?) {
         id = Self.count.wrappingAdd(1, ordering: .relaxed).newValue
         isLeaf = backward == nil
+        self.isKept = isKept
         self.shapes = shapes
         self.backward = backward
     }
 
-    /// Takes the step away, and with it all that it holds.
+    deinit {
+        if backward != nil { StepBin.shared.drop(&backward) }
+    }
+
+    /// Takes the step away, and with it all that it holds, unless it is kept.
     func takeBackward() -> Backward {
         guard let backward else { preconditionFailure("gradients: this graph has been walked over already") }
-        self.backward = nil
+        if !isKept { self.backward = nil }
         return backward
+    }
+}
+
+/// Frees steps one after the other: a step holds those before it, and to free one inside the other would need as much
+/// stack as the graph is long.
+private final class StepBin: Sendable {
+    static let shared = StepBin()
+
+    private struct State {
+        // SAFETY: a step in here belongs to the bin alone.
+        nonisolated(unsafe) var steps: [GradientNode.Backward] = []
+        var isEmptying = false
+    }
+
+    private let state = Mutex(State())
+
+    /// Frees a step, now or by the caller that is just doing so; `step` is nil afterwards, or its owner would free it.
+    func drop(_ step: inout GradientNode.Backward?) {
+        let isFirst = add(&step)
+        while isFirst, let last = next() { withExtendedLifetime(last) {} }
+    }
+
+    /// Takes a step; whether nobody is emptying the bin yet.
+    private func add(_ step: inout GradientNode.Backward?) -> Bool {
+        nonisolated(unsafe) let taken = step.take()
+        return state.withLock { state in
+            if let taken { state.steps.append(taken) }
+            defer { state.isEmptying = true }
+            return !state.isEmptying
+        }
+    }
+
+    private func next() -> GradientNode.Backward? {
+        nonisolated(unsafe) var last: GradientNode.Backward?
+        state.withLock { state in
+            last = state.steps.popLast()
+            if last == nil { state.isEmptying = false }
+        }
+        return last
     }
 }
 
@@ -81,9 +128,12 @@ extension Tensor {
     public var isRecorded: Bool { origin != nil }
 
     /// The tensor as the one result of a step.
-    func recorded(_ backward: @escaping (_ gradient: Tensor, _ walk: GradientWalk) -> Void) -> Tensor {
+    func recorded(
+        isKept: Bool = false,
+        _ backward: @escaping (_ gradient: Tensor, _ walk: GradientWalk) -> Void
+    ) -> Tensor {
         var result = self
-        let node = GradientNode(shapes: [shape]) { gradients, walk in
+        let node = GradientNode(shapes: [shape], isKept: isKept) { gradients, walk in
             if let gradient = gradients[0] { backward(gradient, walk) }
         }
         result.origin = GradientOrigin(node: node, index: 0)

@@ -32,11 +32,19 @@ public struct Gradients: Sendable {
 ///   - seed: The gradient of `loss`, of its shape; 1 without.
 ///   - earlier: Gradients to add to (of other losses of the same parameters).
 /// - Returns: The gradients, summed in an order that depends on the program alone.
-public func gradients(of loss: Tensor, seed: Tensor? = nil, into earlier: consuming Gradients = Gradients()) -> Gradients {
+public func gradients(
+    of loss: Tensor,
+    seed: Tensor? = nil,
+    into earlier: consuming Gradients = Gradients()
+) -> Gradients {
     precondition(seed != nil || loss.count == 1, "gradients: \(loss.shape) has no single value; give a seed")
+    precondition(
+        seed.map { $0.dtype == .f32 && $0.shape == loss.shape } ?? true,
+        "gradients: a seed for \(loss.shape) has its shape and is f32"
+    )
     let walk = GradientWalk(leaves: earlier.sums)
     earlier = Gradients()
-    walk.add(seed ?? Tensor([1], shape: loss.shape), to: loss.target)
+    walk.add(seed ?? Tensor([Float(1)], shape: loss.shape), to: loss.target)
     walk.run()
     var result = Gradients()
     result.sums = walk.leaves
@@ -46,11 +54,11 @@ public func gradients(of loss: Tensor, seed: Tensor? = nil, into earlier: consum
 /// Runs `body` without keeping what it computes on the way: its steps are recorded again when a gradient arrives.
 ///
 /// `body` is run twice and must do the same both times; it keeps what it captures. The gradients are those without
-/// checkpoint, bit for bit: the steps of the second run come in the same order. Where nothing is recorded `body` just
-/// runs, once.
-public func checkpoint(_ body: @escaping () -> Tensor) -> Tensor {
+/// checkpoint, bit for bit: the steps of the second run come in the same order. Where nothing is recorded, or `isWanted`
+/// is false, `body` just runs, once.
+public func checkpoint(when isWanted: Bool = true, _ body: @escaping () -> Tensor) -> Tensor {
     let result = body()
-    guard result.isRecorded else { return result }
+    guard isWanted, result.isRecorded else { return result }
     return result.constant().recorded { gradient, walk in
         walk.add(gradient, to: body().target)
     }

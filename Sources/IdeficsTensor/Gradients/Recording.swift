@@ -8,13 +8,13 @@ extension Tensor {
     /// `view` of the same elements in another shape.
     func recordReshape(_ view: Tensor) -> Tensor {
         let (target, shape) = (target, shape)
-        return view.recorded { gradient, walk in walk.add(gradient.reshaped(shape), to: target) }
+        return view.recorded(isKept: true) { gradient, walk in walk.add(gradient.reshaped(shape), to: target) }
     }
 
     /// `view` of the rows `range`.
     func recordRows(_ view: Tensor, _ range: Range<Int>) -> Tensor {
         let target = target
-        return view.recorded { gradient, walk in walk.add(gradient, to: target, row: range.lowerBound) }
+        return view.recorded(isKept: true) { gradient, walk in walk.add(gradient, to: target, row: range.lowerBound) }
     }
 }
 
@@ -102,7 +102,7 @@ func recordAdd(_ y: Tensor, _ a: Tensor, _ b: Tensor) -> Tensor {
 
 func recordTanh(_ y: Tensor, _ x: Tensor) -> Tensor {
     let target = x.target
-    return y.recorded { gradient, walk in walk.add(y.backend.tanhGradient(gradient, y: y), to: target) }
+    return y.recorded(isKept: true) { gradient, walk in walk.add(y.backend.tanhGradient(gradient, y: y), to: target) }
 }
 
 func recordDropout(_ y: Tensor, _ x: Tensor, probability: Double, seed: UInt64, offset: UInt64) -> Tensor {
@@ -121,7 +121,7 @@ func recordEmbedding(_ y: Tensor, _ table: Weight, ids: [Int32]) -> Tensor {
 
 func recordCast(_ y: Tensor, _ x: Tensor) -> Tensor {
     let target = x.target
-    return y.recorded { gradient, walk in walk.add(gradient, to: target) }
+    return y.recorded(isKept: true) { gradient, walk in walk.add(gradient, to: target) }
 }
 
 func recordConcatenate(_ y: Tensor, _ parts: [Tensor]) -> Tensor {
