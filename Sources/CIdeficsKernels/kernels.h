@@ -158,6 +158,9 @@ typedef struct idf_attention_kernels {
 /// Floats between the partial results of two heads.
 static inline int64_t idf_attention_partial(int64_t head_dim) { return (head_dim + 2 + 15) / 16 * 16; }
 
+/// The loops of backward operations: gradients.h.
+typedef struct idf_gradient_kernels idf_gradient_kernels;
+
 /// Everything that exists once for each instruction set. NULL members of `linear` and `attention` mean: use the
 /// reference loops.
 typedef struct idf_kernels {
@@ -179,6 +182,7 @@ typedef struct idf_kernels {
     void (*log_softmax)(float *y, const float *x, int64_t n);
     uint64_t (*limit_read)(const void *p, size_t bytes);
     double (*limit_fma)(int64_t iterations);
+    const idf_gradient_kernels *gradients;
 } idf_kernels;
 
 extern const idf_kernels idf_kernels_reference;

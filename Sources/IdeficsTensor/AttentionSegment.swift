@@ -9,6 +9,8 @@ public struct KeyValuePages: @unchecked Sendable {
     package private(set) var k: [UnsafeRawPointer] = []
     package private(set) var v: [UnsafeRawPointer] = []
     private var owners: [TensorStorage] = []
+    /// Where gradients of a page's keys and values go, by the place of the page; empty without training.
+    private(set) var targets: [Int: (k: GradientTarget, v: GradientTarget)] = [:]
     /// Rows of a page.
     public let pageTokens: Int
     /// How rows are stored.
@@ -47,12 +49,14 @@ public struct KeyValuePages: @unchecked Sendable {
     /// Adds a page, `k` and `v` being `[pageTokens, kvHeads · headDim]` in f32, as they are.
     public mutating func append(k: Tensor, v: Tensor) {
         precondition(type == .f32 && k.shape == v.shape, "KeyValuePages: k \(k.shape), v \(v.shape) as \(type)")
+        if k.isRecorded || v.isRecorded { targets[pageCount] = (k.target, v.target) }
         append(k: UnsafeRawPointer(k.floats), v: UnsafeRawPointer(v.floats), owners: [k.storage, v.storage])
     }
 
     /// Adds the pages of `other`, which are of the same length and type.
     public mutating func append(_ other: KeyValuePages) {
         precondition(other.pageTokens == pageTokens && other.type == type, "KeyValuePages: pages of another kind")
+        for (place, target) in other.targets { targets[pageCount + place] = target }
         k += other.k
         v += other.v
         owners += other.owners

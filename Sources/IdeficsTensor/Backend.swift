@@ -5,7 +5,7 @@
 ///
 /// Operations read their inputs and return fresh tensors; activations are f32 and `[rows, features]`. Shapes are
 /// checked here with `precondition`: whatever comes from outside has been checked before.
-public protocol Backend: Sendable {
+public protocol Backend: GradientBackend {
     /// `residual + scale ⊙ activation(x · weightᵀ + bias)` for each product.
     ///
     /// `x` is `[rows, inFeatures]`; each result `[rows, outFeatures]`.

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // The operations of the engine as functions. Each picks the backend of its input and is defined, shape by shape, at the
-// `Backend` requirement of the same name.
+// `Backend` requirement of the same name. Where an input is recorded, so is the operation (Gradients/Recording.swift).
 
 /// One product of an input with a weight, with what follows it in the same pass over memory:
 /// `residual + scale ⊙ activation(x · weightᵀ + bias)`.
@@ -50,17 +50,33 @@ public enum Activation: String, Sendable {
 
 /// Several products of the same `x` in one parallel region; see `Backend.linear`.
 public func linear(_ x: Tensor, _ products: [LinearProduct]) -> [Tensor] {
-    x.backend.linear(x, products)
+    guard x.isRecorded || products.contains(where: \.isRecorded) else { return x.backend.linear(x, products) }
+    return recordedLinear(x, products)
 }
 
 /// One product; see `Backend.linear`.
 public func linear(_ x: Tensor, _ product: LinearProduct) -> Tensor {
-    x.backend.linear(x, [product])[0]
+    linear(x, [product])[0]
 }
 
 /// Softmax attention of each segment's queries over its keys; see `Backend.attention`.
 public func attention(_ q: Tensor, _ segments: [AttentionSegment], heads: Int, kvHeads: Int, scale: Float) -> Tensor {
-    q.backend.attention(q, segments, heads: heads, kvHeads: kvHeads, scale: scale)
+    let output = q.backend.attention(q, segments, heads: heads, kvHeads: kvHeads, scale: scale)
+    let arePagesRecorded = segments.contains { !$0.pages.targets.isEmpty }
+    guard q.isRecorded || arePagesRecorded else { return output }
+    return recordAttention(
+        output,
+        AttentionCall(
+            q: q,
+            output: output,
+            segments: segments,
+            heads: heads,
+            kvHeads: kvHeads,
+            scale: scale,
+            isQueryWanted: q.isRecorded,
+            arePagesWanted: arePagesRecorded
+        )
+    )
 }
 
 /// Stores keys or values; see `Backend.writeKeyValueRows`.
@@ -70,37 +86,63 @@ package func writeKeyValueRows(_ x: Tensor, to rows: UnsafeMutableRawPointer, ty
 
 /// Root-mean-square normalisation of rows; see `Backend.rmsNorm`.
 public func rmsNorm(_ x: Tensor, weight: Tensor, eps: Float) -> Tensor {
-    x.backend.rmsNorm(x, weight: weight, eps: eps)
+    let y = x.backend.rmsNorm(x, weight: weight, eps: eps)
+    return x.isRecorded || weight.isRecorded ? recordRMSNorm(y, x, weight: weight, eps: eps) : y
 }
 
 /// Layer normalisation of rows; see `Backend.layerNorm`.
 public func layerNorm(_ x: Tensor, weight: Tensor, bias: Tensor?, eps: Float) -> Tensor {
-    x.backend.layerNorm(x, weight: weight, bias: bias, eps: eps)
+    let y = x.backend.layerNorm(x, weight: weight, bias: bias, eps: eps)
+    guard x.isRecorded || weight.isRecorded || bias?.isRecorded == true else { return y }
+    return recordLayerNorm(y, x, weight: weight, bias: bias, eps: eps)
 }
 
 /// Rotary position embedding; see `Backend.rope`.
 public func rope(_ x: Tensor, positions: [Int32], inverseFrequencies: Tensor, heads: Int) -> Tensor {
-    x.backend.rope(x, positions: positions, inverseFrequencies: inverseFrequencies, heads: heads)
+    let y = x.backend.rope(x, positions: positions, inverseFrequencies: inverseFrequencies, heads: heads)
+    guard x.isRecorded else { return y }
+    return recordRope(y, x, positions: positions, inverseFrequencies: inverseFrequencies, heads: heads)
 }
 
 /// `silu(gate) ⊙ up`; see `Backend.swiglu`.
 public func swiglu(gate: Tensor, up: Tensor) -> Tensor {
-    gate.backend.swiglu(gate: gate, up: up)
+    let y = gate.backend.swiglu(gate: gate, up: up)
+    return gate.isRecorded || up.isRecorded ? recordSwiGLU(y, gate: gate, up: up) : y
 }
 
 /// `a + b`, shapes equal; see `Backend.add`.
 public func add(_ a: Tensor, _ b: Tensor) -> Tensor {
-    a.backend.add(a, b)
+    let y = a.backend.add(a, b)
+    return a.isRecorded || b.isRecorded ? recordAdd(y, a, b) : y
+}
+
+/// tanh(x); see `GradientBackend.tanh`.
+public func tanh(_ x: Tensor) -> Tensor {
+    let y = x.backend.tanh(x)
+    return x.isRecorded ? recordTanh(y, x) : y
+}
+
+/// `x` with each element dropped with `probability` (in 0..<1) and the others divided by 1 − `probability`.
+///
+/// Whether element i is dropped is a function of `seed`, `offset` + i and `probability` alone: the same call drops the
+/// same elements on every machine and thread count. Calls that are to differ use offsets at least `x.count` apart.
+public func dropout(_ x: Tensor, probability: Double, seed: UInt64, offset: UInt64 = 0) -> Tensor {
+    precondition(probability >= 0 && probability < 1, "dropout: probability \(probability)")
+    guard probability > 0 else { return x }
+    let y = x.backend.dropout(x, probability: probability, seed: seed, offset: offset)
+    return x.isRecorded ? recordDropout(y, x, probability: probability, seed: seed, offset: offset) : y
 }
 
 /// Rows `ids` of `table` in f32; see `Backend.embedding`.
 public func embedding(_ table: Weight, ids: [Int32]) -> Tensor {
-    table.backend.embedding(table, ids: ids)
+    let y = table.backend.embedding(table, ids: ids)
+    return table.isRecorded ? recordEmbedding(y, table, ids: ids) : y
 }
 
 /// `x` in another floating-point type; see `Backend.cast`.
 public func cast(_ x: Tensor, to dtype: DType = .f32) -> Tensor {
-    x.backend.cast(x, to: dtype)
+    let y = x.backend.cast(x, to: dtype)
+    return x.isRecorded && x.dtype != dtype ? recordCast(y, x) : y
 }
 
 /// Patches of images as rows; see `Backend.patchify`.
@@ -111,18 +153,21 @@ public func patchify(_ images: Tensor, patchSize: Int) -> Tensor {
 /// Rows of several tensors one after the other; see `Backend.concatenate`.
 public func concatenate(_ parts: [Tensor]) -> Tensor {
     precondition(!parts.isEmpty, "concatenate: nothing to join")
-    return parts[0].backend.concatenate(parts)
+    let y = parts[0].backend.concatenate(parts)
+    return parts.count > 1 && parts.contains(where: \.isRecorded) ? recordConcatenate(y, parts) : y
 }
 
 /// Columns of several tensors side by side; see `Backend.concatenateColumns`.
 public func concatenateColumns(_ parts: [Tensor]) -> Tensor {
     precondition(!parts.isEmpty, "concatenateColumns: nothing to join")
-    return parts[0].backend.concatenateColumns(parts)
+    let y = parts[0].backend.concatenateColumns(parts)
+    return parts.count > 1 && parts.contains(where: \.isRecorded) ? recordConcatenateColumns(y, parts) : y
 }
 
 /// Rows `indices` of `x`; see `Backend.gatherRows`.
 public func gatherRows(_ x: Tensor, _ indices: [Int]) -> Tensor {
-    x.backend.gatherRows(x, indices)
+    let y = x.backend.gatherRows(x, indices)
+    return x.isRecorded ? recordGatherRows(y, x, indices) : y
 }
 
 extension Tensor {

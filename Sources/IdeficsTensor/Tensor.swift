@@ -10,9 +10,11 @@ public struct Tensor: Sendable {
     /// How elements are stored.
     public let dtype: DType
     /// The bytes it lies in.
-    package let storage: TensorStorage
+    package private(set) var storage: TensorStorage
     /// Where in them it begins.
     package let byteOffset: Int
+    /// How it was computed, when a gradient can flow into it; nil for constants, and so in all inference.
+    var origin: GradientOrigin?
 
     /// A view of `storage` from `byteOffset`.
     ///
@@ -55,7 +57,8 @@ public struct Tensor: Sendable {
     /// - Precondition: the number of elements is the same.
     public func reshaped(_ shape: [Int]) -> Tensor {
         precondition(shape.reduce(1, *) == count, "reshaped: \(self.shape) does not hold \(shape)")
-        return Tensor(shape: shape, dtype: dtype, storage: storage, byteOffset: byteOffset)
+        let view = Tensor(shape: shape, dtype: dtype, storage: storage, byteOffset: byteOffset)
+        return origin == nil ? view : recordReshape(view)
     }
 
     /// Rows `range` of the first axis, as a view.
@@ -67,12 +70,13 @@ public struct Tensor: Sendable {
             "Tensor: rows \(range) of \(shape)"
         )
         let rowBytes = shape.dropFirst().reduce(dtype.byteCount, *)
-        return Tensor(
+        let view = Tensor(
             shape: [range.count] + shape.dropFirst(),
             dtype: dtype,
             storage: storage,
             byteOffset: byteOffset + range.lowerBound * rowBytes
         )
+        return origin == nil ? view : recordRows(view, range)
     }
 
     /// Calls `body` with the bytes of the elements.
@@ -93,6 +97,16 @@ public struct Tensor: Sendable {
     package var floats: UnsafeMutablePointer<Float> {
         precondition(dtype == .f32, "expected an f32 tensor, found \(dtype) \(shape)")
         return (storage.pointer + byteOffset).assumingMemoryBound(to: Float.self)
+    }
+
+    /// First element as `f32`, to be written, in memory that nobody else sees: the elements are copied if somebody does.
+    mutating func uniqueFloats() -> UnsafeMutablePointer<Float> {
+        if !storage.isWritable || !isKnownUniquelyReferenced(&storage) {
+            self = Tensor(uninitialized: shape, dtype: dtype) { copy in
+                withExtendedLifetime(storage) { copy.copyMemory(from: bytes, byteCount: byteCount) }
+            }
+        }
+        return floats
     }
 
     /// First byte, for kernels; the caller keeps the tensor alive.

@@ -39,6 +39,11 @@ public final class TensorStorage: @unchecked Sendable {
         if case .object(let object) = owner { object as? MappedFile } else { nil }
     }
 
+    /// Whether the bytes belong to this storage alone.
+    var isWritable: Bool {
+        if case .pool = owner { true } else { false }
+    }
+
     deinit {
         if case .pool(let capacity) = owner {
             MemoryPool.shared.give(pointer, capacity: capacity)

@@ -104,6 +104,7 @@ IDF_INLINE vf v_add(vf a, vf b) { return vaddq_f32(a, b); }
 IDF_INLINE vf v_sub(vf a, vf b) { return vsubq_f32(a, b); }
 IDF_INLINE vf v_mul(vf a, vf b) { return vmulq_f32(a, b); }
 IDF_INLINE vf v_div(vf a, vf b) { return vdivq_f32(a, b); }
+IDF_INLINE vf v_sqrt(vf a) { return vsqrtq_f32(a); }
 /// a · b + c, rounded once.
 IDF_INLINE vf v_fma(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); }
 /// *p · b + c, rounded once.

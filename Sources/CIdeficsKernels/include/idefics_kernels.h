@@ -10,6 +10,7 @@
 // of its own, no function fails.
 //
 // Instruction sets are chosen at run time (dispatch.c). `reference/` holds the plain loops that define each operation.
+// What training needs beside these: idefics_gradients.h.
 
 #pragma once
 

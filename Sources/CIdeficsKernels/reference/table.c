@@ -1,6 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+#include "../gradients.h"
 #include "reference.h"
 
 const idf_kernels idf_kernels_reference = {
@@ -20,4 +21,5 @@ const idf_kernels idf_kernels_reference = {
     .log_softmax = idf_log_softmax_reference,
     .limit_read = idf_limit_read_reference,
     .limit_fma = idf_limit_fma_reference,
+    .gradients = &idf_gradients_reference,
 };

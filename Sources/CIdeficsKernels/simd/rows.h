@@ -3,20 +3,8 @@
 //
 // Template: norms, element-wise operations, casts and reductions over the vectors of one instruction set, and the table.
 
+#include "elements.h"
 #include "math.h"
-
-/// Runs BODY(load, store) for whole vectors, then once for the rest; `i` is the index.
-#define FOR_VECTORS(n, BODY)                                                  \
-    do {                                                                      \
-        int64_t i = 0;                                                        \
-        for (; i + LANES <= (n); i += LANES) { BODY(WHOLE_LOAD, WHOLE_STORE) } \
-        const int64_t rest = (n) - i;                                         \
-        if (rest > 0) { BODY(PART_LOAD, PART_STORE) }                         \
-    } while (0)
-#define WHOLE_LOAD(p) v_load((p) + i)
-#define WHOLE_STORE(p, x) v_store((p) + i, x)
-#define PART_LOAD(p) v_load_n((p) + i, rest)
-#define PART_STORE(p, x) v_store_n((p) + i, x, rest)
 
 // MARK: - Norms
 
@@ -255,6 +243,7 @@ extern const idf_linear_kernels IDF_NAME(idf_linear);
 extern const idf_attention_kernels IDF_NAME(idf_attention);
 extern const idf_format_kernels IDF_NAME(idf_formats);
 extern const idf_calibration_kernels IDF_NAME(idf_calibration);
+extern const idf_gradient_kernels IDF_NAME(idf_gradients);
 
 const idf_kernels IDF_NAME(idf_kernels) = {
     .linear = &IDF_NAME(idf_linear),
@@ -273,4 +262,5 @@ const idf_kernels IDF_NAME(idf_kernels) = {
     .log_softmax = log_softmax,
     .limit_read = limit_read,
     .limit_fma = limit_fma,
+    .gradients = &IDF_NAME(idf_gradients),
 };

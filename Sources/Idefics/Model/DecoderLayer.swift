@@ -34,36 +34,29 @@ struct DecoderLayer: Sendable {
         kvHeads = config.numKeyValueHeads
     }
 
-    /// Applies the layer to new tokens of several sequences and writes their keys and values into the caches.
+    /// Applies the layer to new tokens of several sequences.
     ///
     /// - Parameters:
     ///   - hidden: `[rows, hidden]`, the sequences one after the other.
     ///   - batch: which rows belong to which sequence, and their positions.
-    ///   - caches: one for each sequence, with room reserved.
-    ///   - index: the layer's place in the caches.
+    ///   - index: the layer's place, for the observer.
     ///   - rotary: the position embedding.
     ///   - observe: sees the attention's output and the layer's.
+    ///   - segment: takes new keys (rotated) and values of a sequence and tells what its new queries see.
     /// - Returns: `[rows, hidden]`.
     func callAsFunction(
         _ hidden: Tensor,
         batch: DecoderBatch,
-        caches: inout [KVCache],
         index: Int,
         rotary: RotaryEmbedding,
-        observe: ActivationObserver?
+        observe: ActivationObserver?,
+        segment: (_ sequence: Int, _ k: Tensor, _ v: Tensor) -> AttentionSegment
     ) -> Tensor {
         let qkv = linear(inputLayerNorm(hidden), [qProj.product(), kProj.product(), vProj.product()])
         let q = rotary(qkv[0], positions: batch.positions, heads: heads)
         let k = rotary(qkv[1], positions: batch.positions, heads: kvHeads)
         let segments = batch.sequenceRows.enumerated().map { sequence, rows in
-            caches[sequence].write(layer: index, k: k[rows], v: qkv[2][rows])
-            let past = caches[sequence].count
-            return AttentionSegment(
-                queries: rows,
-                pages: caches[sequence].pages(layer: index),
-                keyCount: past + rows.count,
-                causalPast: past
-            )
+            segment(sequence, k[rows], qkv[2][rows])
         }
         let scale = 1 / Float(hidden.shape[1] / heads).squareRoot()
         let context = attention(q, segments, heads: heads, kvHeads: kvHeads, scale: scale)

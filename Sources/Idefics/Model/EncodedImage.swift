@@ -13,7 +13,7 @@ public final class EncodedImage: Sendable {
     let contentHash: Int
     /// `[imageTokens, visionDim]`.
     let hiddenStates: Tensor
-    /// One page for each gated block, of `imageTokens` rows.
+    /// One page for each gated block, of `imageTokens` rows; none in training, where blocks make them anew.
     let keysValues: [KeyValuePages]
 
     init(content: Tensor, contentHash: Int, hiddenStates: Tensor, keysValues: [KeyValuePages]) {

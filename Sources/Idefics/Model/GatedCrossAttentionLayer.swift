@@ -48,14 +48,18 @@ struct GatedCrossAttentionLayer: Sendable {
         let alphaShape = config.alphaType == "vector" ? [1, 1, hidden] : [1]
         crossAttnGate = Self.gate(weights.tensor("alpha_cross_attn", shape: alphaShape))
         denseGate = Self.gate(weights.tensor("alpha_dense", shape: alphaShape))
-        isCrossAttnGateOpen = crossAttnGate.floatArray().contains { $0 != 0 }
-        isDenseGateOpen = denseGate.floatArray().contains { $0 != 0 }
+        isCrossAttnGateOpen = Self.isOpen(crossAttnGate)
+        isDenseGateOpen = Self.isOpen(denseGate)
         heads = config.numAttentionHeads
     }
 
     private static func gate(_ alpha: Tensor) -> Tensor {
-        let values = alpha.floatArray().map(hyperbolicTangent)
-        return Tensor(values, shape: [values.count])
+        tanh(cast(alpha)).reshaped([alpha.count])
+    }
+
+    /// A gate that is trained is open even at 0: its gradient needs the branch.
+    private static func isOpen(_ gate: Tensor) -> Bool {
+        gate.isRecorded || gate.floatArray().contains { $0 != 0 }
     }
 
     /// Keys and values of image tokens, `[tokens, visionDim]`, each `[tokens, hidden]`.
@@ -64,16 +68,25 @@ struct GatedCrossAttentionLayer: Sendable {
         return (kLayerNorm.map { $0(kv[0]) } ?? kv[0], kv[1])
     }
 
-    /// `hidden` is `[rows, hidden]`, as is the result; `index` is this block's place in each `ImageContext`.
+    /// Applies the block.
+    ///
+    /// - Parameters:
+    ///   - hidden: `[rows, hidden]`.
+    ///   - runs: which rows see which images.
+    ///   - index: this block's place, for the observer.
+    ///   - observe: sees the attention's output and the block's.
+    ///   - keysValues: the keys and values of an image in this block.
+    /// - Returns: `[rows, hidden]`.
     func callAsFunction(
         _ hidden: Tensor,
         runs: [ImageRun],
         index: Int,
-        observe: ActivationObserver?
+        observe: ActivationObserver?,
+        keysValues: (EncodedImage) -> KeyValuePages
     ) -> Tensor {
         var attended = hidden
         let isAttending = isCrossAttnGateOpen || observe != nil
-        let segments = isAttending ? runs.compactMap { $0.segment(block: index) } : []
+        let segments = isAttending ? runs.compactMap { $0.segment(keysValues) } : []
         if !segments.isEmpty {
             var q = qProj(inputLayerNorm(hidden))
             if let qLayerNorm { q = qLayerNorm(q) }
@@ -93,9 +106,10 @@ struct GatedCrossAttentionLayer: Sendable {
 
 extension ImageRun {
     /// The run as queries over one page for each image; nil when it sees none.
-    fileprivate func segment(block: Int) -> AttentionSegment? {
-        guard var pages = images.first?.keysValues[block] else { return nil }
-        for image in images.dropFirst() { pages.append(image.keysValues[block]) }
+    fileprivate func segment(_ keysValues: (EncodedImage) -> KeyValuePages) -> AttentionSegment? {
+        guard let first = images.first else { return nil }
+        var pages = keysValues(first)
+        for image in images.dropFirst() { pages.append(keysValues(image)) }
         return AttentionSegment(queries: rows, pages: pages, keyCount: pages.pageTokens * images.count)
     }
 }

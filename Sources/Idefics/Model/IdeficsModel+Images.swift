@@ -9,20 +9,27 @@ extension IdeficsModel {
     /// - Parameters:
     ///   - pixelValues: `[images, 3, height, width]`, normalised.
     ///   - interpolatePosEncoding: allows sizes other than the configuration's.
+    ///   - isCheckpointing: whether layers that are trained keep only their input; see `checkpoint`.
     ///   - observe: sees the activations.
     /// - Returns: `[images, imageTokens, visionDim]`, transformers' `image_hidden_states`.
     /// - Throws: `IdeficsError.input` for images of a wrong size.
     public func imageHiddenStates(
         _ pixelValues: Tensor,
         interpolatePosEncoding: Bool = false,
+        isCheckpointing: Bool = false,
         observe: ActivationObserver? = nil
     ) throws -> Tensor {
         let features = try visionModel(
             pixelValues,
             interpolatePosEncoding: interpolatePosEncoding,
+            isCheckpointing: isCheckpointing,
             observe: observe
         )
-        return perceiverResampler.map { $0(features, observe: observe) } ?? features
+        return resample(features, isCheckpointing: isCheckpointing, observe: observe)
+    }
+
+    private func resample(_ features: Tensor, isCheckpointing: Bool, observe: ActivationObserver?) -> Tensor {
+        perceiverResampler.map { $0(features, isCheckpointing: isCheckpointing, observe: observe) } ?? features
     }
 
     /// Encodes image slots of a batch, equal images once, those of `known` not at all.
@@ -31,6 +38,7 @@ extension IdeficsModel {
     ///   - inputs: the batch.
     ///   - slots: places in `[batch, images]`, row-major.
     ///   - known: images encoded before.
+    ///   - training: for a pass that is differentiated; nil otherwise.
     ///   - observe: sees the activations; then every slot is encoded, equal or not.
     /// - Returns: the image of each slot.
     /// - Throws: `IdeficsError.input` for images of a wrong size.
@@ -38,6 +46,7 @@ extension IdeficsModel {
         _ inputs: IdeficsInputs,
         slots: [Int],
         known: [EncodedImage] = [],
+        training: TrainingPass? = nil,
         observe: ActivationObserver? = nil
     ) throws -> [EncodedImage] {
         let tensor = inputs.images.tensor
@@ -56,16 +65,18 @@ extension IdeficsModel {
             freshOfSlot.append(twin ?? fresh.count)
             if image == nil && twin == nil { fresh.append((content, hash)) }
         }
-        let encoded = try encode(fresh, kind: inputs, observe: observe)
+        let encoded = try encode(fresh, kind: inputs, training: training, observe: observe)
         return zip(found, freshOfSlot).map { image, index in image ?? encoded[index] }
     }
 
     private func encode(
         _ contents: [(content: Tensor, hash: Int)],
         kind inputs: IdeficsInputs,
+        training: TrainingPass?,
         observe: ActivationObserver?
     ) throws -> [EncodedImage] {
         guard !contents.isEmpty else { return [] }
+        let isCheckpointing = training?.isCheckpointing ?? false
         let input = cast(concatenate(contents.map(\.content)))
         let states =
             switch inputs.images {
@@ -73,14 +84,15 @@ extension IdeficsModel {
                 try imageHiddenStates(
                     input,
                     interpolatePosEncoding: inputs.interpolatePosEncoding,
+                    isCheckpointing: isCheckpointing,
                     observe: observe
                 )
-            case .imageEncoderEmbeddings: perceiverResampler.map { $0(input, observe: observe) } ?? input
+            case .imageEncoderEmbeddings: resample(input, isCheckpointing: isCheckpointing, observe: observe)
             case .perceiverEmbeddings: input
             }
         let tokens = states.shape[1]
         let rows = states.reshaped([states.shape[0] * tokens, states.shape[2]])
-        let blocks = gatedCrossAttnLayers.map { $0.keysValues(rows) }
+        let blocks = training == nil ? gatedCrossAttnLayers.map { $0.keysValues(rows) } : []
         return contents.enumerated().map { index, item in
             let range = index * tokens..<(index + 1) * tokens
             return EncodedImage(

@@ -95,9 +95,20 @@ public struct IdeficsModel: Sendable {
         for (index, layer) in layers.enumerated() {
             if index % config.crossLayerInterval == 0 {
                 let block = index / config.crossLayerInterval
-                hidden = gatedCrossAttnLayers[block](hidden, runs: batch.imageRuns, index: block, observe: observe)
+                hidden = gatedCrossAttnLayers[block](hidden, runs: batch.imageRuns, index: block, observe: observe) {
+                    $0.keysValues[block]
+                }
             }
-            hidden = layer(hidden, batch: batch, caches: &caches, index: index, rotary: rotary, observe: observe)
+            hidden = layer(hidden, batch: batch, index: index, rotary: rotary, observe: observe) { sequence, k, v in
+                caches[sequence].write(layer: index, k: k, v: v)
+                let past = caches[sequence].count
+                return AttentionSegment(
+                    queries: batch.sequenceRows[sequence],
+                    pages: caches[sequence].pages(layer: index),
+                    keyCount: past + k.shape[0],
+                    causalPast: past
+                )
+            }
         }
         for (sequence, rows) in batch.sequenceRows.enumerated() { caches[sequence].advance(rows.count) }
         let output = norm(hidden)

@@ -25,16 +25,27 @@ public struct PerceiverResampler: Sendable {
     ///
     /// - Parameters:
     ///   - context: `[images, positions, visionDim]`, the vision tower's output.
+    ///   - isCheckpointing: whether blocks that are trained keep only their input; see `checkpoint`.
     ///   - observe: sees each block's branch outputs and the result.
     /// - Returns: `[images, latents, visionDim]`.
-    public func callAsFunction(_ context: Tensor, observe: ActivationObserver? = nil) -> Tensor {
+    public func callAsFunction(
+        _ context: Tensor,
+        isCheckpointing: Bool = false,
+        observe: ActivationObserver? = nil
+    ) -> Tensor {
         let (images, positions, width) = (context.shape[0], context.shape[1], context.shape[2])
         let rows = context.reshaped([images * positions, width])
         var hidden = concatenate(Array(repeating: latents, count: max(images, 1)))
         if images == 0 { hidden = hidden[0..<0] }
         for (index, block) in blocks.enumerated() {
+            guard let observe else {
+                hidden = checkpoint(when: isCheckpointing) { [hidden] in
+                    block(hidden, context: rows, images: images) { _, _ in }
+                }
+                continue
+            }
             hidden = block(hidden, context: rows, images: images) { name, branch in
-                observe?("perceiver.\(index).\(name)", branch.reshaped([images, latents.shape[0], width]))
+                observe("perceiver.\(index).\(name)", branch.reshaped([images, latents.shape[0], width]))
             }
         }
         let output = layerNorm(hidden).reshaped([images, latents.shape[0], width])

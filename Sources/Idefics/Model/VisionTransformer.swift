@@ -49,12 +49,14 @@ public struct VisionTransformer: Sendable {
     /// - Parameters:
     ///   - images: `[images, 3, height, width]`, normalised.
     ///   - interpolatePosEncoding: allows sizes other than the configuration's; positions are then resized bicubically.
+    ///   - isCheckpointing: whether layers that are trained keep only their input; see `checkpoint`.
     ///   - observe: sees the embeddings and each layer's output.
     /// - Returns: `[images, positions, embedDim]`.
     /// - Throws: `IdeficsError.input` for a size the position embedding does not fit.
     public func callAsFunction(
         _ images: Tensor,
         interpolatePosEncoding: Bool = false,
+        isCheckpointing: Bool = false,
         observe: ActivationObserver? = nil
     ) throws -> Tensor {
         let (height, width) = (images.shape[2], images.shape[3])
@@ -62,13 +64,23 @@ public struct VisionTransformer: Sendable {
         let count = images.shape[0]
         let step = observe == nil ? Self.imagesAtOnce : max(count, 1)
         let parts = stride(from: 0, to: count, by: step).map { start in
-            encode(images[start..<min(start + step, count)], positions: positions, observe: observe)
+            encode(
+                images[start..<min(start + step, count)],
+                positions: positions,
+                isCheckpointing: isCheckpointing,
+                observe: observe
+            )
         }
         guard !parts.isEmpty else { return Tensor.zeros([0, positions.shape[0], config.embedDim]) }
         return concatenate(parts)
     }
 
-    private func encode(_ images: Tensor, positions: Tensor, observe: ActivationObserver?) -> Tensor {
+    private func encode(
+        _ images: Tensor,
+        positions: Tensor,
+        isCheckpointing: Bool,
+        observe: ActivationObserver?
+    ) -> Tensor {
         let count = images.shape[0]
         let tokens = positions.shape[0]
         let patches = patchEmbedding(
@@ -86,7 +98,7 @@ public struct VisionTransformer: Sendable {
             observe?("vision.pre_layrnorm", hidden.reshaped(shape))
         }
         for (index, layer) in layers.enumerated() {
-            hidden = layer(hidden, tokensPerImage: tokens)
+            hidden = checkpoint(when: isCheckpointing) { [hidden] in layer(hidden, tokensPerImage: tokens) }
             observe?("vision.layer.\(index)", hidden.reshaped(shape))
         }
         return hidden.reshaped(shape)
@@ -95,6 +107,12 @@ public struct VisionTransformer: Sendable {
     /// The position embedding for images of `height` × `width`, `[positions, embedDim]`.
     private func positions(height: Int, width: Int, isInterpolated: Bool) throws -> Tensor {
         if isInterpolated {
+            guard !positionEmbedding.isRecorded else {
+                throw IdeficsError.input(
+                    field: "interpolate_pos_encoding",
+                    reason: "a position embedding that is trained cannot be resized"
+                )
+            }
             guard height >= config.patchSize, width >= config.patchSize else {
                 throw IdeficsError.input(field: "pixel_values", reason: "\(height) × \(width) is less than one patch")
             }

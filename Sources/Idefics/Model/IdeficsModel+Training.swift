@@ -1,0 +1,151 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+import IdeficsNN
+public import IdeficsTensor
+
+/// How a pass that is differentiated is done.
+public struct TrainingPass: Sendable, Equatable {
+    /// Whether each layer keeps only its input and is computed again on the way back: same numbers, a third more time,
+    /// memory of one layer instead of all.
+    public var isCheckpointing: Bool
+    /// Factor of the z-loss; 0 for none.
+    public var zLossWeight: Float
+    /// Tokens whose rows the z-loss leaves out (M4: `<image>`); it takes all other real tokens.
+    public var zLossExcludedIds: Set<Int>
+
+    /// A pass; by default without z-loss.
+    public init(isCheckpointing: Bool = false, zLossWeight: Float = 0, zLossExcludedIds: Set<Int> = []) {
+        self.isCheckpointing = isCheckpointing
+        self.zLossWeight = zLossWeight
+        self.zLossExcludedIds = zLossExcludedIds
+    }
+}
+
+extension IdeficsModel {
+    /// The loss of a batch, over real tokens only, for `gradients(of:)`.
+    ///
+    /// Cross-entropy of each token with the label of the column behind it (transformers' shift), over all columns of the
+    /// head, mean over labels that are not −100. The z-loss is over unshifted rows, as in M4 (`field.md` §3.3). Without a
+    /// z-loss weight `zMean` is that of the rows with a label. Parameters that are results of `trainable()` get gradients.
+    ///
+    /// - Parameters:
+    ///   - inputs: the batch.
+    ///   - labels: `[batch, tokens]`, integers; negative for columns that do not count.
+    ///   - pass: how it is done.
+    /// - Returns: the loss and its parts.
+    /// - Throws: `IdeficsError.input` when a field does not fit.
+    public func trainingLoss(
+        _ inputs: IdeficsInputs,
+        labels: Tensor,
+        pass: TrainingPass = TrainingPass()
+    ) throws -> TokenLoss {
+        let rows = try inputs.rows(for: config)
+        let targets = try targets(of: labels, rows: rows, inputs: inputs)
+        let batch = try trainingBatch(inputs, rows: rows, pass: pass)
+        let hidden = trainingStates(batch, isCheckpointing: pass.isCheckpointing)
+        return linearCrossEntropy(
+            hidden,
+            heads: [lmHead.weight.weight] + (lmHead.additionalFc.map { [$0.weight] } ?? []),
+            targets: targets,
+            zLossWeight: pass.zLossWeight,
+            zMask: pass.zLossWeight == 0 ? nil : batch.tokenIds.map { !pass.zLossExcludedIds.contains($0) }
+        )
+    }
+
+    /// For each real token the label of the column behind it, −100 for none.
+    private func targets(of labels: Tensor, rows: [IdeficsInputs.Row], inputs: IdeficsInputs) throws -> [Int] {
+        guard labels.shape == inputs.inputIds.shape, let values = labels.intArray() else {
+            throw IdeficsError.input(
+                field: "labels",
+                reason: "\(labels.dtype) \(labels.shape) is not \(inputs.inputIds.shape) of integers"
+            )
+        }
+        if let wrong = values.first(where: { $0 >= config.totalVocabSize }) {
+            throw IdeficsError.input(
+                field: "labels",
+                reason: "id \(wrong) is not in the vocabulary of \(config.totalVocabSize)"
+            )
+        }
+        let tokens = labels.shape[1]
+        return rows.enumerated().flatMap { row, content in
+            content.columns.map { $0 + 1 < tokens ? values[row * tokens + $0 + 1] : -100 }
+        }
+    }
+
+    /// The batch with its images, those that some token sees.
+    private func trainingBatch(
+        _ inputs: IdeficsInputs,
+        rows: [IdeficsInputs.Row],
+        pass: TrainingPass
+    ) throws -> DecoderBatch {
+        let slotsPerRow = inputs.images.tensor.shape[1]
+        let seen = rows.enumerated().flatMap { row, content in
+            Set(content.imageSlots.joined()).sorted().map { row * slotsPerRow + $0 }
+        }
+        let images = try encode(inputs, slots: seen, training: pass)
+        let imageOfSlot = Dictionary(uniqueKeysWithValues: zip(seen, images))
+        return DecoderBatch(
+            rows.enumerated().map { row, content in
+                DecoderBatch.Sequence(
+                    tokenIds: content.tokenIds,
+                    images: content.imageSlots.map { slots in
+                        slots.compactMap { imageOfSlot[row * slotsPerRow + $0] }
+                    },
+                    past: 0
+                )
+            }
+        )
+    }
+
+    /// Decoder outputs of whole sequences, `[rows, hidden]`: `decode` without caches.
+    private func trainingStates(_ batch: DecoderBatch, isCheckpointing: Bool) -> Tensor {
+        let images = batch.distinctImages
+        var hidden = embedTokens(batch.tokenIds)
+        for (index, layer) in layers.enumerated() {
+            if index % config.crossLayerInterval == 0 {
+                let block = gatedCrossAttnLayers[index / config.crossLayerInterval]
+                hidden = checkpoint(when: isCheckpointing) { [hidden] in
+                    // Keys and values of a block live as long as the block: of all blocks they would be the largest thing.
+                    let pages = block.pages(of: images)
+                    return block(hidden, runs: batch.imageRuns, index: index, observe: nil) { image in
+                        pages[ObjectIdentifier(image)] ?? KeyValuePages(pageTokens: 1)
+                    }
+                }
+            }
+            hidden = checkpoint(when: isCheckpointing) { [hidden, rotary] in
+                layer(hidden, batch: batch, index: index, rotary: rotary, observe: nil) { sequence, k, v in
+                    AttentionSegment(
+                        queries: batch.sequenceRows[sequence],
+                        pages: KeyValuePages(k: k, v: v),
+                        keyCount: k.shape[0],
+                        causalPast: 0
+                    )
+                }
+            }
+        }
+        return norm(hidden)
+    }
+}
+
+extension GatedCrossAttentionLayer {
+    /// Keys and values of `images` in this block; none when its gate is closed.
+    fileprivate func pages(of images: [EncodedImage]) -> [ObjectIdentifier: KeyValuePages] {
+        guard isCrossAttnGateOpen, let first = images.first else { return [:] }
+        let tokens = first.hiddenStates.shape[0]
+        let (k, v) = keysValues(concatenate(images.map(\.hiddenStates)))
+        let pages = images.indices.map { index in
+            let rows = index * tokens..<(index + 1) * tokens
+            return (ObjectIdentifier(images[index]), KeyValuePages(k: k[rows], v: v[rows]))
+        }
+        return Dictionary(uniqueKeysWithValues: pages)
+    }
+}
+
+extension DecoderBatch {
+    /// Every image some row sees, once, in order of appearance.
+    fileprivate var distinctImages: [EncodedImage] {
+        var seen: Set<ObjectIdentifier> = []
+        return imageRuns.flatMap(\.images).filter { seen.insert(ObjectIdentifier($0)).inserted }
+    }
+}

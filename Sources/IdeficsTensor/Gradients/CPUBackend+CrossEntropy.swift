@@ -1,0 +1,119 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CIdeficsKernels
+
+extension CPUBackend {
+    /// Floats of logits that exist at a time: 32 MiB.
+    private static let logitsAtOnce = 8 << 20
+
+    func crossEntropy(_ call: CrossEntropyCall) -> CrossEntropyGradient {
+        let (rows, features) = (call.hidden.shape[0], call.hidden.shape[1])
+        let columns = call.heads.reduce(0) { $0 + $1.shape[0] }
+        precondition(call.targets.count == rows && call.heads.allSatisfy { $0.shape[1] == features })
+        let step = min(max(Self.logitsAtOnce / max(columns, 1), 16), 512)
+        var losses = [Float](repeating: 0, count: rows)
+        var logsumexps = losses
+        let dhidden = call.isHiddenWanted ? Tensor(uninitialized: call.hidden.shape) { _ in } : nil
+        let dheads = zip(call.heads, call.areHeadsWanted).map { head, isWanted in
+            isWanted ? Tensor.zeros(head.shape) : nil
+        }
+        let isGradient = dhidden != nil || call.areHeadsWanted.contains(true)
+        let logits = Tensor(uninitialized: [min(step, max(rows, 1)), columns]) { _ in }
+        withExtendedLifetime((call, logits, dhidden, dheads)) {
+            for start in stride(from: 0, to: rows, by: step) {
+                let count = min(step, rows - start)
+                let hidden = call.hidden.floats + start * features
+                headProducts(call.heads, logits: logits, hidden: hidden, rows: count)
+                let targets = Array(call.targets[start..<start + count])
+                let zFactors = call.zFactors.map { Array($0[start..<start + count]) }
+                losses.withUnsafeMutableBufferPointer { losses in
+                    logsumexps.withUnsafeMutableBufferPointer { logsumexps in
+                        guard let losses = losses.baseAddress, let logsumexps = logsumexps.baseAddress else { return }
+                        idf_cross_entropy(
+                            logits.floats,
+                            losses + start,
+                            logsumexps + start,
+                            targets,
+                            call.lossFactor,
+                            zFactors,
+                            isGradient ? 1 : 0,
+                            Int64(count),
+                            Int64(columns)
+                        )
+                    }
+                }
+                if let dhidden {
+                    let products = headGradients(call.heads, logits: logits)
+                    idf_linear_backward_input(
+                        dhidden.floats + start * features,
+                        products,
+                        Int64(products.count),
+                        Int64(count),
+                        Int64(features)
+                    )
+                }
+                var column = 0
+                for (head, dhead) in zip(call.heads, dheads) {
+                    if let dhead {
+                        idf_linear_backward_weight(
+                            dhead.floats,
+                            logits.floats + column,
+                            Int64(columns),
+                            hidden,
+                            Int64(features),
+                            Int64(count),
+                            Int64(head.shape[0]),
+                            Int64(features),
+                            1
+                        )
+                    }
+                    column += head.shape[0]
+                }
+            }
+        }
+        return CrossEntropyGradient(losses: losses, logsumexps: logsumexps, hidden: dhidden, heads: dheads)
+    }
+
+    /// Logits of some rows, the heads side by side.
+    private func headProducts(_ heads: [Weight], logits: Tensor, hidden: UnsafePointer<Float>, rows: Int) {
+        var column = 0
+        let jobs = heads.map { head in
+            defer { column += head.shape[0] }
+            let weight = head.kernelWeight
+            return idf_linear_job(
+                weight: weight.bytes,
+                dtype: weight.dtype,
+                scales: weight.scales,
+                exact: weight.isExact ? 1 : 0,
+                n: Int64(head.shape[0]),
+                bias: nil,
+                activation: IDF_ACT_NONE,
+                scale: nil,
+                scale_count: 0,
+                residual: nil,
+                y: logits.floats + column,
+                ldy: Int64(logits.shape[1])
+            )
+        }
+        let features = Int64(heads.first?.shape[1] ?? 0)
+        idf_linear(jobs, Int64(jobs.count), hidden, features, Int64(rows), features)
+    }
+
+    /// The heads with the gradients of their logits.
+    private func headGradients(_ heads: [Weight], logits: Tensor) -> [idf_linear_gradient] {
+        var column = 0
+        return heads.map { head in
+            defer { column += head.shape[0] }
+            let weight = head.kernelWeight
+            return idf_linear_gradient(
+                dy: logits.floats + column,
+                lddy: Int64(logits.shape[1]),
+                weight: weight.bytes,
+                dtype: weight.dtype,
+                scales: weight.scales,
+                n: Int64(head.shape[0])
+            )
+        }
+    }
+}

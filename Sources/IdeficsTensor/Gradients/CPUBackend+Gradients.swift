@@ -1,0 +1,247 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CIdeficsKernels
+
+extension CPUBackend {
+    func linearInputGradient(_ products: [(gradient: Tensor, weight: Weight)]) -> Tensor {
+        let rows = products[0].gradient.shape[0]
+        let inFeatures = products[0].weight.shape[1]
+        let kernelProducts = products.map { product in
+            precondition(
+                product.gradient.shape == [rows, product.weight.shape[0]] && product.weight.shape[1] == inFeatures,
+                "linearInputGradient: \(product.gradient.shape) with weight \(product.weight.shape)"
+            )
+            let weight = product.weight.kernelWeight
+            return idf_linear_gradient(
+                dy: product.gradient.floats,
+                lddy: Int64(product.weight.shape[0]),
+                weight: weight.bytes,
+                dtype: weight.dtype,
+                scales: weight.scales,
+                n: Int64(product.weight.shape[0])
+            )
+        }
+        return Tensor(uninitialized: [rows, inFeatures]) { dx in
+            withExtendedLifetime(products) {
+                idf_linear_backward_input(
+                    dx.floats,
+                    kernelProducts,
+                    Int64(kernelProducts.count),
+                    Int64(rows),
+                    Int64(inFeatures)
+                )
+            }
+        }
+    }
+
+    func linearWeightGradient(_ gradient: Tensor, x: Tensor) -> Tensor {
+        precondition(gradient.shape[0] == x.shape[0], "linearWeightGradient: \(gradient.shape), x \(x.shape)")
+        let (rows, n, k) = (Int64(x.shape[0]), Int64(gradient.shape[1]), Int64(x.shape[1]))
+        return Tensor(uninitialized: [gradient.shape[1], x.shape[1]]) { dw in
+            withExtendedLifetime((gradient, x)) {
+                idf_linear_backward_weight(dw.floats, gradient.floats, n, x.floats, k, rows, n, k, 0)
+            }
+        }
+    }
+
+    func columnSums(_ a: Tensor, times b: Tensor?) -> Tensor {
+        precondition(a.shape.count == 2 && (b.map { $0.shape == a.shape } ?? true), "columnSums: \(a.shape)")
+        return Tensor(uninitialized: [a.shape[1]]) { sums in
+            withExtendedLifetime((a, b)) {
+                idf_column_sums(sums.floats, a.floats, b?.floats, Int64(a.shape[0]), Int64(a.shape[1]))
+            }
+        }
+    }
+
+    func dot(_ a: Tensor, _ b: Tensor) -> Double {
+        precondition(a.count == b.count, "dot: \(a.shape) and \(b.shape)")
+        return withExtendedLifetime((a, b)) { idf_dot(a.floats, b.floats, Int64(a.count)) }
+    }
+
+    func scaled(_ x: Tensor, by scale: Tensor, residual: Tensor?) -> Tensor {
+        let n = x.shape.last ?? 1
+        precondition(
+            (scale.count == 1 || scale.count == n) && (residual.map { $0.shape == x.shape } ?? true),
+            "scaled: x \(x.shape), scale \(scale.shape)"
+        )
+        return Tensor(uninitialized: x.shape) { y in
+            withExtendedLifetime((x, scale, residual)) {
+                idf_scale_add(
+                    y.floats,
+                    x.floats,
+                    scale.floats,
+                    Int64(scale.count),
+                    residual?.floats,
+                    Int64(n == 0 ? 0 : x.count / n),
+                    Int64(n)
+                )
+            }
+        }
+    }
+
+    func activate(_ x: Tensor, _ activation: Activation) -> Tensor {
+        Tensor(uninitialized: x.shape) { y in
+            withExtendedLifetime(x) { idf_activate(y.floats, x.floats, activation.kernelActivation, Int64(x.count)) }
+        }
+    }
+
+    func activateGradient(_ gradient: Tensor, x: Tensor, _ activation: Activation) -> Tensor {
+        Tensor(uninitialized: x.shape) { dx in
+            withExtendedLifetime((gradient, x)) {
+                idf_activate_backward(
+                    dx.floats,
+                    gradient.floats,
+                    x.floats,
+                    activation.kernelActivation,
+                    Int64(x.count)
+                )
+            }
+        }
+    }
+
+    func swigluGradient(_ gradient: Tensor, gate: Tensor, up: Tensor) -> (gate: Tensor, up: Tensor) {
+        var dup: Tensor?
+        let dgate = Tensor(uninitialized: gate.shape) { dgate in
+            dup = Tensor(uninitialized: up.shape) { dup in
+                withExtendedLifetime((gradient, gate, up)) {
+                    idf_swiglu_backward(
+                        dgate.floats,
+                        dup.floats,
+                        gradient.floats,
+                        gate.floats,
+                        up.floats,
+                        Int64(gate.count)
+                    )
+                }
+            }
+        }
+        return (dgate, dup ?? dgate)
+    }
+
+    func tanh(_ x: Tensor) -> Tensor {
+        Tensor(uninitialized: x.shape) { y in
+            withExtendedLifetime(x) { idf_tanh(y.floats, x.floats, Int64(x.count)) }
+        }
+    }
+
+    func tanhGradient(_ gradient: Tensor, y: Tensor) -> Tensor {
+        Tensor(uninitialized: y.shape) { dx in
+            withExtendedLifetime((gradient, y)) {
+                idf_tanh_backward(dx.floats, gradient.floats, y.floats, Int64(y.count))
+            }
+        }
+    }
+
+    func dropout(_ x: Tensor, probability: Double, seed: UInt64, offset: UInt64) -> Tensor {
+        Tensor(uninitialized: x.shape) { y in
+            withExtendedLifetime(x) { idf_dropout(y.floats, x.floats, probability, seed, offset, Int64(x.count)) }
+        }
+    }
+
+    // MARK: - Norms
+
+    func rmsNormGradient(
+        _ gradient: Tensor,
+        x: Tensor,
+        weight: Tensor,
+        eps: Float,
+        wanted: NormGradient.Wanted
+    )
+        -> NormGradient
+    {
+        let n = weight.count
+        let found = NormGradient(
+            x: wanted.x ? Tensor(uninitialized: x.shape) { _ in } : nil,
+            weight: wanted.weight ? Tensor(uninitialized: weight.shape) { _ in } : nil
+        )
+        withExtendedLifetime((gradient, x, weight, found)) {
+            idf_rms_norm_backward(
+                found.x?.floats,
+                found.weight?.floats,
+                gradient.floats,
+                x.floats,
+                weight.floats,
+                eps,
+                Int64(x.count / n),
+                Int64(n)
+            )
+        }
+        return found
+    }
+
+    func layerNormGradient(
+        _ gradient: Tensor,
+        x: Tensor,
+        weight: Tensor,
+        eps: Float,
+        wanted: NormGradient.Wanted
+    )
+        -> NormGradient
+    {
+        let n = weight.count
+        let found = NormGradient(
+            x: wanted.x ? Tensor(uninitialized: x.shape) { _ in } : nil,
+            weight: wanted.weight ? Tensor(uninitialized: weight.shape) { _ in } : nil,
+            bias: wanted.bias ? Tensor(uninitialized: weight.shape) { _ in } : nil
+        )
+        withExtendedLifetime((gradient, x, weight, found)) {
+            idf_layer_norm_backward(
+                found.x?.floats,
+                found.weight?.floats,
+                found.bias?.floats,
+                gradient.floats,
+                x.floats,
+                weight.floats,
+                eps,
+                Int64(x.count / n),
+                Int64(n)
+            )
+        }
+        return found
+    }
+
+    // MARK: - Sums
+
+    func accumulate(_ gradient: Tensor, into sum: inout Tensor, at offset: Int) {
+        precondition(
+            offset >= 0 && offset + gradient.count <= sum.count,
+            "accumulate: \(gradient.shape) into \(sum.shape)"
+        )
+        let target = sum.uniqueFloats() + offset
+        withExtendedLifetime(gradient) { idf_add(target, target, gradient.floats, Int64(gradient.count)) }
+    }
+
+    func scatterAdd(_ gradient: Tensor, into sum: inout Tensor, rows ids: [Int32]) {
+        let width = sum.shape.dropFirst().reduce(1, *)
+        precondition(
+            gradient.count == ids.count * width && ids.allSatisfy { $0 >= 0 && $0 < sum.shape[0] },
+            "scatterAdd: \(gradient.shape) into \(ids.count) rows of \(sum.shape)"
+        )
+        let target = sum.uniqueFloats()
+        withExtendedLifetime(gradient) {
+            idf_scatter_add(target, gradient.floats, ids, Int64(ids.count), Int64(width))
+        }
+    }
+
+    func adamW(
+        _ parameter: inout Tensor,
+        firstMoment: inout Tensor,
+        secondMoment: inout Tensor,
+        gradient: Tensor,
+        _ step: AdamWStep
+    ) {
+        let count = Int64(parameter.count)
+        var kernelStep = idf_adamw_step(
+            learning_rate: step.learningRate,
+            beta1: step.beta1,
+            beta2: step.beta2,
+            eps: step.eps,
+            weight_decay: step.weightDecay,
+            gradient_scale: step.gradientScale,
+            step: Int64(step.step)
+        )
+        let (p, m, v) = (parameter.uniqueFloats(), firstMoment.uniqueFloats(), secondMoment.uniqueFloats())
+        withExtendedLifetime(gradient) { idf_adamw(p, m, v, gradient.floats, &kernelStep, count) }
+    }
+}

@@ -1,0 +1,68 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+/// The numbers of one step of AdamW.
+public struct AdamWStep: Sendable, Equatable {
+    /// The step's learning rate.
+    public var learningRate: Float
+    /// Decay of the mean of gradients.
+    public var beta1: Float
+    /// Decay of the mean of squared gradients.
+    public var beta2: Float
+    /// Added to the root of the mean square.
+    public var eps: Float
+    /// Decoupled decay: parameters shrink by learningRate · weightDecay.
+    public var weightDecay: Float
+    /// Multiplies gradients first: clipping, averaging.
+    public var gradientScale: Float
+    /// The step, counted from 1.
+    public var step: Int
+
+    /// A step; the defaults are torch's, without decay.
+    public init(
+        learningRate: Float,
+        beta1: Float = 0.9,
+        beta2: Float = 0.999,
+        eps: Float = 1e-8,
+        weightDecay: Float = 0,
+        gradientScale: Float = 1,
+        step: Int
+    ) {
+        self.learningRate = learningRate
+        self.beta1 = beta1
+        self.beta2 = beta2
+        self.eps = eps
+        self.weightDecay = weightDecay
+        self.gradientScale = gradientScale
+        self.step = step
+    }
+}
+
+/// One step of AdamW (Loshchilov and Hutter, arXiv:1711.05101) in the order of torch.
+///
+/// All four tensors are f32 and of one size. Parameters and moments are changed in place where nobody else holds their
+/// memory, and copied first where somebody does (a model that was built from them).
+public func adamWStep(
+    _ parameter: inout Tensor,
+    firstMoment: inout Tensor,
+    secondMoment: inout Tensor,
+    gradient: Tensor,
+    _ step: AdamWStep
+) {
+    precondition(
+        [firstMoment, secondMoment, gradient].allSatisfy { $0.count == parameter.count },
+        "adamWStep: \(parameter.shape), moments \(firstMoment.shape) \(secondMoment.shape), gradient \(gradient.shape)"
+    )
+    gradient.backend.adamW(
+        &parameter,
+        firstMoment: &firstMoment,
+        secondMoment: &secondMoment,
+        gradient: gradient,
+        step
+    )
+}
+
+/// Σ x², summed in a fixed order.
+public func squaredNorm(_ x: Tensor) -> Double {
+    x.backend.dot(x, x)
+}
