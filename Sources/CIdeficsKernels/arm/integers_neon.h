@@ -17,6 +17,8 @@ enum {
     INTEGER_STREAM_ROWS = 2 * INTEGER_ROWS,
 };
 
+#include "../simd/integer_bytes.h"
+
 IDF_INLINE vi i_load(const uint8_t *p) { return vreinterpretq_s32_u8(vld1q_u8(p)); }
 IDF_INLINE vi i_low(vi codes) { return vandq_s32(codes, vdupq_n_s32(0x0f0f0f0f)); }
 IDF_INLINE vi i_high(vi codes) { return vreinterpretq_s32_u8(vshrq_n_u8(vreinterpretq_u8_s32(codes), 4)); }
@@ -44,16 +46,6 @@ IDF_INLINE vi i_part8(vi codes, int part) {
 }
 IDF_INLINE vi i_dot8(vi sum, vi weight, const int8_t *x) { return i_product8(sum, weight, i_values4(x)); }
 IDF_INLINE vf i_float8(vi sum) { return vcvtq_f32_s32(sum); }
-
-/// Stores 64 codes of x; returns what a sum with codes + 8 begins with.
-IDF_INLINE int32_t i_store4(int8_t *out, const int32_t *codes) {
-    int32_t sum = 0;
-    for (int l = 0; l < IDF_GROUP; l++) {
-        out[l] = (int8_t)codes[l];
-        sum += codes[l];
-    }
-    return -8 * sum;
-}
 
 /// Stores the high bytes of 64 codes, then the low ones.
 IDF_INLINE int32_t i_store8(int8_t *out, const int32_t *codes) {

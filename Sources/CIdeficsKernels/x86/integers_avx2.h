@@ -8,34 +8,16 @@
 #include "vectors_avx2.h"
 
 #define INTEGER_NAME(base) base##_avx2
-#define INTEGER_ROWS 4   // 4 × 2 sums, 2 of weights, x, a product, a mask: 13 of 16 registers
-#define INTEGER_SINGLE_BLOCKS 4
-#define INTEGER_PAIR_ROWS 2
-enum {
-    INTEGER_LANES = 8,
-    INTEGER_BLOCK_COLUMNS = 128, // 128 × 512 bytes: 64 KiB, beside 256 KiB of products
-    INTEGER_STREAM_ROWS = 8,
-};
 
-IDF_INLINE vi i_load(const uint8_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
-IDF_INLINE vi i_low(vi codes) { return _mm256_and_si256(codes, _mm256_set1_epi8(15)); }
-IDF_INLINE vi i_high(vi codes) { return _mm256_and_si256(_mm256_srli_epi16(codes, 4), _mm256_set1_epi8(15)); }
-IDF_INLINE vi i_values4(const int8_t *x) {
-    int bytes;
-    memcpy(&bytes, x, sizeof bytes);
-    return _mm256_set1_epi32(bytes);
-}
+#include "integers_256.h"
+
 // INT4: pairs of products are added into 16 bits, all 32 of a group: |Σ (code + 8) · x − 8 · Σ x| <= 32 · 8 · 127 < 2^15
 // in the end, and until then wrapping around does no harm. The 16-bit halves become 32 bits once a group.
 IDF_INLINE vi i_product4(vi sum, vi weight, vi values) {
     return _mm256_add_epi16(sum, _mm256_maddubs_epi16(weight, values));
 }
 IDF_INLINE vi i_dot4(vi sum, vi weight, const int8_t *x) { return i_product4(sum, weight, i_values4(x)); }
-/// Keeps a sum in its register: the compiler would unpack a whole group first and have none left.
-IDF_INLINE void i_pin(vi *sum) { __asm__ volatile("" : "+x"(*sum)); }
-IDF_INLINE vi i_begin4(int32_t start) { return _mm256_set1_epi32(start); }
 IDF_INLINE vf i_float4(vi sum) { return _mm256_cvtepi32_ps(_mm256_madd_epi16(sum, _mm256_set1_epi16(1))); }
-IDF_INLINE vf i_scales(const uint16_t *p) { return v_load_bf16(p); }
 
 // INT8: pairs of 16 bits, the even bytes of a lane in one part and the odd ones in the other.
 IDF_INLINE vi i_begin8(int32_t start) { return _mm256_set1_epi32(start); }
@@ -49,7 +31,6 @@ IDF_INLINE vi i_part8(vi codes, int part) {
 IDF_INLINE vi i_dot8(vi sum, vi weight, const int8_t *x) {
     return _mm256_add_epi32(sum, _mm256_madd_epi16(weight, i_values4(x)));
 }
-IDF_INLINE vf i_float8(vi sum) { return _mm256_cvtepi32_ps(sum); }
 
 /// Stores 64 codes of x; returns what a sum with codes + 8 begins with: two halves, for steps 0, 1 and 2, 3 of four.
 IDF_INLINE int32_t i_store4(int8_t *out, const int32_t *codes) {
