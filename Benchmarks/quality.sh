@@ -40,6 +40,7 @@ int4 exact|--format int4|--exact
 int4 calibrated|--format int4 --calibration|
 int4 calibrated exact|--format int4 --calibration|--exact
 int4 calibrated, v and down in int8|--format int4 --calibration --keep-int8 v_proj,down_proj|
+int4 calibrated, v, o and down in int8|--format int4 --calibration --keep-int8 v_proj,o_proj,down_proj|
 END
 }
 
