@@ -61,10 +61,13 @@ static void add_segment(check *c, call *call, int64_t queries, int64_t keys, int
     if (queries > 0) call->out_floats += (queries - 1) * call->out_stride + call->heads * call->head_dim;
 }
 
-static call make_call(check *c, int64_t heads, int64_t kv_heads, int64_t head_dim) {
-    static const idf_dtype types[] = {IDF_F32, IDF_BF16, IDF_INT8};
+/// How keys and values are stored: each type in turn.
+static const idf_dtype types[] = {IDF_F32, IDF_BF16, IDF_INT8};
+enum { TYPES = sizeof types / sizeof types[0] };
+
+static call make_call(check *c, int type, int64_t heads, int64_t kv_heads, int64_t head_dim) {
     call call = {.heads = heads, .kv_heads = kv_heads, .head_dim = head_dim, .scale = 2.0f / sqrtf((float)head_dim)};
-    call.kv_type = types[check_range(c, 0, 2)];
+    call.kv_type = types[type % TYPES];
     call.q_stride = heads * head_dim + check_range(c, 0, 3);
     call.out_stride = heads * head_dim + check_range(c, 0, 3);
     // Rows of codes may begin anywhere, rows of floats at a multiple of their size.
@@ -81,10 +84,10 @@ static void compare(check *c, call *call, const char *what) {
     check_release(c);
 }
 
-static void compare_one(check *c, int64_t heads, int64_t kv_heads, int64_t dim, int64_t queries, int64_t keys, int64_t block,
-                        int64_t past) {
+static void compare_one(check *c, int type, int64_t heads, int64_t kv_heads, int64_t dim, int64_t queries, int64_t keys,
+                        int64_t block, int64_t past) {
     char what[160];
-    call call = make_call(c, heads, kv_heads, dim);
+    call call = make_call(c, type, heads, kv_heads, dim);
     snprintf(what, sizeof what, "type %d heads %lld/%lld dim %lld queries %lld keys %lld block %lld past %lld",
              (int)call.kv_type, (long long)heads, (long long)kv_heads, (long long)dim, (long long)queries, (long long)keys,
              (long long)block, (long long)past);
@@ -101,10 +104,10 @@ static void full(check *c) {
     static const int64_t dims[] = {8, 10, 13, 16, 17, 32, 33, 64, 80, 96, 128};
     for (int i = 0; i < 120 && !c->failed; i++) {
         const int64_t dim = dims[check_range(c, 0, 10)], queries = check_size(c, 129), keys = check_size(c, 257);
-        compare_one(c, check_range(c, 1, 3), 1, dim, queries, keys, blocks_for(c, keys), -1);
+        compare_one(c, i, check_range(c, 1, 3), 1, dim, queries, keys, blocks_for(c, keys), -1);
     }
     // The vision tower's, in every type.
-    for (int i = 0; i < 6 && !c->failed; i++) compare_one(c, 2, 2, 80, 257, 257, 257, -1);
+    for (int i = 0; i < TYPES && !c->failed; i++) compare_one(c, i, 2, 2, 80, 257, 257, 257, -1);
 }
 
 static void causal(check *c) {
@@ -112,7 +115,7 @@ static void causal(check *c) {
         const int64_t queries = check_size(c, 300), past = check_range(c, 0, 2) * check_range(c, 0, 150);
         const int64_t keys = past + queries - (check_range(c, 0, 3) == 0 && queries > 1);
         const int64_t kv_heads = check_range(c, 1, 2);
-        compare_one(c, kv_heads * check_range(c, 1, 2), kv_heads, check_size(c, 40), queries, keys, blocks_for(c, keys), past);
+        compare_one(c, i, kv_heads * check_range(c, 1, 2), kv_heads, check_size(c, 40), queries, keys, blocks_for(c, keys), past);
     }
 }
 
@@ -120,14 +123,14 @@ static void decode(check *c) {
     for (int i = 0; i < 120 && !c->failed; i++) {
         const int64_t queries = check_range(c, 1, 7), keys = check_size(c, 2500), kv_heads = check_range(c, 1, 5);
         const int64_t past = check_range(c, 0, 1) ? -1 : keys - queries < 0 ? 0 : keys - queries;
-        compare_one(c, kv_heads * check_range(c, 1, 3), kv_heads, check_size(c, 129), queries, keys, blocks_for(c, keys), past);
+        compare_one(c, i, kv_heads * check_range(c, 1, 3), kv_heads, check_size(c, 129), queries, keys, blocks_for(c, keys), past);
     }
-    for (int i = 0; i < 6 && !c->failed; i++) compare_one(c, 70, 70, 16, 1, 300, 64, -1);
+    for (int i = 0; i < TYPES && !c->failed; i++) compare_one(c, i, 70, 70, 16, 1, 300, 64, -1);
 }
 
 static void segments(check *c) {
     for (int i = 0; i < 30 && !c->failed; i++) {
-        call call = make_call(c, 3, 3, check_size(c, 65));
+        call call = make_call(c, i, 3, 3, check_size(c, 65));
         add_segment(c, &call, check_range(c, 1, 3), check_range(c, 1, 300), 100, -1);
         add_segment(c, &call, check_range(c, 0, 40), check_range(c, 0, 1) * 50, 7, -1);
         add_segment(c, &call, check_range(c, 1, 140), 200, 16, 60);
@@ -136,7 +139,7 @@ static void segments(check *c) {
 }
 
 static void empty(check *c) {
-    call call = make_call(c, 2, 2, 10);
+    call call = make_call(c, 0, 2, 2, 10);
     add_segment(c, &call, 1, 0, 1, -1);
     add_segment(c, &call, 20, 0, 0, -1);
     add_segment(c, &call, 0, 5, 5, -1);
@@ -144,8 +147,8 @@ static void empty(check *c) {
 }
 
 /// Scores of hundreds: only differences to the largest may be exponentiated.
-static void compare_large(check *c) {
-    call call = make_call(c, 2, 2, 16);
+static void compare_large(check *c, int type) {
+    call call = make_call(c, type, 2, 2, 16);
     call.scale = 300;
     add_segment(c, &call, 40, 300, 300, -1);
     add_segment(c, &call, 1, 300, 300, -1);
@@ -158,7 +161,7 @@ static void compare_large(check *c) {
 }
 
 static void large_scores(check *c) {
-    for (int i = 0; i < 6 && !c->failed; i++) compare_large(c);
+    for (int i = 0; i < TYPES && !c->failed; i++) compare_large(c, i);
 }
 
 // MARK: - Writing rows
@@ -224,7 +227,6 @@ static void compare_rows(check *c, idf_dtype type, int64_t count, int64_t kv_hea
 }
 
 static void writing(check *c) {
-    static const idf_dtype types[] = {IDF_F32, IDF_BF16, IDF_INT8};
     for (int i = 0; i < 150 && !c->failed; i++) {
         compare_rows(c, types[i % 3], check_size(c, 20), check_range(c, 1, 5), check_size(c, 129));
     }
