@@ -76,7 +76,9 @@ let package = Package(
         ),
         .executableTarget(
             name: "IdeficsCLI",
-            dependencies: ["Idefics", "IdeficsTraining", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: [
+                "Idefics", "IdeficsTraining", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
             swiftSettings: swiftSettings
         ),
 

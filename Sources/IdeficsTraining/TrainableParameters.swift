@@ -20,6 +20,7 @@ public protocol TrainableParameters: Sendable {
     /// The value of each parameter before the first step, f32, in the order of `parameters`.
     ///
     /// - Parameter seed: for those that begin at random.
+    /// - Returns: the values.
     /// - Throws: what reading the checkpoint throws.
     func initialValues(seed: UInt64) throws -> [Tensor]
 
@@ -28,6 +29,7 @@ public protocol TrainableParameters: Sendable {
     /// - Parameters:
     ///   - values: by name; results of `trainable()` where gradients are wanted.
     ///   - pass: what the model is for.
+    /// - Returns: a model that shares their memory.
     /// - Throws: what reading the frozen part throws.
     func model(_ values: [String: Tensor], pass: ParameterPass) throws -> IdeficsModel
 
