@@ -147,7 +147,10 @@ private struct Fields {
         for lines in [[], [line(1, .nan)], [line(5, 2)], (1...5000).map { line($0, 1 / Double($0), .infinity) }] {
             let svg = LossCurve.svg(lines, title: "")
             #expect(svg.hasPrefix("<svg") && svg.hasSuffix("</svg>\n"))
-            #expect(![">", ",", "\""].contains { svg.contains($0 + "nan") || svg.contains($0 + "inf") } && svg.utf8.count < 60_000)
+            #expect(
+                ![">", ",", "\""].contains { svg.contains($0 + "nan") || svg.contains($0 + "inf") }
+                    && svg.utf8.count < 60_000
+            )
         }
     }
 }

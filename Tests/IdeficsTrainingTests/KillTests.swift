@@ -48,7 +48,7 @@ import Testing
         for attempt in 0..<100 {
             let process = try start("killed", options + ["--resume"])
             // The last attempts have all the time they need, so that the test ends on any machine.
-            let limit = attempt < 12 ? Double.random(in: 0.02...0.5, using: &random) : 600
+            let limit = attempt < 12 ? Double.random(in: 0.05...1.5, using: &random) : 600
             let deadline = Date(timeIntervalSinceNow: limit)
             while process.isRunning, Date() < deadline { Thread.sleep(forTimeInterval: 0.002) }
             guard process.isRunning else {
@@ -75,7 +75,9 @@ import Testing
         let options = ["--max-steps", "100000", "--save-steps", "0"]
         let process = try start("run", options)
         let metrics = fixture.folder.url.appending(path: "run/metrics.jsonl")
-        while process.isRunning, (try? Data(contentsOf: metrics).isEmpty) ?? true { Thread.sleep(forTimeInterval: 0.01) }
+        while process.isRunning, (try? Data(contentsOf: metrics).isEmpty) ?? true {
+            Thread.sleep(forTimeInterval: 0.01)
+        }
         #expect(process.isRunning)
         process.terminate()
         process.waitUntilExit()
