@@ -77,7 +77,7 @@ private struct FailingParameters: TrainableParameters {
     @Test(arguments: [1, 4])
     func stoppedRunsGoOn(after: Int) async throws {
         let fixture = try TrainingFixture()
-        let options = ["trainer.gradientAccumulationSteps=2", "trainer.spikeFactor=50"]
+        let options = ["trainer.gradientAccumulationSteps=2", "trainer.spikeFactor=50", "trainer.dropout=0.1"]
         _ = try await fixture.trainer(fixture.recipe(options)).run()
         let stop = StopRequest()
         let stopped = try fixture.trainer(fixture.recipe(options, output: "other")) { event in

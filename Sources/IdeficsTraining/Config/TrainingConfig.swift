@@ -45,6 +45,8 @@ public struct TrainingConfig: Sendable, Equatable, Codable {
     public var maxSteps = 0
     /// Seed of the order of the data and of everything else random.
     public var seed: UInt64 = 42
+    /// Share of the elements of each branch's output that are dropped; nil for what the model's configuration says.
+    public var dropout: Double?
     /// Factor of the z-loss; the card's pre-training had 0.001, its instruct models 0.
     public var zLossWeight = 0.0
     /// Whether layers keep only their inputs and are computed again on the way back: a third more time, less memory.
@@ -89,6 +91,7 @@ public struct TrainingConfig: Sendable, Equatable, Codable {
         try keys.read("numTrainEpochs", into: &numTrainEpochs)
         try keys.read("maxSteps", into: &maxSteps)
         try keys.read("seed", into: &seed)
+        try keys.read("dropout", into: &dropout)
         try keys.read("zLossWeight", into: &zLossWeight)
         try keys.read("gradientCheckpointing", into: &gradientCheckpointing)
         try keys.read("loggingSteps", into: &loggingSteps)
@@ -121,6 +124,7 @@ public struct TrainingConfig: Sendable, Equatable, Codable {
         try check(adamEpsilon > 0 && adamEpsilon < 1, "adamEpsilon", "\(adamEpsilon) must be between 0 and 1")
         try notNegative(maxGradNorm, "maxGradNorm")
         try notNegative(zLossWeight, "zLossWeight")
+        try check(dropout.map { 0..<1 ~= $0 } ?? true, "dropout", "\(dropout ?? 0) must be 0 or more and less than 1")
         try notNegative(peakFlops, "peakFlops")
         try check(
             spikeFactor == 0 || spikeFactor > 1 && spikeFactor < 1e30,

@@ -108,7 +108,9 @@ extension Node {
         let key = String(text[..<equals])
         let value: Node
         do {
-            value = try Yams.compose(yaml: String(text[text.index(after: equals)...])) ?? Yams.compose(yaml: "~") ?? Node("")
+            value =
+                try Yams.compose(yaml: String(text[text.index(after: equals)...])) ?? Yams.compose(yaml: "~")
+                ?? Node("")
         } catch {
             throw TrainingError.config(key: key, reason: "the value is not YAML: \(error)")
         }

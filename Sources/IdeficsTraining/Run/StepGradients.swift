@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Idefics
+import IdeficsGeneration
 import IdeficsTensor
 
 /// The gradient of a step over all its micro-batches.
@@ -42,9 +43,13 @@ struct StepGradients {
         var found = Gradients()
         var (loss, zLoss) = (0.0, 0.0)
         for (index, batch) in batches.enumerated() where batch.targetCount > 0 {
+            let number = firstMicroBatch + UInt64(index)
+            var pass = pass
+            var random = RandomStream(seed: seed, stream: ~number)  // streams from 0 are the orders of epochs
+            pass.dropoutSeed = random.next()
             let model = try trainable.model(
                 named,
-                pass: .training(seed: seed, step: firstMicroBatch + UInt64(index))
+                pass: .training(seed: seed, step: number)
             )
             let result = try model.trainingLoss(batch.inputs, labels: batch.labels, pass: pass)
             let share = Double(batch.targetCount) / Double(targets)

@@ -158,7 +158,8 @@ public final class Trainer {
             pass: TrainingPass(
                 isCheckpointing: config.gradientCheckpointing,
                 zLossWeight: Float(config.zLossWeight),
-                zLossExcludedIds: Set([processor.tokenizer.convertTokenToId("<image>")].compactMap(\.self))
+                zLossExcludedIds: Set([processor.tokenizer.convertTokenToId("<image>")].compactMap(\.self)),
+                dropout: config.dropout ?? Double(trainable.config.dropout)
             ),
             seed: config.seed,
             firstMicroBatch: state.progress.microBatches
