@@ -145,6 +145,23 @@ private struct TrainedCheckpoint {
         #expect(abs(losses.reduce(0, +) / 200 - none.loss) < 0.1)
     }
 
+    /// Parameters stored in bf16 get the gradients of their values, whatever layer has them.
+    @Test func halfParametersGiveTheGradientsOfTheirValues() throws {
+        var checkpoint = try TrainedCheckpoint("f6-bf16", trained: nil)
+        let (inputs, labels) = try batch("f1-resampler-qk")
+        #expect(checkpoint.parameters.values.allSatisfy { $0.dtype == .bf16 })
+        let half = try differentiate(checkpoint, inputs, labels)
+        checkpoint.parameters = checkpoint.parameters.mapValues { cast($0) }
+        let full = try differentiate(checkpoint, inputs, labels)
+        #expect(half.gradients.count > 100 && half.gradients.count == full.gradients.count)
+        for (a, b) in zip(half.gradients, full.gradients) {
+            #expect(a.name == b.name && a.gradient.shape == b.gradient.shape)
+            let values = b.gradient.floatArray()
+            let largest = values.reduce(0) { max($0, abs($1)) }
+            #expect(maxDifference(a.gradient.floatArray(), values) <= 1e-6 * largest, "\(a.name)")
+        }
+    }
+
     /// Two losses of one model add up; the second is walked into the gradients of the first.
     @Test func gradientsOfSeveralLossesAreAdded() throws {
         let checkpoint = try TrainedCheckpoint("f1-resampler-qk", trained: nil)
@@ -217,6 +234,31 @@ private struct TrainedCheckpoint {
             let values = try #require(checkpoint.parameters[name]).floatArray()
             #expect(maxDifference(Array(values.prefix(4)), expected) < 5e-4, "\(name)")
         }
+    }
+
+    /// A new model's gates are closed: the loss is the language model's, and the gates alone feel it.
+    @Test func closedGatesGetGradients() throws {
+        let golden = try GoldenJSON("f1-resampler-qk/golden/golden.json")
+        var checkpoint = try TrainedCheckpoint("f1-resampler-qk", trained: golden.trainable?.strings)
+        for (name, value) in checkpoint.parameters where name.contains("alpha_") {
+            checkpoint.parameters[name] = .zeros(value.shape)
+        }
+        let (inputs, labels) = try batch("f1-resampler-qk")
+        let found = try differentiate(checkpoint, inputs, labels)
+        for (name, gradient) in found.gradients {
+            let isFelt = gradient.floatArray().contains { $0 != 0 }
+            #expect(isFelt == (name.contains("alpha_") || name.contains("additional_")), "\(name)")
+        }
+        #expect(found.gradients.count == checkpoint.parameters.count)
+    }
+
+    @Test func batchesWithoutImagesTrain() throws {
+        let golden = try GoldenJSON("f1-resampler-qk/golden/golden.json")
+        let checkpoint = try TrainedCheckpoint("f1-resampler-qk", trained: golden.trainable?.strings)
+        let inputs = try Golden("f1-resampler-qk/golden/noimg.safetensors").inputs()
+        let found = try differentiate(checkpoint, inputs, inputs.inputIds)
+        let names = found.gradients.map(\.name)
+        #expect(names.contains { $0.hasSuffix("alpha_dense") } && !names.contains { $0.contains("perceiver") })
     }
 
     @Test func hostileLabelsAreRefused() throws {
