@@ -133,6 +133,44 @@ import Testing
         #expect(skipping.count == 1 && skipping.badLines == [error])
     }
 
+    /// Lines of the fixture with bytes changed, cut and doubled: an example or an error, never the end of the process.
+    @Test func damagedLinesAreExamplesOrErrors() throws {
+        let folder = try TemporaryFolder()
+        var random = SeededGenerator(seed: 4)
+        var (good, bad) = (0, 0)
+        for round in 0..<600 {
+            var bytes = Array(TrainingFixture.lines[round % TrainingFixture.lines.count].utf8)
+            for _ in 0..<Int.random(in: 1...4, using: &random) {
+                let place = Int.random(in: 0..<bytes.count, using: &random)
+                switch Int.random(in: 0..<4, using: &random) {
+                case 0: bytes[place] = UInt8.random(in: 0...255, using: &random)
+                case 1: bytes.remove(at: place)
+                case 2: bytes.insert(contentsOf: bytes[place...].prefix(9), at: place)
+                default: bytes.insert(contentsOf: Array("<image></s><end_of_utterance>".utf8), at: place)
+                }
+            }
+            do {
+                try folder.write(bytes.filter { $0 != 10 }, "a.jsonl")
+                let example = try ExampleFile(path: folder.path("a.jsonl")).example(0)
+                let encoded = try EncodedExample(example, processor: processor, config: DataConfig())
+                #expect(encoded.tokenIds.count == encoded.isTarget.count && !encoded.tokenIds.isEmpty)
+                good += 1
+            } catch is TrainingError {
+                bad += 1
+            } catch is ExampleProblem {
+                bad += 1
+            }
+        }
+        #expect(good > 50 && bad > 50)
+    }
+
+    /// Text that says `<image>` where there is none: the token sees nothing, and the batch is computed.
+    @Test func imageTokensWithoutImagesAreHarmless() async throws {
+        let fixture = try TrainingFixture()
+        try fixture.write([#"{"text":"An <image> of nothing"}"#, TrainingFixture.lines[3]], to: "train.jsonl")
+        #expect(try await fixture.trainer(fixture.recipe(["trainer.maxSteps=2"])).run() == .finished)
+    }
+
     @Test func filesWithoutExamplesAreRefused() throws {
         let folder = try TemporaryFolder()
         try folder.write(Array("\n \n".utf8), "a.jsonl")

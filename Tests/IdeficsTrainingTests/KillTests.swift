@@ -88,12 +88,12 @@ import Testing
 
     /// No file may grow beyond some blocks: checkpoints cannot be written, and the last good one stays as it was.
     @Test func failedWritesHurtNoCheckpoint() throws {
-        let options = ["--max-steps", "8", "--save-steps", "4"]
+        let options = ["--max-steps", "12", "--save-steps", "4", "--save-total-limit", "0"]
         let good = try ProductRun("idefics", arguments("run", options))
         #expect(good.status == 0, "\(good.errors)")
         let run = RunFolder(fixture.folder.path("run"))
         // As if the run had been killed behind step 4: the next checkpoint is still to be written.
-        try FileManager.default.removeItem(at: run.checkpoint(8))
+        for step in [8, 12] { try FileManager.default.removeItem(at: run.checkpoint(step)) }
         try FileManager.default.removeItem(at: run.url.appending(path: "model"))
         let before = try fixture.lastCheckpoint("run")
         let limited = try ProductRun(
@@ -102,12 +102,14 @@ import Testing
                 + arguments("run", options + ["--resume"])
         )
         #expect(limited.status != 0 && !limited.isSignalled, "\(limited.errors)")
+        // On the way it is told and the run goes on; at the end it is a failure.
+        #expect(limited.errors.contains("step 8: no checkpoint"), "\(limited.errors)")
         #expect(limited.errors.contains("cannot write"), "\(limited.errors)")
         #expect(run.checkpointSteps() == [4])
         #expect(try fixture.lastCheckpoint("run") == before)
         let resumed = try ProductRun("idefics", arguments("run", options + ["--resume"]))
         #expect(resumed.status == 0, "\(resumed.errors)")
-        #expect(run.checkpointSteps() == [4, 8])
+        #expect(run.checkpointSteps() == [4, 8, 12])
     }
 
     @Test func recipesRunAndWrongOnesAreRefused() throws {

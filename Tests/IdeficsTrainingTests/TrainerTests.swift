@@ -90,6 +90,9 @@ private struct FailingParameters: TrainableParameters {
         #expect(throws: TrainingError.self) {
             try fixture.trainer(fixture.recipe(options + ["trainer.seed=1"], output: "other"), isResuming: true)
         }
+        #expect(throws: TrainingError.self) {
+            try fixture.trainer(fixture.recipe(options + ["model=other"], output: "other"), isResuming: true)
+        }
         let resumed = try fixture.trainer(
             fixture.recipe(options + ["trainer.loggingSteps=2"], output: "other"),
             isResuming: true
@@ -135,7 +138,7 @@ private struct FailingParameters: TrainableParameters {
             "trainer.saveTotalLimit=0",
         ])
         let events = Events()
-        // Examples 4 and 5 have a picture in every second micro-batch only: all of 0 to 4 have one.
+        // Micro-batches 3 and 4 are examples 0 to 3, which have pictures: without numbers in the resampler, none at all.
         let trainer = try fixture.trainer(recipe, trainable: FailingParameters(base: base, failing: [3, 4])) {
             events.add($0)
         }

@@ -51,7 +51,7 @@ final class TrainingOutput {
         let filled = total > 0 ? metrics.step * width / total : width
         let bar = String(repeating: "#", count: filled) + String(repeating: "-", count: max(0, width - filled))
         return "[\(bar)] \(metrics.step)/\(total)  loss \(Format.number(metrics.loss, digits: 4))  "
-            + "norm \(Format.number(metrics.gradNorm, digits: 3))  lr \(metrics.learningRate)  "
+            + "norm \(Format.number(metrics.gradNorm, digits: 3))  lr \(Float(metrics.learningRate))  "
             + "\(Format.number(metrics.tokensPerSecond, digits: 0)) tokens/s  "
             + "\(Format.number(metrics.modelFlopsUtilization * 100, digits: 1)) % of peak  "
             + "\(Format.time(secondsLeft)) left"

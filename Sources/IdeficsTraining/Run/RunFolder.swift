@@ -18,13 +18,17 @@ struct RunFolder: Sendable {
         do {
             try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
             for name in try FileManager.default.contentsOfDirectory(atPath: url.path)
-            where name.hasPrefix(".") && name.hasSuffix(".tmp") || name.hasSuffix(".old") {
-                guard name.contains("checkpoint-") || name.contains("model") else { continue }
+            where Self.unfinished.contains(where: { matches(name, pattern: $0) }) {
                 try FileManager.default.removeItem(at: url.appending(path: name))
             }
         } catch {
             throw TrainingError.run(path: url.path, reason: "\(error.localizedDescription)")
         }
+    }
+
+    /// Names of directories that were being written or removed.
+    private static let unfinished = ["checkpoint-", "model", "adapter"].flatMap { name in
+        [".\(name)*.tmp", ".\(name)*.old", name == "checkpoint-" ? "checkpoint-*.old" : "\(name).old"]
     }
 
     /// Steps of the checkpoints, oldest first.
