@@ -100,7 +100,8 @@ private struct FailingParameters: TrainableParameters {
         #expect(try await resumed.run() == .finished)
         let (a, b) = (try fixture.lastCheckpoint("run"), try fixture.lastCheckpoint("other"))
         #expect(a.count == 4 && a == b)
-        try fixture.write(TrainingFixture.lines + [#"{"text":"more"}"#], to: "train.jsonl")
+        // Other data of the same size and number.
+        try fixture.write(TrainingFixture.lines.map { $0.replacing("page", with: "pAge") }, to: "train.jsonl")
         #expect(throws: TrainingError.self) {
             try fixture.trainer(fixture.recipe(options, output: "other"), isResuming: true)
         }
@@ -153,6 +154,15 @@ private struct FailingParameters: TrainableParameters {
         #expect(trainer.state.values.allSatisfy { $0.floatArray().allSatisfy(\.isFinite) })
         let lines = try MetricsFile(folder: RunFolder(recipe.output).url, step: 8).lines
         #expect(lines.last?.skippedSteps == 2)
+    }
+
+    @Test func aFolderHasOneRunAtATime() async throws {
+        let fixture = try TrainingFixture()
+        let recipe = try fixture.recipe(["trainer.maxSteps=1"])
+        let first = try fixture.trainer(recipe)
+        #expect(throws: TrainingError.self) { try fixture.trainer(recipe) }
+        #expect(try await first.run() == .finished)
+        _ = try fixture.trainer(recipe, isResuming: true)
     }
 
     @Test func spikesAreLeftOut() {

@@ -12,6 +12,9 @@ public struct ExampleFile: Sendable {
     /// Bytes of the file.
     public var byteCount: Int { data.count }
 
+    /// Tells it from other contents.
+    let checksum: UInt32
+
     private let data: Data
     private let lines: [Line]
 
@@ -53,6 +56,7 @@ public struct ExampleFile: Sendable {
         }
         guard !lines.isEmpty else { throw TrainingError.file(path: path, reason: "holds no example") }
         self.lines = lines
+        checksum = data.withUnsafeBytes { CRC32C.checksum($0) }
         badLines = bad
     }
 

@@ -13,14 +13,21 @@ struct RunFolder: Sendable {
         url = URL(filePath: path, directoryHint: .isDirectory)
     }
 
-    /// Makes the folder, and removes what killed runs left unfinished.
-    func prepare() throws {
+    /// Makes the folder, keeps other runs out, and removes what killed ones left unfinished.
+    ///
+    /// - Returns: the lock, to be kept as long as the folder is written to.
+    /// - Throws: `TrainingError.run`.
+    func prepare() throws -> RunLock {
         do {
             try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+            let lock = try RunLock(url)
             for name in try FileManager.default.contentsOfDirectory(atPath: url.path)
             where Self.unfinished.contains(where: { matches(name, pattern: $0) }) {
                 try FileManager.default.removeItem(at: url.appending(path: name))
             }
+            return lock
+        } catch let error as TrainingError {
+            throw error
         } catch {
             throw TrainingError.run(path: url.path, reason: "\(error.localizedDescription)")
         }
@@ -155,6 +162,13 @@ struct RunFolder: Sendable {
 struct DataIdentity: Sendable, Equatable, Codable {
     let byteCount: Int
     let examples: Int
+    let crc32c: UInt32
+
+    init(_ file: ExampleFile) {
+        byteCount = file.byteCount
+        examples = file.count
+        crc32c = file.checksum
+    }
 }
 
 /// `state.json`.

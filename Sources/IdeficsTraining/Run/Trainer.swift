@@ -29,6 +29,7 @@ public final class Trainer {
     let evaluation: TrainingData?
     let report: (TrainingEvent) -> Void
     private let identity: DataIdentity
+    private var lock: RunLock?
     private let totalSteps: Int
     var state: TrainingState
     private var order: (epoch: Int, indices: [Int])?
@@ -63,10 +64,10 @@ public final class Trainer {
             TrainingData($0, processor: processor, config: recipe.data.inOrder)
         }
         for error in file.badLines + (evalFile?.badLines ?? []) { report(.skippedExample(error)) }
-        identity = DataIdentity(byteCount: file.byteCount, examples: file.count)
+        identity = DataIdentity(file)
         totalSteps = recipe.trainer.steps(examples: file.count)
         folder = RunFolder(recipe.output)
-        try folder.prepare()
+        lock = try folder.prepare()
         if let last = folder.checkpointSteps().last {
             guard isResuming else {
                 throw TrainingError.run(
@@ -80,13 +81,14 @@ public final class Trainer {
         }
     }
 
-    /// Trains to the end.
+    /// Trains to the end, on the thread it is called on; once.
     ///
     /// - Parameter stop: ends the run after the step it is at.
     /// - Returns: how it ended.
     /// - Throws: what data, model and the last checkpoint throw. A checkpoint that could not be written on the way is
     ///   reported and the run goes on.
     public func run(stop: StopRequest = StopRequest()) async throws -> Outcome {
+        defer { lock = nil }
         let config = recipe.trainer
         report(
             .started(
