@@ -42,7 +42,8 @@ let package = Package(
     targets: [
         // MARK: Engine
         .target(name: "CIdeficsKernels", cSettings: cSettings, linkerSettings: [.linkedLibrary("m")]),
-        library("IdeficsTensor", ["CIdeficsKernels"]),
+        .target(name: "CIdeficsPages", cSettings: cSettings),
+        library("IdeficsTensor", ["CIdeficsKernels", "CIdeficsPages"]),
         library("IdeficsNN", ["IdeficsTensor"]),
 
         // MARK: Files and network

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Everything that must hold: format, all tests in release, parsers under the address sanitizer, concurrency under the
-# thread sanitizer, arm64 kernels under an emulator, the snippet of the README.
+# thread sanitizer, arm64 kernels under an emulator, models larger than memory, the snippet of the README.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,6 +18,9 @@ swift build -c release --build-tests
 IDEFICS=$PWD/.build/release/idefics Tools/demo_model.sh || echo "the demo model's tests are skipped: it could not be made (above)"
 swift test -c release --skip-build
 
+step "models larger than memory"
+Tools/test-large.sh
+
 step "snippet"
 swift run -c release Generate Tests/Fixtures/f7-e2e docs/images/cat.jpg >/dev/null
 
@@ -29,8 +32,9 @@ step "address sanitizer: what reads files, pictures and pages, and the kernels"
 ASAN_OPTIONS=detect_leaks=0 swift test --scratch-path .build-asan --sanitize=address \
     --filter 'IdeficsCheckpointsTests|IdeficsTokenizersTests|IdeficsImagesTests|IdeficsTensorTests|CIdeficsKernelsTests'
 
-step "thread sanitizer: downloads and the thread pool"
-swift test --scratch-path .build-tsan --sanitize=thread --filter 'IdeficsNetworkTests|IdeficsHubTests'
+step "thread sanitizer: downloads, weights read ahead and the thread pool"
+TSAN_OPTIONS=suppressions=$PWD/Tools/thread-sanitizer.supp swift test --scratch-path .build-tsan --sanitize=thread \
+    --filter 'IdeficsNetworkTests|IdeficsHubTests|WeightStreamTests'
 .build-tsan/debug/CIdeficsConformance pool/
 
 step "done"

@@ -38,7 +38,7 @@ if [ ! -x "$program" ]; then
     step "building llama-bench"
     PATH=$peers/venv/bin:$PATH
     CC=${CC:-gcc} CXX=${CXX:-g++} cmake -G Ninja -S "$peers/$package/llama.cpp" -B "$peers/llama.cpp-build" \
-        -DCMAKE_BUILD_TYPE=Release -DGGML_NATIVE=ON -DBUILD_SHARED_LIBS=OFF -DLLAMA_CURL=OFF -DLLAMA_OPENSSL=OFF \
+        -DCMAKE_BUILD_TYPE=Release -DGGML_NATIVE=ON -DBUILD_SHARED_LIBS=OFF -DLLAMA_OPENSSL=OFF \
         -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_SERVER=OFF >"$peers/cmake.log" ||
         { tail -20 "$peers/cmake.log" >&2; exit 1; }
     ninja -C "$peers/llama.cpp-build" -j "${JOBS:-$(nproc)}" llama-bench >&2

@@ -65,4 +65,5 @@ typedef struct check_case {
     void (*run)(check *c);
 } check_case;
 
-extern const check_case linear_cases[], quantized_cases[], formats_cases[], attention_cases[], rows_cases[], casts_cases[], pool_cases[], gradients_cases[];
+extern const check_case linear_cases[], quantized_cases[], formats_cases[], calibrated_cases[], attention_cases[], rows_cases[], casts_cases[],
+    pool_cases[], gradients_cases[];

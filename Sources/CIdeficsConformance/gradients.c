@@ -184,7 +184,7 @@ typedef struct attention_call {
     int64_t count, heads, kv_heads, dim, q_stride, out_stride, kv_stride, q_floats[SEGMENTS], block_floats, floats;
     float scale;
     int64_t blocks;
-    const float *keys[BLOCKS], *values[BLOCKS];
+    const void *keys[BLOCKS], *values[BLOCKS];
     float *dk[BLOCKS], *dv[BLOCKS];
 } attention_call;
 
@@ -231,7 +231,8 @@ static void compare_attention(check *c, int64_t kv_heads, int64_t group, int64_t
                                    .block_tokens = block,
                                    .key_count = keys,
                                    .causal_past = causal ? check_range(c, 0, 20) : -1};
-        idf_attention(&s, 1, call.heads, kv_heads, dim, call.q_stride, call.out_stride, call.kv_stride, call.scale);
+        idf_attention(&s, 1, call.heads, kv_heads, dim, call.q_stride, call.out_stride, IDF_F32,
+                      call.kv_stride * (int64_t)sizeof(float), call.scale);
         call.segments[i] = (idf_attention_gradient){.segment = s, .cluster = i == 2};
         call.segments[i].dout = check_random_floats(c, n == 0 ? 0 : (n - 1) * call.out_stride + span);
         call.segments[i].dk_blocks = call.dk + first;

@@ -42,11 +42,12 @@ static void run_part(void *argument, int64_t task, int thread) {
 
 // MARK: - Cutting
 
-/// Appends the tiles of a segment, those with most keys first so that no thread ends late.
+/// Appends the tiles of a segment: head by head, since those of a head read the same keys while a cache has them, and
+/// those with most keys first so that no thread ends late.
 static idf_attention_part *add_tiles(idf_attention_part *part, const idf_attention_segment *segment, int64_t heads) {
     const int64_t tiles = tiles_of(segment);
-    for (int64_t tile = tiles - 1; tile >= 0; tile--) {
-        for (int64_t head = 0; head < heads; head++) {
+    for (int64_t head = 0; head < heads; head++) {
+        for (int64_t tile = tiles - 1; tile >= 0; tile--) {
             *part++ = (idf_attention_part){
                 .segment = segment,
                 .query = segment->query_count * tile / tiles,
@@ -121,9 +122,10 @@ static void merge(const context *c, int64_t count, const float *partial) {
 // MARK: - Public
 
 void idf_attention(const idf_attention_segment *segments, int64_t count, int64_t heads, int64_t kv_heads,
-                   int64_t head_dim, int64_t q_stride, int64_t out_stride, int64_t kv_stride, float scale) {
+                   int64_t head_dim, int64_t q_stride, int64_t out_stride, idf_dtype kv_type, int64_t kv_stride,
+                   float scale) {
     if (count <= 0 || heads <= 0 || head_dim <= 0) return;
-    const idf_attention_shape shape = {heads, kv_heads, head_dim, q_stride, out_stride, kv_stride, scale};
+    const idf_attention_shape shape = {heads, kv_heads, head_dim, q_stride, out_stride, kv_type, kv_stride, scale};
     const idf_attention_kernels *kernels = idf_kernels_current()->attention;
     if (kernels == NULL) {
         idf_attention_reference(&shape, segments, count);

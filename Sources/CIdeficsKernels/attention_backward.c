@@ -21,7 +21,7 @@ static void run_part(void *argument, int64_t task, int thread) {
 void idf_attention_backward(const idf_attention_gradient *segments, int64_t count, int64_t heads, int64_t kv_heads,
                             int64_t head_dim, int64_t q_stride, int64_t out_stride, int64_t kv_stride, float scale) {
     if (count <= 0 || heads <= 0 || head_dim <= 0) return;
-    const idf_attention_shape shape = {heads, kv_heads, head_dim, q_stride, out_stride, kv_stride, scale};
+    const idf_attention_shape shape = {heads, kv_heads, head_dim, q_stride, out_stride, IDF_F32, kv_stride * (int64_t)sizeof(float), scale};
     const idf_gradient_kernels *kernels = idf_kernels_current()->gradients;
     if (kernels->attention == NULL) {
         idf_attention_backward_reference(&shape, segments, count);

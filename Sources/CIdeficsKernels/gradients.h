@@ -16,6 +16,18 @@ typedef struct idf_attention_gradient_part {
     int64_t count, kv_head;
 } idf_attention_gradient_part;
 
+/// Row j of a table of blocks of f32 rows, from float `offset` on.
+static inline const float *idf_float_row(const void *_Nonnull const *_Nullable blocks, int64_t block_tokens, int64_t j,
+                                         const idf_attention_shape *shape, int64_t offset) {
+    return (const float *)(const void *)idf_block_row(blocks, block_tokens, j, shape->kv_stride) + offset;
+}
+
+/// Where that row's gradient lies in a table of the same layout.
+static inline float *idf_gradient_row(float *_Nonnull const *_Nonnull blocks, int64_t block_tokens, int64_t j,
+                                      const idf_attention_shape *shape, int64_t offset) {
+    return blocks[j / block_tokens] + j % block_tokens * (shape->kv_stride / (int64_t)sizeof(float)) + offset;
+}
+
 /// The factors of a step of AdamW, worked out once: p = keep · p − rate · m / (root · √v + eps).
 typedef struct idf_adamw_factors {
     float gradient, rest1, beta2, rest2, keep, rate, root, eps;

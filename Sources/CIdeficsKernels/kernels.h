@@ -106,10 +106,23 @@ typedef struct idf_format_kernels {
     void (*dequantize_nf4)(float *y, const uint8_t *codes, const float *absmax, int64_t first, int64_t count);
 } idf_format_kernels;
 
+/// Rounding with calibration data, on one thread.
+typedef struct idf_calibration_kernels {
+    /// Scratch floats for steps of k.
+    int64_t (*scratch)(int64_t k);
+    /// Rows row..<row + rows, at most 16, of the weight, into one block.
+    void (*quantize)(uint8_t *codes, uint16_t *scales, const idf_calibrated_weight *weight, int64_t row, int64_t rows,
+                     float *memory);
+    /// Takes finished rows first..<end of a factorisation out of rows row..<row + rows before them.
+    void (*eliminate)(double *matrix, int64_t k, int64_t first, int64_t end, int64_t row, int64_t rows);
+} idf_calibration_kernels;
+
 /// Sizes that all tasks of one attention share.
 typedef struct idf_attention_shape {
     int64_t heads, kv_heads, head_dim;
-    int64_t q_stride, out_stride, kv_stride;
+    int64_t q_stride, out_stride;
+    idf_dtype kv_type;
+    int64_t kv_stride; ///< bytes
     float scale;
 } idf_attention_shape;
 
@@ -138,6 +151,8 @@ typedef struct idf_attention_kernels {
     /// One query, several heads, at most IDF_ATTENTION_KEYS keys. For each head, idf_attention_partial floats apart: the
     /// output before division by the sum of weights (head_dim floats), the largest score, and that sum.
     void (*streamed)(const idf_attention_shape *shape, const idf_attention_part *part, float *scratch);
+    /// codes [n] = round(x / scale) with the scale of idf_kv_write, which is returned.
+    float (*quantize)(int8_t *codes, const float *x, int64_t n);
 } idf_attention_kernels;
 
 /// Floats between the partial results of two heads.
@@ -152,6 +167,7 @@ typedef struct idf_kernels {
     const idf_linear_kernels *_Nullable linear;
     const idf_attention_kernels *_Nullable attention;
     const idf_format_kernels *formats;
+    const idf_calibration_kernels *calibration;
     void (*rms_norm)(float *y, const float *x, const float *weight, float eps, int64_t rows, int64_t n);
     void (*layer_norm)(float *y, const float *x, const float *weight, const float *_Nullable bias, float eps,
                        int64_t rows, int64_t n);
@@ -202,6 +218,7 @@ void idf_linear_integer_reference(const idf_linear_job *job, const float *x, int
 /// All jobs with INT8 or all with INT4, x quantised; m, k and the features of every job > 0.
 void idf_linear_integer(const idf_linear_job *jobs, int64_t count, const float *x, int64_t ldx, int64_t m, int64_t k);
 void idf_attention_reference(const idf_attention_shape *shape, const idf_attention_segment *segments, int64_t count);
+float idf_kv_quantize_reference(int8_t *codes, const float *x, int64_t n);
 
 // MARK: - Scratch memory
 
@@ -266,10 +283,18 @@ static inline int idf_code(const uint8_t *group, idf_dtype format, int64_t r, in
 #define IDF_INT8_CANDIDATES {128, 127.75f, 127.5f, 127.25f, 127, -127}
 enum { IDF_REFITS = 2 }; ///< least-squares fits after the best of them
 
-/// Address of row j of a block table; `head` floats into the row.
-static inline const float *idf_block_row(const float *_Nonnull const *_Nullable blocks, int64_t block_tokens, int64_t j,
-                                         int64_t stride, int64_t offset) {
-    return blocks[j / block_tokens] + (j % block_tokens) * stride + offset;
+/// Address of row j of a block table, rows `stride` bytes apart.
+static inline const char *idf_block_row(const void *_Nonnull const *_Nullable blocks, int64_t block_tokens, int64_t j,
+                                        int64_t stride) {
+    return (const char *)blocks[j / block_tokens] + (j % block_tokens) * stride;
+}
+
+/// The scale of a head in a row of keys or values.
+static inline float idf_kv_scale(const char *row, const idf_attention_shape *shape, int64_t kv_head) {
+    if (shape->kv_type != IDF_INT8) return 1;
+    float scale;
+    memcpy(&scale, row + shape->kv_heads * shape->head_dim + kv_head * (int64_t)sizeof scale, sizeof scale);
+    return scale;
 }
 
 /// Keys that query i of a segment sees.

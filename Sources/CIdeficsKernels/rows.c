@@ -170,6 +170,29 @@ void idf_embedding(float *y, const void *table, idf_dtype dtype, const int32_t *
     run(&(context){.y = y, .a = table, .ids = ids, .option = (int)dtype}, rows, n, embedding);
 }
 
+// MARK: - Transposition
+
+/// Rows: sixteen columns of x.
+static void transpose(void *argument, int64_t task, int thread) {
+    (void)thread;
+    enum { BLOCK = 16 }; // a cache line of each row
+    const context *c = argument;
+    const int64_t first = task * BLOCK, columns = idf_min(BLOCK, c->n - first);
+    for (int64_t row = 0; row < c->rows; row += BLOCK) {
+        const int64_t rows = idf_min(BLOCK, c->rows - row);
+        for (int64_t column = first; column < first + columns; column++) {
+            const float *in = (const float *)c->a + row * c->n + column;
+            float *out = (float *)c->y + column * c->rows + row;
+            for (int64_t i = 0; i < rows; i++) out[i] = in[i * c->n];
+        }
+    }
+}
+
+void idf_transpose(float *y, const float *x, int64_t rows, int64_t n) {
+    if (rows <= 0 || n <= 0) return;
+    idf_parallel(idf_divide_up(n, 16), transpose, &(context){.y = y, .a = x, .rows = rows, .n = n});
+}
+
 // MARK: - Reductions
 
 int64_t idf_argmax(const float *x, int64_t n) { return n <= 0 ? -1 : idf_kernels_current()->argmax(x, n); }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import IdeficsTensor
 
 /// The command line: one executable, one subcommand for each job.
 @main
@@ -18,6 +19,12 @@ struct IdeficsCommand: AsyncParsableCommand {
             GenerateCommand.self, ChatCommand.self, ScoreCommand.self, PerplexityCommand.self, ForwardCommand.self,
             ProcessCommand.self, TokenizeCommand.self, DownloadCommand.self, InitCommand.self, QuantizeCommand.self,
             FinetuneCommand.self, TrainCommand.self, InspectCommand.self, BenchCommand.self,
+            RandomCheckpointCommand.self,
         ]
     )
+
+    static func main() async {
+        MappedFile.reportFailedReads()
+        await main(nil)
+    }
 }

@@ -83,6 +83,16 @@ public final class CheckpointWriter {
     /// Whether the tensor `name` is still to be written.
     public func needs(_ name: String) -> Bool { !finishedNames.contains(name) }
 
+    /// The tensor `name` as an earlier run wrote it.
+    ///
+    /// - Throws: `CheckpointError`, also when it is still to be written.
+    public func finishedTensor(_ name: String) throws -> Tensor {
+        guard let shard = shards.first(where: { $0.isFinished && $0.tensors.contains { $0.name == name } }) else {
+            throw unwritable("\(name) has not been written yet")
+        }
+        return try SafetensorsFile(directory.appending(path: shard.fileName)).tensor(named: name)
+    }
+
     /// Whether the file of `shard` holds its tensors; files appear whole, so then it is done.
     private static func isFinished(_ shard: Shard, in directory: URL) -> Bool {
         guard let file = try? SafetensorsFile(directory.appending(path: shard.fileName)) else { return false }

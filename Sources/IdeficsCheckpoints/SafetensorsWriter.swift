@@ -13,7 +13,9 @@ public import Foundation
 ///
 /// The layout is declared first; then the bytes of each tensor are appended, tensors in any order. The file appears at
 /// its place when `finish` succeeds, whole; before that, and if anything fails, what was there stays as it was.
-/// Byte for byte it is the file the official library writes: wider types first, then by name, data aligned to 8 bytes.
+/// Byte for byte it is the file the official library writes: wider types first, then by name, data aligned to 8 bytes;
+/// but tensors that ask for an alignment come before all others, and then the data begins at a multiple of it. The format
+/// has no holes, so an alignment is certain only if all that ask have the same, and sizes that are multiples of it.
 public final class SafetensorsWriter {
     /// A tensor to come.
     public struct Declaration: Sendable {
@@ -23,12 +25,23 @@ public final class SafetensorsWriter {
         public let dtype: DType
         /// Sizes of the axes, outermost first.
         public let shape: [Int]
+        /// A power of two, of which the tensor's first byte in the file is to be a multiple; 1 for wherever it falls.
+        public let alignment: Int
 
         /// A tensor to come.
-        public init(name: String, dtype: DType, shape: [Int]) {
+        ///
+        /// - Precondition: `alignment` is a power of two.
+        public init(name: String, dtype: DType, shape: [Int], alignment: Int = 1) {
+            precondition(alignment > 0 && alignment & (alignment - 1) == 0, "Declaration: alignment \(alignment)")
             self.name = name
             self.dtype = dtype
             self.shape = shape
+            self.alignment = alignment
+        }
+
+        /// Whether what follows it is aligned if it is.
+        fileprivate var isWhole: Bool {
+            StoredDType(dtype).byteCount(of: shape).map { $0 % alignment == 0 } ?? false
         }
     }
 
@@ -48,7 +61,7 @@ public final class SafetensorsWriter {
             header += "\"__metadata__\":{" + members.joined(separator: ",") + "}"
         }
         var end = 0
-        for tensor in tensors.sorted(by: Self.precedes) {
+        for tensor in Self.laidOut(tensors) {
             let dtype = StoredDType(tensor.dtype)
             guard let byteCount = dtype.byteCount(of: tensor.shape), byteCount <= Int.max / 2 - end else {
                 throw CheckpointError.unwritable(file: path, reason: "\(tensor.name): \(tensor.shape) is too large")
@@ -62,7 +75,9 @@ public final class SafetensorsWriter {
             end += byteCount
         }
         header += "}"
-        header += String(repeating: " ", count: (8 - header.utf8.count % 8) % 8)
+        // Spaces behind the header are part of the format; the 8 bytes of its length precede it.
+        let alignment = max(8, tensors.map(\.alignment).max() ?? 1)
+        header += String(repeating: " ", count: (alignment - (8 + header.utf8.count) % alignment) % alignment)
         guard header.utf8.count <= SafetensorsHeader.maximumByteCount else {
             throw CheckpointError.unwritable(file: path, reason: "a header of \(header.utf8.count) bytes is too large")
         }
@@ -70,6 +85,15 @@ public final class SafetensorsWriter {
         gaps = gaps.mapValues { $0.lowerBound + prefix.count..<$0.upperBound + prefix.count }
         file = try AtomicFile(url)
         try prefix.withUnsafeBytes { try file.write($0, at: 0) }
+    }
+
+    /// Tensors in the order of their data: first those that are to be aligned, in the order declared, which is that of
+    /// their use, so that a system reading ahead reads what is next; then the others in the official order.
+    private static func laidOut(_ tensors: [Declaration]) -> [Declaration] {
+        let aligned = tensors.filter { $0.alignment > 1 }
+        // What ends at a multiple of its alignment comes first: the next one is aligned then.
+        return aligned.filter(\.isWhole) + aligned.filter { !$0.isWhole }
+            + tensors.filter { $0.alignment == 1 }.sorted(by: precedes)
     }
 
     /// The official order: element types from wide to narrow, then names by their bytes.

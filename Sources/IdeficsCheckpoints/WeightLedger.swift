@@ -12,6 +12,7 @@ final class WeightLedger: Sendable {
     private struct Notes {
         var used: Set<String> = []
         var taken: [Weights.Parameter] = []
+        var matrices: [(name: String, weight: Weight)] = []
         // Keyed by name: a tensor taken twice is reported once.
         var missing: Set<String> = []
         var misshapen: [String: MisshapenTensor] = [:]
@@ -36,6 +37,14 @@ final class WeightLedger: Sendable {
 
     /// Everything asked for so far, in order.
     var taken: [Weights.Parameter] { notes.withLock { $0.taken } }
+
+    /// The matrices of linear layers and embeddings given out so far, in order.
+    var matrices: [(name: String, weight: Weight)] { notes.withLock { $0.matrices } }
+
+    /// Notes that `weight` was given out as the matrix `name`.
+    func record(_ name: String, _ weight: Weight) {
+        notes.withLock { $0.matrices.append((name, weight)) }
+    }
 
     /// The tensor `name`, or zeros and a note.
     func take(_ name: String, shape: [Int], dtypes: [DType], isWeight: Bool = false) -> Tensor {

@@ -13,6 +13,12 @@ extension Weights {
     ///   - shape: `[outFeatures, inFeatures]`.
     /// - Returns: The weight.
     public func weight(_ name: String, shape: [Int]) -> Weight {
+        let weight = find(name, shape: shape)
+        ledger.record(fullName(name), weight)
+        return weight
+    }
+
+    private func find(_ name: String, shape: [Int]) -> Weight {
         if let make = ledger.makeWeight { return make(fullName(name), shape) }
         for format in QuantizedTensor.Format.allCases where contains(Self.codesName(name, format)) {
             return quantized(
@@ -34,10 +40,16 @@ extension Weights {
         return .dense(ledger.take(fullName(name), shape: shape, dtypes: [.f32, .bf16, .f16], isWeight: true))
     }
 
+    /// The matrices that `weight` has given out so far, in order, under their full names.
+    public var matrices: [(name: String, weight: Weight)] { ledger.matrices }
+
     /// Name of the codes of the weight `name`.
     public static func codesName(_ name: String, _ format: QuantizedTensor.Format) -> String {
         "\(name).\(format.rawValue)"
     }
+
+    /// Codes begin at a multiple of so many bytes of the file, and so of memory: a cache line, the widest vector.
+    public static let codesAlignment = 64
 
     /// Name of the scales of the weight `name`.
     public static func scalesName(_ name: String) -> String { "\(name).scales" }
@@ -125,6 +137,26 @@ extension Weights {
 
     private func unsupported(_ name: String, _ reason: String) -> CheckpointError {
         .unsupported(file: path, field: name, reason: reason)
+    }
+}
+
+extension Weights.Parameter {
+    /// The tensors that store it in `format`, or, with nil, as it is in `dtype`; in the order they are written.
+    public func declarations(format: QuantizedTensor.Format?, dtype: DType) -> [SafetensorsWriter.Declaration] {
+        guard let format else { return [.init(name: name, dtype: dtype, shape: shape)] }
+        return [
+            .init(
+                name: Weights.codesName(name, format),
+                dtype: .u8,
+                shape: [QuantizedTensor.codeByteCount(format, shape: shape)],
+                alignment: Weights.codesAlignment
+            ),
+            .init(
+                name: Weights.scalesName(name),
+                dtype: QuantizedTensor.scaleType(format),
+                shape: [QuantizedTensor.scaleCount(format, shape: shape)]
+            ),
+        ]
     }
 }
 

@@ -13,15 +13,19 @@ public struct KVCache: Sendable {
 
     /// Layers of the decoder.
     public let layerCount: Int
-    /// Floats of one token's key (or value) in one layer: `kvHeads · headDim`.
-    public let width: Int
+    /// Heads of keys and values.
+    public let kvHeads: Int
+    /// Elements of a head.
+    public let headDim: Int
+    /// How keys and values are stored.
+    public let type: KeyValueType
     /// Tokens held.
     public private(set) var count = 0
 
     private var pages: [Page] = []
     private var tables: [KeyValuePages]
 
-    /// One page: for each layer its keys, then its values, each `[pageTokens, width]`.
+    /// One page: for each layer its keys, then its values, each `pageTokens` rows.
     private final class Page: Sendable {
         let storage: TensorStorage
 
@@ -29,19 +33,23 @@ public struct KVCache: Sendable {
     }
 
     /// An empty cache.
-    public init(layerCount: Int, width: Int) {
+    public init(layerCount: Int, kvHeads: Int, headDim: Int, type: KeyValueType = .f32) {
         self.layerCount = layerCount
-        self.width = width
-        tables = Array(repeating: KeyValuePages(pageTokens: Self.pageTokens), count: layerCount)
+        self.kvHeads = kvHeads
+        self.headDim = headDim
+        self.type = type
+        tables = Array(repeating: KeyValuePages(pageTokens: Self.pageTokens, type: type), count: layerCount)
     }
 
-    private var halfPageFloats: Int { Self.pageTokens * width }
+    private var rowByteCount: Int { type.rowByteCount(kvHeads: kvHeads, headDim: headDim) }
+    /// Bytes of the keys (or values) of one layer in a page; the next ones begin at a cache line.
+    private var halfPageByteCount: Int { (Self.pageTokens * rowByteCount + 63) / 64 * 64 }
 
     /// Makes room for `tokenCount` more tokens; afterwards `write` may be called for each layer.
     public mutating func reserve(_ tokenCount: Int) {
         let pageCount = (count + tokenCount + Self.pageTokens - 1) / Self.pageTokens
         let isLastPartial = count % Self.pageTokens != 0
-        let byteCount = layerCount * 2 * halfPageFloats * 4
+        let byteCount = layerCount * 2 * halfPageByteCount
         var firstChanged = pages.count
         if tokenCount > 0, isLastPartial, !isKnownUniquelyReferenced(&pages[pages.count - 1]) {
             let copy = Page(byteCount: byteCount)
@@ -53,27 +61,25 @@ public struct KVCache: Sendable {
         retable(from: firstChanged)
     }
 
-    /// Writes keys and values of new tokens, `[n, width]`, behind those held; `advance` makes them count.
+    /// Writes keys and values of new tokens, `[n, kvHeads · headDim]` in f32, behind those held; `advance` makes them count.
     ///
     /// - Precondition: room was reserved for them.
     public mutating func write(layer: Int, k: Tensor, v: Tensor) {
         let rows = k.shape[0]
         precondition(
-            k.shape == [rows, width] && v.shape == k.shape,
-            "KVCache: k \(k.shape), v \(v.shape), width \(width)"
+            k.shape == [rows, kvHeads * headDim] && v.shape == k.shape,
+            "KVCache: k \(k.shape), v \(v.shape), \(kvHeads) heads of \(headDim)"
         )
         precondition(count + rows <= pages.count * Self.pageTokens, "KVCache: \(rows) tokens were not reserved")
-        withExtendedLifetime((k, v)) {
-            var row = 0
-            while row < rows {
-                let slot = (count + row) % Self.pageTokens
-                let run = min(Self.pageTokens - slot, rows - row)
-                let page = pages[(count + row) / Self.pageTokens].storage.pointer.assumingMemoryBound(to: Float.self)
-                let target = page + layer * 2 * halfPageFloats + slot * width
-                target.update(from: k.floats + row * width, count: run * width)
-                (target + halfPageFloats).update(from: v.floats + row * width, count: run * width)
-                row += run
-            }
+        var row = 0
+        while row < rows {
+            let slot = (count + row) % Self.pageTokens
+            let run = row..<row + min(Self.pageTokens - slot, rows - row)
+            let page = pages[(count + row) / Self.pageTokens].storage.pointer
+            let target = page + layer * 2 * halfPageByteCount + slot * rowByteCount
+            writeKeyValueRows(k[run], to: target, type: type, kvHeads: kvHeads)
+            writeKeyValueRows(v[run], to: target + halfPageByteCount, type: type, kvHeads: kvHeads)
+            row = run.upperBound
         }
     }
 
@@ -104,8 +110,8 @@ public struct KVCache: Sendable {
         for layer in 0..<layerCount {
             tables[layer].truncate(to: firstPage)
             for page in pages[firstPage...] {
-                let k = page.storage.pointer.assumingMemoryBound(to: Float.self) + layer * 2 * halfPageFloats
-                tables[layer].append(k: k, v: k + halfPageFloats, owners: [page.storage])
+                let k = UnsafeRawPointer(page.storage.pointer + layer * 2 * halfPageByteCount)
+                tables[layer].append(k: k, v: k + halfPageByteCount, owners: [page.storage])
             }
         }
     }

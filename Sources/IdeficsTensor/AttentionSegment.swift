@@ -3,21 +3,24 @@
 
 /// Keys and values of one layer in pages of equal length: a cache's pages, or one page for each image.
 ///
-/// Key `j` is row `j % pageTokens` of page `j / pageTokens`; a row holds `[kvHeads, headDim]`.
+/// Key `j` is row `j % pageTokens` of page `j / pageTokens`; a row holds `[kvHeads, headDim]`, stored as `type`.
 public struct KeyValuePages: @unchecked Sendable {
     // SAFETY: (Sendable) the pointers lie inside `owners`, which the value keeps alive.
-    package private(set) var k: [UnsafePointer<Float>] = []
-    package private(set) var v: [UnsafePointer<Float>] = []
+    package private(set) var k: [UnsafeRawPointer] = []
+    package private(set) var v: [UnsafeRawPointer] = []
     private var owners: [TensorStorage] = []
     /// Where gradients of a page's keys and values go, by the place of the page; empty without training.
     private(set) var targets: [Int: (k: GradientTarget, v: GradientTarget)] = [:]
     /// Rows of a page.
     public let pageTokens: Int
+    /// How rows are stored.
+    public let type: KeyValueType
 
     /// No pages yet.
-    public init(pageTokens: Int) {
+    public init(pageTokens: Int, type: KeyValueType = .f32) {
         precondition(pageTokens > 0, "KeyValuePages: a page needs at least one token")
         self.pageTokens = pageTokens
+        self.type = type
     }
 
     /// One page that is the whole of `k` and `v`, both `[tokens, kvHeads · headDim]` in f32.
@@ -26,16 +29,33 @@ public struct KeyValuePages: @unchecked Sendable {
         append(k: k, v: v)
     }
 
-    /// Adds a page, `k` and `v` being `[pageTokens, kvHeads · headDim]` in f32.
-    public mutating func append(k: Tensor, v: Tensor) {
-        precondition(k.shape == v.shape, "KeyValuePages: k \(k.shape), v \(v.shape)")
-        if k.isRecorded || v.isRecorded { targets[pageCount] = (k.target, v.target) }
-        append(k: UnsafePointer(k.floats), v: UnsafePointer(v.floats), owners: [k.storage, v.storage])
+    /// One page with the contents of `k` and `v`, both `[tokens, kvHeads · headDim]` in f32, stored as `type`.
+    public init(k: Tensor, v: Tensor, kvHeads: Int, type: KeyValueType) {
+        guard type != .f32 else {
+            self.init(k: k, v: v)
+            return
+        }
+        precondition(k.shape == v.shape && k.shape[1] % kvHeads == 0, "KeyValuePages: k \(k.shape), v \(v.shape)")
+        self.init(pageTokens: max(k.shape[0], 1), type: type)
+        let rows = [k, v].map { x in
+            let rowByteCount = type.rowByteCount(kvHeads: kvHeads, headDim: k.shape[1] / kvHeads)
+            let storage = TensorStorage(byteCount: k.shape[0] * rowByteCount)
+            writeKeyValueRows(x, to: storage.pointer, type: type, kvHeads: kvHeads)
+            return storage
+        }
+        append(k: rows[0].pointer, v: rows[1].pointer, owners: rows)
     }
 
-    /// Adds the pages of `other`, which are of the same length.
+    /// Adds a page, `k` and `v` being `[pageTokens, kvHeads · headDim]` in f32, as they are.
+    public mutating func append(k: Tensor, v: Tensor) {
+        precondition(type == .f32 && k.shape == v.shape, "KeyValuePages: k \(k.shape), v \(v.shape) as \(type)")
+        if k.isRecorded || v.isRecorded { targets[pageCount] = (k.target, v.target) }
+        append(k: UnsafeRawPointer(k.floats), v: UnsafeRawPointer(v.floats), owners: [k.storage, v.storage])
+    }
+
+    /// Adds the pages of `other`, which are of the same length and type.
     public mutating func append(_ other: KeyValuePages) {
-        precondition(other.pageTokens == pageTokens, "KeyValuePages: pages of another length")
+        precondition(other.pageTokens == pageTokens && other.type == type, "KeyValuePages: pages of another kind")
         for (place, target) in other.targets { targets[pageCount + place] = target }
         k += other.k
         v += other.v
@@ -52,7 +72,7 @@ public struct KeyValuePages: @unchecked Sendable {
         owners.removeLast(owners.count - count)
     }
 
-    package mutating func append(k: UnsafePointer<Float>, v: UnsafePointer<Float>, owners: [TensorStorage]) {
+    package mutating func append(k: UnsafeRawPointer, v: UnsafeRawPointer, owners: [TensorStorage]) {
         self.k.append(k)
         self.v.append(v)
         self.owners += owners

@@ -16,6 +16,10 @@ public protocol Backend: GradientBackend {
     /// `q` and the result are `[rows, heads · headDim]`; keys and values have `kvHeads`, which divides `heads`.
     func attention(_ q: Tensor, _ segments: [AttentionSegment], heads: Int, kvHeads: Int, scale: Float) -> Tensor
 
+    /// Writes the rows of `x`, `[rows, kvHeads · headDim]`, as keys or values stored as `type`, one behind the other from
+    /// `rows` on.
+    func writeKeyValueRows(_ x: Tensor, to rows: UnsafeMutableRawPointer, type: KeyValueType, kvHeads: Int)
+
     /// `weight ⊙ x · rsqrt(mean(x²) + eps)` over the rows of length `weight.count`.
     func rmsNorm(_ x: Tensor, weight: Tensor, eps: Float) -> Tensor
 

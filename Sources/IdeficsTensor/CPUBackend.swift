@@ -41,7 +41,9 @@ struct CPUBackend: Backend {
             )
         }
         withExtendedLifetime((x, products, outputs)) {
-            idf_linear(jobs, Int64(jobs.count), x.floats, Int64(inFeatures), Int64(rows), Int64(inFeatures))
+            WeightStream.holding(products) {
+                idf_linear(jobs, Int64(jobs.count), x.floats, Int64(inFeatures), Int64(rows), Int64(inFeatures))
+            }
         }
         return outputs
     }
@@ -57,9 +59,11 @@ struct CPUBackend: Backend {
         let output = isCovered ? Tensor(uninitialized: q.shape) { _ in } : Tensor.zeros(q.shape)
         withExtendedLifetime((q, segments, output)) {
             // The page tables must stay in place during the call, so they are laid out in one array.
-            var k: [UnsafePointer<Float>] = []
-            var v: [UnsafePointer<Float>] = []
+            var k: [UnsafeRawPointer] = []
+            var v: [UnsafeRawPointer] = []
+            let type = segments.first?.pages.type ?? .f32
             for segment in segments {
+                precondition(segment.pages.type == type, "attention: keys of \(type) and of \(segment.pages.type)")
                 precondition(
                     segment.queries.upperBound <= q.shape[0]
                         && segment.keyCount <= segment.pages.k.count * segment.pages.pageTokens,
@@ -92,13 +96,34 @@ struct CPUBackend: Backend {
                         Int64(headDim),
                         Int64(width),
                         Int64(width),
-                        Int64(kvHeads * headDim),
+                        type.kernelType,
+                        Int64(type.rowByteCount(kvHeads: kvHeads, headDim: headDim)),
                         scale
                     )
                 }
             }
         }
         return output
+    }
+
+    func writeKeyValueRows(_ x: Tensor, to rows: UnsafeMutableRawPointer, type: KeyValueType, kvHeads: Int) {
+        precondition(
+            x.shape.count == 2 && kvHeads > 0 && x.shape[1] % kvHeads == 0,
+            "writeKeyValueRows: x \(x.shape) with \(kvHeads) heads"
+        )
+        let headDim = x.shape[1] / kvHeads
+        withExtendedLifetime(x) {
+            idf_kv_write(
+                rows,
+                type.kernelType,
+                x.floats,
+                Int64(x.shape[0]),
+                Int64(kvHeads),
+                Int64(headDim),
+                Int64(type.rowByteCount(kvHeads: kvHeads, headDim: headDim)),
+                Int64(x.shape[1])
+            )
+        }
     }
 
     func rmsNorm(_ x: Tensor, weight: Tensor, eps: Float) -> Tensor {

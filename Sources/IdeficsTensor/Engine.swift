@@ -13,6 +13,11 @@ public enum Engine {
         set { idf_set_thread_count(Int32(clamping: min(max(newValue, 1), 256))) }
     }
 
+    /// Keeps no more than `byteCount` bytes of freed tensors for the next ones, where memory is short.
+    package static func limitFreedMemory(to byteCount: Int) {
+        MemoryPool.shared.limit(to: byteCount)
+    }
+
     /// The instruction set in use: `reference`, `avx2`, `avx512` or `neon`.
     public static var instructionSet: String {
         String(cString: idf_isa_name(idf_isa_current()))

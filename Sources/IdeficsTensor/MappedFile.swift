@@ -1,6 +1,9 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+internal import CIdeficsPages
+import Synchronization
+
 #if canImport(FoundationEssentials)
 public import FoundationEssentials
 #else
@@ -23,6 +26,20 @@ public final class MappedFile: Sendable {
     public let byteCount: Int
     // SAFETY: the map is read-only and unmapped only by deinit.
     private nonisolated(unsafe) let pointer: UnsafeRawPointer
+    /// The open file, for advice about its pages.
+    let descriptor: Int32
+    private let streamReference = Mutex(StreamReference())
+
+    /// What reads the weights in it ahead, if they do not all fit in memory.
+    var stream: WeightStream? {
+        get { streamReference.withLock { $0.stream } }
+        set { streamReference.withLock { $0.stream = newValue } }
+    }
+
+    /// Weak: the stream keeps its files.
+    private struct StreamReference {
+        weak var stream: WeightStream?
+    }
 
     /// Maps the file at `url`.
     ///
@@ -31,28 +48,52 @@ public final class MappedFile: Sendable {
         self.url = url
         let descriptor = open(url.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)  // a pipe without a writer must not block
         guard descriptor >= 0 else { throw TensorError.file(path: url.path, reason: systemMessage()) }
-        defer { close(descriptor) }
+        do {
+            (pointer, byteCount) = try Self.map(descriptor, path: url.path)
+        } catch {
+            close(descriptor)
+            throw error
+        }
+        self.descriptor = descriptor
+        if byteCount > 0 { idf_pages_note_map(pointer, byteCount, url.path) }
+    }
+
+    private static func map(_ descriptor: Int32, path: String) throws -> (UnsafeRawPointer, Int) {
         var status = stat()
-        guard fstat(descriptor, &status) == 0 else {
-            throw TensorError.file(path: url.path, reason: systemMessage())
-        }
+        guard fstat(descriptor, &status) == 0 else { throw TensorError.file(path: path, reason: systemMessage()) }
         guard status.st_mode & S_IFMT == S_IFREG else {
-            throw TensorError.file(path: url.path, reason: "not a regular file")
+            throw TensorError.file(path: path, reason: "not a regular file")
         }
-        byteCount = Int(status.st_size)
-        guard byteCount > 0 else {  // an empty file cannot be mapped
-            pointer = UnsafeRawPointer(Self.emptyPage)
-            return
-        }
+        let byteCount = Int(status.st_size)
+        // An empty file cannot be mapped.
+        guard byteCount > 0 else { return (UnsafeRawPointer(emptyPage), 0) }
         guard let map = mmap(nil, byteCount, PROT_READ, MAP_PRIVATE, descriptor, 0), map != MAP_FAILED else {
-            throw TensorError.file(path: url.path, reason: systemMessage())
+            let advice =
+                errno == ENOMEM
+                ? ": its \(byteCount) bytes do not fit the address space this process may have; raise `ulimit -v`"
+                    + " (a limit of memory, by a control group or --memory, may be smaller than the file)" : ""
+            throw TensorError.file(path: path, reason: systemMessage() + advice)
         }
-        pointer = UnsafeRawPointer(map)
+        return (UnsafeRawPointer(map), byteCount)
     }
 
     deinit {
-        if byteCount > 0 { munmap(UnsafeMutableRawPointer(mutating: pointer), byteCount) }
+        if byteCount > 0 {
+            idf_pages_forget_map(pointer)
+            munmap(UnsafeMutableRawPointer(mutating: pointer), byteCount)
+        }
+        close(descriptor)
     }
+
+    /// From now on ends the process with a line that names the file when a mapped file cannot be read any more.
+    ///
+    /// It was cut short, or its storage failed; without this, SIGBUS says neither. For programs, not for libraries.
+    public static func reportFailedReads() {
+        idf_pages_report_failures()
+    }
+
+    /// Where in the file the byte at `address` of the map lies.
+    func offset(of address: UnsafeRawPointer) -> Int { address - pointer }
 
     // SAFETY: one byte, allocated once, never written again.
     private nonisolated(unsafe) static let emptyPage = UnsafeMutableRawPointer.allocate(byteCount: 1, alignment: 1)

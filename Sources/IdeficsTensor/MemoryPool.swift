@@ -18,10 +18,9 @@ import Darwin
 final class MemoryPool: Sendable {
     static let shared = MemoryPool()
 
-    /// Bytes kept at most; what comes back beyond that goes to the system.
-    private static let limit = 512 << 20
-
     private struct State {
+        /// Bytes kept at most; what comes back beyond that goes to the system.
+        var limit = 512 << 20
         // SAFETY: a pointer in here belongs to the pool alone.
         nonisolated(unsafe) var free: [Int: [UnsafeMutableRawPointer]] = [:]
         var byteCount = 0
@@ -35,6 +34,11 @@ final class MemoryPool: Sendable {
         guard rounded > 4096 else { return rounded }
         let step = 1 << (Int.bitWidth - 1 - rounded.leadingZeroBitCount - 3)
         return (rounded + step - 1) & ~(step - 1)
+    }
+
+    /// Keeps no more than `byteCount` bytes from now on, where memory is short.
+    func limit(to byteCount: Int) {
+        state.withLock { $0.limit = min($0.limit, byteCount) }
     }
 
     func take(byteCount: Int) -> (pointer: UnsafeMutableRawPointer, capacity: Int) {
@@ -57,7 +61,7 @@ final class MemoryPool: Sendable {
 
     func give(_ pointer: UnsafeMutableRawPointer, capacity: Int) {
         let isKept = state.withLock { state in
-            guard state.byteCount + capacity <= Self.limit else { return false }
+            guard state.byteCount + capacity <= state.limit else { return false }
             state.free[capacity, default: []].append(pointer)
             state.byteCount += capacity
             return true

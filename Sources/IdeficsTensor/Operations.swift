@@ -79,6 +79,11 @@ public func attention(_ q: Tensor, _ segments: [AttentionSegment], heads: Int, k
     )
 }
 
+/// Stores keys or values; see `Backend.writeKeyValueRows`.
+package func writeKeyValueRows(_ x: Tensor, to rows: UnsafeMutableRawPointer, type: KeyValueType, kvHeads: Int) {
+    x.backend.writeKeyValueRows(x, to: rows, type: type, kvHeads: kvHeads)
+}
+
 /// Root-mean-square normalisation of rows; see `Backend.rmsNorm`.
 public func rmsNorm(_ x: Tensor, weight: Tensor, eps: Float) -> Tensor {
     let y = x.backend.rmsNorm(x, weight: weight, eps: eps)

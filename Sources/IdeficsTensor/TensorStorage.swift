@@ -34,6 +34,11 @@ public final class TensorStorage: @unchecked Sendable {
         self.owner = .object(owner)
     }
 
+    /// The file it maps a part of; nil for other memory.
+    var mappedFile: MappedFile? {
+        if case .object(let object) = owner { object as? MappedFile } else { nil }
+    }
+
     /// Whether the bytes belong to this storage alone.
     var isWritable: Bool {
         if case .pool = owner { true } else { false }

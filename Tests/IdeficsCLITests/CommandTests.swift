@@ -213,6 +213,14 @@ import Testing
             input: "Hello world, what is this? Hello."
         )
         #expect(table.output.contains("perplexity") && table.output.contains("\(values.count) of them scored"))
+        let rounded = try idefics(arguments + [folder.path("text.txt"), "--json", "--cache-type", "int8"])
+        let other = try #require((rounded.json() as? [String: Any])?["mean_negative_log_likelihood"] as? Double)
+        #expect(other != mean && abs(other - mean) < 0.01)
+
+        let compared = try idefics(arguments + [folder.path("text.txt"), "--reference", tinyModel, "--json"])
+        let reference = try #require((compared.json() as? [String: Any])?["reference"] as? [String: Any])
+        #expect(reference["perplexity"] as? Double == report["perplexity"] as? Double)
+        #expect(reference["mean_divergence"] as? Double == 0 && reference["top_agreement"] as? Double == 1)
     }
 
     @Test func chatAnswersEachLine() throws {
@@ -272,6 +280,7 @@ import Testing
         (["perplexity", "--model", tinyModel, "--text", picture("rgb.png")], "not UTF-8"),
         (["perplexity", "--model", tinyModel, "--text", "/etc"], "/etc"),
         (["perplexity", "--model", tinyModel, "--text", "x", "--stride", "2000"], "--stride"),
+        (["perplexity", "--model", tinyModel, "--text", "x", "--cache-type", "int4"], "--cache-type"),
         (["process", "--model", tinyModel, "--prompts", "/nonexistent", "--output", "/tmp/x"], "/nonexistent"),
         (["bench", "--layers", "7"], "--layers 7"),
         (["bench", "--config", "llama-8b"], "llama-8b"),

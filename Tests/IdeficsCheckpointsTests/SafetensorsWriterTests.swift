@@ -85,6 +85,37 @@ import Darwin
         #expect(try folder.fileNames == ["out.safetensors"])
     }
 
+    /// What asks for an alignment begins at a multiple of it in the file, whatever else there is; nothing lies between.
+    @Test(arguments: 0..<70) func alignedTensorsBeginWhereTheyAsk(nameLength: Int) throws {
+        let long = String(repeating: "n", count: nameLength)  // the header takes every length
+        let writer = try SafetensorsWriter(
+            url,
+            tensors: [
+                .init(name: "norm\(long)", dtype: .f32, shape: [3]), .init(name: "odd", dtype: .u8, shape: [5]),
+                .init(name: "b.codes", dtype: .u8, shape: [128], alignment: 64),
+                .init(name: "b.scales", dtype: .bf16, shape: [7]),
+                .init(name: "a.codes", dtype: .u8, shape: [192], alignment: 64),
+            ]
+        )
+        for (name, byteCount) in [
+            ("a.codes", 192), ("b.codes", 128), ("b.scales", 14), ("norm\(long)", 12), ("odd", 5),
+        ] {
+            let bytes = Array(repeating: UInt8(ascii: name.unicodeScalars.first ?? "x"), count: byteCount)
+            try bytes.withUnsafeBytes { try writer.append($0, to: name) }
+        }
+        try writer.finish()
+        // The reader checks that there are no holes.
+        let file = try SafetensorsFile(url)
+        let whole = try Data(contentsOf: url)
+        for name in ["a.codes", "b.codes"] {
+            let expected = try file.tensor(named: name).withUnsafeBytes { Data($0) }
+            let place = try #require(whole.range(of: expected))
+            #expect(place.lowerBound % 64 == 0, "\(name) at \(place.lowerBound)")
+        }
+        #expect(try file.tensor(named: "norm\(long)").shape == [3])
+        #expect(file.tensorNames.allSatisfy { file.metadata(named: $0)?.isMapped == true })
+    }
+
     @Test func namesWithOddCharactersSurvive() throws {
         let names = ["", "\"", "\\", "\n\r\t\u{8}\u{C}\u{0}\u{1F}\u{7F}", "\u{E9}\u{1F600}", "a.b/c"]
         let tensors = Dictionary(uniqueKeysWithValues: names.map { ($0, Tensor([1.0], shape: [])) })

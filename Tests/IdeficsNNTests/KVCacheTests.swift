@@ -8,7 +8,12 @@ import Testing
 @Suite struct KVCacheTests {
     static let width = 4
 
-    /// Appends tokens whose keys are their values and whose values are these plus 1000, in both layers.
+    static func empty(_ type: KeyValueType) -> KVCache {
+        KVCache(layerCount: 2, kvHeads: 2, headDim: width / 2, type: type)
+    }
+
+    /// Appends tokens whose keys are their values and whose values are these with the other sign, in both layers: small
+    /// whole numbers, which every type holds.
     static func append(_ cache: inout KVCache, _ values: [Float]) {
         let k = values.flatMap { value in [Float](repeating: value, count: width) }
         cache.reserve(values.count)
@@ -17,7 +22,7 @@ import Testing
             cache.write(
                 layer: layer,
                 k: Tensor(scaled, shape: [values.count, width]),
-                v: Tensor(scaled.map { $0 + 1000 }, shape: [values.count, width])
+                v: Tensor(scaled.map { -$0 }, shape: [values.count, width])
             )
         }
         cache.advance(values.count)
@@ -27,16 +32,29 @@ import Testing
     static func keys(_ cache: KVCache, layer: Int = 1) -> [Float] {
         let pages = cache.pages(layer: layer)
         return (0..<cache.count).map { token in
-            let offset = token % KVCache.pageTokens * width
-            let k = pages.k[token / KVCache.pageTokens][offset]
-            #expect(pages.v[token / KVCache.pageTokens][offset] == k + 1000)
-            return k - Float(layer * 100)
+            let page = token / KVCache.pageTokens
+            let k = (0..<width).map { element($0, of: pages.k[page], token: token % KVCache.pageTokens, cache.type) }
+            let v = (0..<width).map { element($0, of: pages.v[page], token: token % KVCache.pageTokens, cache.type) }
+            #expect(k == Array(repeating: k[0], count: width) && v == k.map { -$0 })
+            return k[0] - Float(layer * 100)
         }
     }
 
-    @Test(arguments: [1, 15, 16, 17, 40])
-    func holdsWhatWasWritten(count: Int) {
-        var cache = KVCache(layerCount: 2, width: Self.width)
+    /// Element `index` of a row, of two heads, to the nearest whole number.
+    static func element(_ index: Int, of page: UnsafeRawPointer, token: Int, _ type: KeyValueType) -> Float {
+        let row = page + token * type.rowByteCount(kvHeads: 2, headDim: width / 2)
+        switch type {
+        case .f32: return row.load(fromByteOffset: 4 * index, as: Float.self)
+        case .bf16: return Float(bitPattern: UInt32(row.load(fromByteOffset: 2 * index, as: UInt16.self)) << 16)
+        case .int8:
+            let scale = row.loadUnaligned(fromByteOffset: width + index / 2 * 4, as: Float.self)
+            return (Float(row.load(fromByteOffset: index, as: Int8.self)) * scale).rounded()
+        }
+    }
+
+    @Test(arguments: [1, 15, 16, 17, 40], KeyValueType.allCases)
+    func holdsWhatWasWritten(count: Int, type: KeyValueType) {
+        var cache = Self.empty(type)
         let values = (0..<count).map(Float.init)
         Self.append(&cache, values)
         #expect(Self.keys(cache) == values)
@@ -45,9 +63,9 @@ import Testing
         #expect(Self.keys(cache, layer: 0) == Self.keys(cache))
     }
 
-    @Test(arguments: [3, 16, 20])
-    func copiesGoTheirOwnWays(shared: Int) {
-        var first = KVCache(layerCount: 2, width: Self.width)
+    @Test(arguments: [3, 16, 20], KeyValueType.allCases)
+    func copiesGoTheirOwnWays(shared: Int, type: KeyValueType) {
+        var first = Self.empty(type)
         let beginning = (0..<shared).map(Float.init)
         Self.append(&first, beginning)
         var second = first
@@ -62,9 +80,9 @@ import Testing
         #expect(Self.keys(third) == beginning + [Float](repeating: 70, count: 20))
     }
 
-    @Test(arguments: [0, 1, 15, 16, 17, 33])
-    func truncationForgets(kept: Int) {
-        var cache = KVCache(layerCount: 2, width: Self.width)
+    @Test(arguments: [0, 1, 15, 16, 17, 33], KeyValueType.allCases)
+    func truncationForgets(kept: Int, type: KeyValueType) {
+        var cache = Self.empty(type)
         Self.append(&cache, (0..<40).map(Float.init))
         let whole = cache
         cache.truncate(to: kept)

@@ -52,6 +52,19 @@ IDF_INLINE vf v_load_bf16_n(const uint16_t *p, int64_t n) { return v_bf16(v_halv
 IDF_INLINE vf v_load_f16(const uint16_t *p) { return v_f16(vld1_u16(p)); }
 IDF_INLINE vf v_load_f16_n(const uint16_t *p, int64_t n) { return v_f16(v_halves_n(p, n)); }
 IDF_INLINE void v_store_f16(uint16_t *p, vf x) { vst1_u16(p, vreinterpret_u16_f16(vcvt_f16_f32(x))); }
+IDF_INLINE vf v_load_i8_n(const int8_t *p, int64_t n) {
+    int8_t bytes[8] = {0};
+    memcpy(bytes, p, (size_t)n);
+    return vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(vld1_s8(bytes)))));
+}
+IDF_INLINE vf v_load_i8(const int8_t *p) { return v_load_i8_n(p, 4); }
+/// Rounds to nearest even; lanes are in -128...127.
+IDF_INLINE void v_store_i8(int8_t *p, vf x) {
+    const int16x4_t halves = vqmovn_s32(vcvtnq_s32_f32(x));
+    int8_t bytes[8];
+    vst1_s8(bytes, vqmovn_s16(vcombine_s16(halves, halves)));
+    memcpy(p, bytes, 4);
+}
 /// The bits of `mask` in each 32-bit lane at p, shifted down first.
 IDF_INLINE vf v_field(const void *p, int shift, uint32_t mask) {
     const uint32x4_t shifted = vshlq_u32(vreinterpretq_u32_u8(vld1q_u8(p)), vdupq_n_s32(-shift));
@@ -117,6 +130,10 @@ IDF_INLINE unsigned v_equal_bits(vf a, vf b) {
     return vaddvq_u32(vandq_u32(vceqq_f32(a, b), weights));
 }
 IDF_INLINE float v_sum(vf a) { return vaddvq_f32(a); }
+/// out[i] = v_sum(s[i]), the same bits.
+IDF_INLINE void v_sums(float out[4], const vf s[4]) {
+    vst1q_f32(out, vpaddq_f32(vpaddq_f32(s[0], s[1]), vpaddq_f32(s[2], s[3])));
+}
 IDF_INLINE float v_largest(vf a) { return vmaxvq_f32(a); }
 
 /// The low 16 bits of each lane as bf16.
@@ -124,6 +141,11 @@ IDF_INLINE vf v_low_bf16(vf pair) { return vreinterpretq_f32_u32(vshlq_n_u32(vre
 /// The high 16 bits of each lane as bf16.
 IDF_INLINE vf v_high_bf16(vf pair) {
     return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(pair), vdupq_n_u32(0xffff0000)));
+}
+
+/// Byte i of each 32-bit lane, as a signed number.
+IDF_INLINE vf v_signed_byte(vf a, const int i) {
+    return vcvtq_f32_s32(vshrq_n_s32(vshlq_s32(vreinterpretq_s32_f32(a), vdupq_n_s32(24 - 8 * i)), 24));
 }
 
 /// Transposes 4 × 4.

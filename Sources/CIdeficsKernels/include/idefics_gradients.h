@@ -55,7 +55,7 @@ typedef struct idf_attention_gradient {
     int64_t cluster;               ///< segments that share blocks of keys follow each other and have the same number
 } idf_attention_gradient;
 
-/// Gradients of idf_attention. Scores are computed again, tile by tile, never stored.
+/// Gradients of idf_attention with keys and values in f32, rows `kv_stride` floats apart. Scores are computed again, tile by tile, never stored.
 void idf_attention_backward(const idf_attention_gradient *segments, int64_t count, int64_t heads, int64_t kv_heads,
                             int64_t head_dim, int64_t q_stride, int64_t out_stride, int64_t kv_stride, float scale);
 

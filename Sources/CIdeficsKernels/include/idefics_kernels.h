@@ -142,6 +142,34 @@ int64_t idf_scale_count(idf_dtype format, int64_t n, int64_t k);
 /// below 2^-100 gets zeros. NF4: nearest, as bitsandbytes does it; NaN elements do not count.
 void idf_quantize(void *codes, void *scales, idf_dtype format, const void *weight, idf_dtype dtype, int64_t n, int64_t k);
 
+/// A weight that is rounded so that its products with inputs it will see change least, as far as INT8 or INT4 allow.
+typedef struct idf_calibrated_weight {
+    idf_dtype format;             ///< IDF_INT8 or IDF_INT4
+    idf_dtype dtype;              ///< of `weight`: f32, bf16, f16
+    const void *weight;           ///< [n, k]
+    const float *_Nullable drift; ///< [n, k]: Σ (wanted output − weight · x) xᵀ over the inputs x; NULL: none
+    const float *hessian;         ///< [k, k]: Σ x xᵀ, damped; see idf_factor_hessian
+    const float *factor;          ///< [k, k]: its factorisation
+    int64_t k;
+    int64_t sweeps;               ///< how often all codes are gone over again
+} idf_calibrated_weight;
+
+/// Prepares hessian [k, k], symmetric: adds `damping` times the mean of its diagonal to the diagonal, then writes the
+/// factors of hessian = U · D · Uᵀ, U unit upper triangular: element (i, j) of `factor`, read as floats [k, k], is U[j][i]
+/// for j < i and D[i] for j = i. The memory of `factor` is k · k doubles. Returns 0, with nothing usable in `factor`, when
+/// the damped hessian is not positive definite or holds infinities or NaN.
+int idf_factor_hessian(double *factor, float *hessian, int64_t k, double damping);
+
+/// Quantises a weight of n rows as idf_quantize does, but for the least Σ |(wanted output) − (quantised weight) · x|² over
+/// inputs x: with E the error of a row, E · hessian · Eᵀ. Steps are rounded in order, each with what those before it lost
+/// (LDLQ: Chee et al., arXiv:2307.13304; the same as GPTQ, arXiv:2210.17323); the scale of a group is searched when its
+/// turn comes, its errors weighted by D. `sweeps` times all scales are then refitted and every code moved to its best
+/// place, all others held. With `drift` the row that is rounded is weight + drift · hessian⁻¹.
+void idf_quantize_calibrated(void *codes, void *scales, const idf_calibrated_weight *weight, int64_t n);
+
+/// y [n, rows] = x [rows, n] transposed.
+void idf_transpose(float *y, const float *x, int64_t rows, int64_t n);
+
 /// y [n, k] row-major = the values of a quantised weight.
 void idf_dequantize(float *y, const void *codes, const void *scales, idf_dtype format, int64_t n, int64_t k);
 
@@ -154,24 +182,40 @@ void idf_nf4_absmax(float *out, const uint8_t *codes, const float *table256, con
 
 // MARK: - Attention
 
+// Rows of keys or values (one token each), of a cache or of an image, are stored as
+//   IDF_F32, IDF_BF16: [kv_heads][head_dim], aligned to the element.
+//   IDF_INT8: codes, int8 [kv_heads][head_dim], then scales, f32 [kv_heads]; any alignment. value = scale · code.
+
+/// Bytes of a row of keys (or values) of `type`.
+int64_t idf_kv_row_bytes(idf_dtype type, int64_t kv_heads, int64_t head_dim);
+
+/// Writes x [count, kv_heads, head_dim], rows ldx floats apart, as rows of `type`, kv_stride bytes apart. bf16 rounds to
+/// nearest even. INT8, for each head of a row: codes round(x · 127 / largest magnitude), to nearest even; one with an
+/// infinity or NaN gets scale NaN and codes 0, one whose largest magnitude is below 2^-100 gets zeros. The same bits on
+/// every instruction set.
+void idf_kv_write(void *rows, idf_dtype type, const float *x, int64_t count, int64_t kv_heads, int64_t head_dim,
+                  int64_t kv_stride, int64_t ldx);
+
 /// Queries of one sequence and the keys and values they see. Keys lie in blocks (pages of a cache, or images):
-/// key j is row j % block_tokens of block j / block_tokens; rows are `kv_stride` floats apart and hold
-/// [heads, head_dim], as do the query and output rows (`q_stride`, `out_stride` apart).
+/// key j is row j % block_tokens of block j / block_tokens. Query and output rows hold [heads, head_dim] (`q_stride`,
+/// `out_stride` floats apart).
 typedef struct idf_attention_segment {
     const float *q;
     float *out;
     int64_t query_count;
-    const float *_Nonnull const *_Nullable k_blocks;
-    const float *_Nonnull const *_Nullable v_blocks;
+    const void *_Nonnull const *_Nullable k_blocks;
+    const void *_Nonnull const *_Nullable v_blocks;
     int64_t block_tokens;
     int64_t key_count;   ///< keys in all; 0 gives output rows of zeros
     int64_t causal_past; ///< < 0: every query sees every key. Otherwise query i sees keys j <= causal_past + i.
 } idf_attention_segment;
 
 /// out = softmax(scale · q kᵀ) v, for each segment and head; scores are never stored beyond a tile.
-/// `kv_heads` divides `heads` (equal without grouped queries); key rows hold [kv_heads, head_dim].
+/// `kv_heads` divides `heads` (equal without grouped queries). Key and value rows are of `kv_type` (F32, BF16 or INT8),
+/// `kv_stride` bytes apart; they are widened to f32 as they are read.
 void idf_attention(const idf_attention_segment *segments, int64_t count, int64_t heads, int64_t kv_heads,
-                   int64_t head_dim, int64_t q_stride, int64_t out_stride, int64_t kv_stride, float scale);
+                   int64_t head_dim, int64_t q_stride, int64_t out_stride, idf_dtype kv_type, int64_t kv_stride,
+                   float scale);
 
 // MARK: - Normalisation, rotation, element-wise
 

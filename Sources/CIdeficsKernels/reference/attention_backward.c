@@ -25,12 +25,12 @@ static void query(const idf_attention_shape *shape, const idf_attention_gradient
     double largest = -INFINITY, total = 0, out_dot = 0;
     for (int64_t l = 0; l < dim; l++) dq[l] = 0;
     for (int64_t j = 0; j < keys; j++) {
-        largest = fmax(largest, shape->scale * dot(q, idf_block_row(s->k_blocks, s->block_tokens, j, shape->kv_stride, offset), dim));
+        largest = fmax(largest, shape->scale * dot(q, idf_float_row(s->k_blocks, s->block_tokens, j, shape, offset), dim));
     }
     for (int pass = 0; pass < 3; pass++) {
         for (int64_t j = 0; j < keys; j++) {
-            const float *k = idf_block_row(s->k_blocks, s->block_tokens, j, shape->kv_stride, offset);
-            const float *v = idf_block_row(s->v_blocks, s->block_tokens, j, shape->kv_stride, offset);
+            const float *k = idf_float_row(s->k_blocks, s->block_tokens, j, shape, offset);
+            const float *v = idf_float_row(s->v_blocks, s->block_tokens, j, shape, offset);
             const double weight = exp(shape->scale * dot(q, k, dim) - largest);
             if (pass == 0) {
                 total += weight;
@@ -44,8 +44,8 @@ static void query(const idf_attention_shape *shape, const idf_attention_gradient
             const double ds = shape->scale * p * (slope - out_dot);
             for (int64_t l = 0; l < dim; l++) dq[l] += ds * k[l];
             if (g->dk_blocks == NULL) continue;
-            const int64_t place = j % s->block_tokens * shape->kv_stride + offset;
-            float *dk = g->dk_blocks[j / s->block_tokens] + place, *dv = g->dv_blocks[j / s->block_tokens] + place;
+            float *dk = idf_gradient_row(g->dk_blocks, s->block_tokens, j, shape, offset);
+            float *dv = idf_gradient_row(g->dv_blocks, s->block_tokens, j, shape, offset);
             for (int64_t l = 0; l < dim; l++) {
                 dk[l] += (float)(ds * q[l]);
                 dv[l] += (float)(p * dout[l]);

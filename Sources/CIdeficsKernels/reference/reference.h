@@ -10,6 +10,7 @@
 #pragma clang assume_nonnull begin
 
 extern const idf_format_kernels idf_formats_reference;
+extern const idf_calibration_kernels idf_calibration_reference;
 
 float idf_activation_reference(float x, idf_activation activation);
 /// Element i of an array of `dtype`.

@@ -8,6 +8,7 @@ const idf_kernels idf_kernels_reference = {
     .linear = NULL,
     .attention = NULL,
     .formats = &idf_formats_reference,
+    .calibration = &idf_calibration_reference,
     .rms_norm = idf_rms_norm_reference,
     .layer_norm = idf_layer_norm_reference,
     .rotate = idf_rotate_reference,

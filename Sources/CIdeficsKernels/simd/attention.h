@@ -4,8 +4,8 @@
 // Template: the inner loops of idf_attention over the vectors of one instruction set (include a vectors_*.h first).
 // Scores of a tile live in the L1/L2 cache; the softmax is online: every tile of keys rescales what came before.
 
+#include "kv.h"
 #include "math.h"
-#include "tile.h"
 
 enum {
     QUERIES = IDF_ATTENTION_QUERIES,
@@ -13,57 +13,15 @@ enum {
     SCORE_STRIDE = KEYS + 16, // an odd number of cache lines: rows of a tile fall into different sets
 };
 
-static int64_t padded(int64_t head_dim) { return idf_divide_up(head_dim, LANES) * LANES; }
-
 static int64_t attention_scratch(int64_t head_dim) {
     const int64_t queries = QUERIES * head_dim, keys = KEYS * head_dim, values = KEYS * padded(head_dim);
     const int64_t sums = QUERIES * (padded(head_dim) + SCORE_STRIDE + 3);
     return idf_max(queries + keys + values + sums + 64, (int64_t)IDF_ATTENTION_HEADS * KEYS);
 }
 
-/// Where a head's floats lie inside a row of keys or values.
-static int64_t kv_offset(const idf_attention_shape *shape, int64_t head) {
-    return head / (shape->heads / shape->kv_heads) * shape->head_dim;
-}
-
-// MARK: - Tiled: gathering keys and values
-
-/// out [panel][head_dim][TILE_COLUMNS] = keys first..<first + count of one head; missing keys become 0.
-static void pack_keys(float *out, const idf_attention_shape *shape, const idf_attention_segment *segment, int64_t offset,
-                      int64_t first, int64_t count) {
-    const int64_t dim = shape->head_dim;
-    for (int64_t begin = 0; begin < count; begin += LANES) {
-        float *panel = out + begin / TILE_COLUMNS * TILE_COLUMNS * dim + begin % TILE_COLUMNS;
-        const int64_t keys = idf_min(LANES, count - begin);
-        const float *rows[LANES];
-        for (int64_t i = 0; i < keys; i++) {
-            rows[i] = idf_block_row(segment->k_blocks, segment->block_tokens, first + begin + i, shape->kv_stride, offset);
-        }
-        for (int64_t l = 0; l < dim; l += LANES) {
-            const int64_t n = idf_min(LANES, dim - l);
-            vf lanes[LANES];
-            for (int64_t i = 0; i < LANES; i++) {
-                lanes[i] = i >= keys ? v_zero() : n == LANES ? v_load(rows[i] + l) : v_load_n(rows[i] + l, n);
-            }
-            v_transpose(lanes);
-            for (int64_t i = 0; i < n; i++) v_store(panel + (l + i) * TILE_COLUMNS, lanes[i]);
-        }
-    }
-}
-
-/// out [count][padded(head_dim)] = values first..<first + count of one head, padded with 0.
-static void copy_values(float *out, const idf_attention_shape *shape, const idf_attention_segment *segment, int64_t offset,
-                        int64_t first, int64_t count) {
-    const int64_t dim = shape->head_dim;
-    for (int64_t i = 0; i < count; i++, out += padded(dim)) {
-        const float *row = idf_block_row(segment->v_blocks, segment->block_tokens, first + i, shape->kv_stride, offset);
-        int64_t l = 0;
-        for (; l + LANES <= dim; l += LANES) v_store(out + l, v_load(row + l));
-        if (l < dim) v_store(out + l, v_load_n(row + l, dim - l));
-    }
-}
-
 // MARK: - Softmax
+
+static const float lane_numbers[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
 /// Scales n scores in place and returns the largest, at least `largest`.
 IDF_INLINE float scale_scores(float *scores, float scale, float largest, int64_t n) {
@@ -96,10 +54,8 @@ IDF_INLINE float weigh_scores(float *scores, float largest, int64_t n, int64_t e
     }
     if (i < n) {
         // exp(-inf) is exactly 0 in the lanes past the end.
-        float rest[LANES];
-        v_store(rest, v_set(-INFINITY));
-        memcpy(rest, scores + i, (size_t)(n - i) * sizeof(float));
-        const vf w = v_exp_negative(v_sub(v_load(rest), shift));
+        const vm inside = v_less(v_load(lane_numbers), v_set((float)(n - i)));
+        const vf w = v_exp_negative(v_sub(v_select(inside, v_load_n(scores + i, n - i), v_set(-INFINITY)), shift));
         v_store_n(scores + i, w, n - i);
         sum = v_add(sum, w);
     }
@@ -216,15 +172,22 @@ static void tiled(const idf_attention_shape *shape, const idf_attention_part *pa
         pack_rows(t.queries + begin * dim, q, shape->q_stride, count, dim);
     }
 
-    const int64_t keys = idf_visible_keys(segment, part->query_end - 1), offset = kv_offset(shape, part->head);
+    const int64_t keys = idf_visible_keys(segment, part->query_end - 1), kv_head = kv_head_of(shape, part->head);
     // Tiles of about the same size: none is nearly empty.
     const int64_t step = idf_divide_up(idf_divide_up(keys, idf_max(1, idf_divide_up(keys, KEYS))), 32) * 32;
+    const char *rows_of_keys[KEYS], *rows_of_values[KEYS];
+    find_rows(rows_of_keys, shape, segment, segment->k_blocks, 0, idf_min(step, keys));
     for (int64_t first = 0; first < keys; first += step) {
         const int64_t count = idf_min(step, keys - first);
-        pack_keys(t.keys, shape, segment, offset, first, count);
-        copy_values(t.values, shape, segment, offset, first, count);
+        const int64_t next = first + count, next_count = idf_min(step, keys - next);
+        pack_keys(t.keys, shape, rows_of_keys, kv_head, count);
+        find_rows(rows_of_values, shape, segment, segment->v_blocks, first, count);
+        fetch_rows(shape, rows_of_values, kv_head, count);
         score_tile(&t, first, count);
         soften_tile(&t, first, count);
+        pack_values(t.values, shape, rows_of_values, kv_head, count);
+        find_rows(rows_of_keys, shape, segment, segment->k_blocks, next, next_count);
+        fetch_rows(shape, rows_of_keys, kv_head, next_count);
         add_values(&t, first, count);
     }
     if (keys == 0) memset(t.sums, 0, (size_t)(rows * t.width) * sizeof(float));
@@ -233,11 +196,22 @@ static void tiled(const idf_attention_shape *shape, const idf_attention_part *pa
 
 // MARK: - Streamed
 
-enum { GROUP = 4 }; // keys taken together: their sums run in parallel
+enum { GROUP = 8 }; // rows taken together: their sums run in parallel
+
+/// Asks for a head of the rows GROUP rows on. Only for INT8: its rows are about as long as a page of memory, where what
+/// a processor fetches ahead by itself ends; longer rows are slower with it.
+IDF_INLINE void fetch_ahead(const char *const *rows, const idf_dtype type, int64_t kv_head, int64_t dim) {
+    if (type != IDF_INT8) return;
+    for (int i = GROUP; i < 2 * GROUP; i++) {
+        const char *p = rows[i] + kv_bytes(type, kv_head * dim);
+        for (int64_t byte = 0; byte < kv_bytes(type, dim); byte += 64) __builtin_prefetch(p + byte, 0, 2);
+    }
+}
 
 /// scores[i] = q · rows[i] for `count` keys, a constant where this is inlined.
-IDF_INLINE void score_keys(float *scores, const float *q, const float *const *rows, int64_t offset, int64_t dim,
-                           const int count) {
+IDF_INLINE void score_keys(float *scores, const float *q, const char *const *rows, const idf_attention_shape *shape,
+                           const idf_dtype type, int64_t kv_head, const int count) {
+    const int64_t dim = shape->head_dim, offset = kv_head * dim;
     vf sums[GROUP];
 #pragma clang loop unroll(full)
     for (int i = 0; i < count; i++) sums[i] = v_zero();
@@ -245,79 +219,100 @@ IDF_INLINE void score_keys(float *scores, const float *q, const float *const *ro
     for (; l + LANES <= dim; l += LANES) {
         const vf x = v_load(q + l);
 #pragma clang loop unroll(full)
-        for (int i = 0; i < count; i++) sums[i] = v_fma(x, v_load(rows[i] + offset + l), sums[i]);
+        for (int i = 0; i < count; i++) sums[i] = v_fma(x, load_kv(rows[i], type, offset + l, LANES), sums[i]);
     }
     if (l < dim) {
         const vf x = v_load_n(q + l, dim - l);
 #pragma clang loop unroll(full)
-        for (int i = 0; i < count; i++) sums[i] = v_fma(x, v_load_n(rows[i] + offset + l, dim - l), sums[i]);
+        for (int i = 0; i < count; i++) sums[i] = v_fma(x, load_kv(rows[i], type, offset + l, dim - l), sums[i]);
     }
+    if (count == GROUP) {
 #pragma clang loop unroll(full)
-    for (int i = 0; i < count; i++) scores[i] = v_sum(sums[i]);
+        for (int i = 0; i < GROUP; i += 4) v_sums(scores + i, sums + i);
+    } else {
+        for (int i = 0; i < count; i++) scores[i] = v_sum(sums[i]);
+    }
+    if (type != IDF_INT8) return;
+    for (int i = 0; i < count; i++) scores[i] *= idf_kv_scale(rows[i], shape, kv_head);
 }
 
 /// out += weights · rows for `count` values, a constant where this is inlined.
-IDF_INLINE void add_rows(float *out, const float *weights, const float *const *rows, int64_t offset, int64_t dim,
-                         const int count) {
+IDF_INLINE void add_rows(float *out, const float *weights, const char *const *rows, const idf_attention_shape *shape,
+                         const idf_dtype type, int64_t kv_head, const int count) {
+    const int64_t dim = shape->head_dim, offset = kv_head * dim;
     vf factors[GROUP];
 #pragma clang loop unroll(full)
-    for (int i = 0; i < count; i++) factors[i] = v_set(weights[i]);
+    for (int i = 0; i < count; i++) {
+        factors[i] = v_set(type == IDF_INT8 ? weights[i] * idf_kv_scale(rows[i], shape, kv_head) : weights[i]);
+    }
     int64_t l = 0;
     for (; l + LANES <= dim; l += LANES) {
         vf sum = v_load(out + l);
 #pragma clang loop unroll(full)
-        for (int i = 0; i < count; i++) sum = v_fma(factors[i], v_load(rows[i] + offset + l), sum);
+        for (int i = 0; i < count; i++) sum = v_fma(factors[i], load_kv(rows[i], type, offset + l, LANES), sum);
         v_store(out + l, sum);
     }
     if (l < dim) {
         vf sum = v_load_n(out + l, dim - l);
 #pragma clang loop unroll(full)
-        for (int i = 0; i < count; i++) sum = v_fma(factors[i], v_load_n(rows[i] + offset + l, dim - l), sum);
+        for (int i = 0; i < count; i++) sum = v_fma(factors[i], load_kv(rows[i], type, offset + l, dim - l), sum);
         v_store_n(out + l, sum, dim - l);
     }
 }
 
-static void streamed(const idf_attention_shape *shape, const idf_attention_part *part, float *scratch) {
+IDF_INLINE void streamed_of(const idf_attention_shape *shape, const idf_attention_part *part, float *scratch,
+                            const idf_dtype type) {
     const idf_attention_segment *segment = part->segment;
     const int64_t dim = shape->head_dim, count = part->key_end - part->key, stride = idf_attention_partial(dim);
-    const float *q = segment->q + part->query * shape->q_stride;
-    const float *rows[KEYS];
+    const int64_t heads = part->head_end - part->head;
+    const float *q = segment->q + part->query * shape->q_stride + part->head * dim;
+    int64_t kv_heads[IDF_ATTENTION_HEADS];
+    const char *rows[KEYS];
 
-    for (int64_t i = 0; i < count; i++) {
-        rows[i] = idf_block_row(segment->k_blocks, segment->block_tokens, part->key + i, shape->kv_stride, 0);
-    }
+    for (int64_t head = 0; head < heads; head++) kv_heads[head] = kv_head_of(shape, part->head + head);
+    find_rows(rows, shape, segment, segment->k_blocks, part->key, count);
     for (int64_t i = 0; i < count; i += GROUP) {
-        for (int64_t head = part->head; head < part->head_end; head++) {
-            float *scores = scratch + (head - part->head) * KEYS + i;
-            const int64_t offset = kv_offset(shape, head);
+        for (int64_t head = 0; head < heads; head++) {
+            float *scores = scratch + head * KEYS + i;
+            if (count - i >= 2 * GROUP) fetch_ahead(rows + i, type, kv_heads[head], dim);
             if (count - i >= GROUP) {
-                score_keys(scores, q + head * dim, rows + i, offset, dim, GROUP);
+                score_keys(scores, q + head * dim, rows + i, shape, type, kv_heads[head], GROUP);
             } else {
-                for (int64_t j = 0; j < count - i; j++) score_keys(scores + j, q + head * dim, rows + i + j, offset, dim, 1);
+                for (int64_t j = 0; j < count - i; j++) {
+                    score_keys(scores + j, q + head * dim, rows + i + j, shape, type, kv_heads[head], 1);
+                }
             }
         }
     }
-    for (int64_t head = part->head; head < part->head_end; head++) {
-        float *scores = scratch + (head - part->head) * KEYS, *partial = part->partial + (head - part->head) * stride;
+    for (int64_t head = 0; head < heads; head++) {
+        float *scores = scratch + head * KEYS, *partial = part->partial + head * stride;
         const float largest = scale_scores(scores, shape->scale, -INFINITY, count);
         for (int64_t l = 0; l < dim; l++) partial[l] = 0;
         partial[dim] = largest;
         partial[dim + 1] = weigh_scores(scores, largest, count, count);
     }
-    for (int64_t i = 0; i < count; i++) {
-        rows[i] = idf_block_row(segment->v_blocks, segment->block_tokens, part->key + i, shape->kv_stride, 0);
-    }
+    find_rows(rows, shape, segment, segment->v_blocks, part->key, count);
     for (int64_t i = 0; i < count; i += GROUP) {
-        for (int64_t head = part->head; head < part->head_end; head++) {
-            const float *weights = scratch + (head - part->head) * KEYS + i;
-            float *partial = part->partial + (head - part->head) * stride;
-            const int64_t offset = kv_offset(shape, head);
+        for (int64_t head = 0; head < heads; head++) {
+            const float *weights = scratch + head * KEYS + i;
+            float *partial = part->partial + head * stride;
+            if (count - i >= 2 * GROUP) fetch_ahead(rows + i, type, kv_heads[head], dim);
             if (count - i >= GROUP) {
-                add_rows(partial, weights, rows + i, offset, dim, GROUP);
+                add_rows(partial, weights, rows + i, shape, type, kv_heads[head], GROUP);
             } else {
-                for (int64_t j = 0; j < count - i; j++) add_rows(partial, weights + j, rows + i + j, offset, dim, 1);
+                for (int64_t j = 0; j < count - i; j++) {
+                    add_rows(partial, weights + j, rows + i + j, shape, type, kv_heads[head], 1);
+                }
             }
         }
+    }
+}
+
+static void streamed(const idf_attention_shape *shape, const idf_attention_part *part, float *scratch) {
+    switch (shape->kv_type) {
+    case IDF_BF16: streamed_of(shape, part, scratch, IDF_BF16); break;
+    case IDF_INT8: streamed_of(shape, part, scratch, IDF_INT8); break;
+    default: streamed_of(shape, part, scratch, IDF_F32); break;
     }
 }
 
@@ -325,4 +320,5 @@ const idf_attention_kernels IDF_NAME(idf_attention) = {
     .scratch = attention_scratch,
     .tiled = tiled,
     .streamed = streamed,
+    .quantize = quantize_head,
 };

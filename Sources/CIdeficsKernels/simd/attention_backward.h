@@ -54,10 +54,10 @@ IDF_INLINE void copy_row(float *out, const float *row, int64_t dim, int64_t widt
 }
 
 /// rows and columns of keys (or values) first..<first + count.
-static void load_keys(const tiles *t, float *rows, float *columns, const float *const *blocks, int64_t offset, int64_t first,
+static void load_keys(const tiles *t, float *rows, float *columns, const void *const *blocks, int64_t offset, int64_t first,
                       int64_t count) {
     for (int64_t i = 0; i < count; i++) {
-        const float *row = idf_block_row(blocks, t->segment->block_tokens, first + i, t->shape->kv_stride, offset);
+        const float *row = idf_float_row(blocks, t->segment->block_tokens, first + i, t->shape, offset);
         copy_row(rows + i * t->width, row, t->dim, t->width);
     }
     for (int64_t begin = 0; begin < idf_divide_up(count, TILE_COLUMNS) * TILE_COLUMNS; begin += LANES) {
@@ -69,8 +69,7 @@ static void load_keys(const tiles *t, float *rows, float *columns, const float *
 
 static void add_to_blocks(const tiles *t, float *const *blocks, const float *rows, int64_t offset, int64_t first, int64_t count) {
     for (int64_t i = 0; i < count; i++, rows += t->width) {
-        const int64_t j = first + i;
-        float *out = blocks[j / t->segment->block_tokens] + j % t->segment->block_tokens * t->shape->kv_stride + offset;
+        float *out = idf_gradient_row(blocks, t->segment->block_tokens, first + i, t->shape, offset);
         int64_t l = 0;
         for (; l + LANES <= t->dim; l += LANES) v_store(out + l, v_add(v_load(out + l), v_load(rows + l)));
         if (l < t->dim) v_store_n(out + l, v_add(v_load_n(out + l, t->dim - l), v_load(rows + l)), t->dim - l);

@@ -242,12 +242,14 @@ static double limit_fma(int64_t iterations) {
 extern const idf_linear_kernels IDF_NAME(idf_linear);
 extern const idf_attention_kernels IDF_NAME(idf_attention);
 extern const idf_format_kernels IDF_NAME(idf_formats);
+extern const idf_calibration_kernels IDF_NAME(idf_calibration);
 extern const idf_gradient_kernels IDF_NAME(idf_gradients);
 
 const idf_kernels IDF_NAME(idf_kernels) = {
     .linear = &IDF_NAME(idf_linear),
     .attention = &IDF_NAME(idf_attention),
     .formats = &IDF_NAME(idf_formats),
+    .calibration = &IDF_NAME(idf_calibration),
     .rms_norm = rms_norm,
     .layer_norm = layer_norm,
     .rotate = rotate,

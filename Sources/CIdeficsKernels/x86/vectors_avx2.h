@@ -49,6 +49,20 @@ IDF_INLINE vf v_load_f16_n(const uint16_t *p, int64_t n) { return _mm256_cvtph_p
 IDF_INLINE void v_store_f16(uint16_t *p, vf x) {
     _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
 }
+IDF_INLINE vf v_load_i8(const int8_t *p) {
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p)));
+}
+IDF_INLINE vf v_load_i8_n(const int8_t *p, int64_t n) {
+    int8_t bytes[8] = {0};
+    for (int64_t i = 0; i < n; i++) bytes[i] = p[i];
+    return v_load_i8(bytes);
+}
+/// Rounds to nearest even; lanes are in -128...127.
+IDF_INLINE void v_store_i8(int8_t *p, vf x) {
+    const vi codes = _mm256_cvtps_epi32(x);
+    const __m128i halves = _mm_packs_epi32(_mm256_castsi256_si128(codes), _mm256_extracti128_si256(codes, 1));
+    _mm_storel_epi64((__m128i *)p, _mm_packs_epi16(halves, halves));
+}
 /// The bits of `mask` in each 32-bit lane at p, shifted down first.
 IDF_INLINE vf v_field(const void *p, int shift, uint32_t mask) {
     const vi shifted = _mm256_srl_epi32(_mm256_loadu_si256((const __m256i *)p), _mm_cvtsi32_si128(shift));
@@ -112,6 +126,16 @@ IDF_INLINE float v_sum(vf a) {
     s = _mm_add_ps(s, _mm_movehl_ps(s, s));
     return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
 }
+/// out[i] = v_sum(s[i]), the same bits.
+IDF_INLINE void v_sums(float out[4], const vf s[4]) {
+    // Eight lanes become four, and those of two sums share a vector; then two and one in the same way.
+    const vf a = v_add(_mm256_permute2f128_ps(s[0], s[1], 0x20), _mm256_permute2f128_ps(s[0], s[1], 0x31));
+    const vf b = v_add(_mm256_permute2f128_ps(s[2], s[3], 0x20), _mm256_permute2f128_ps(s[2], s[3], 0x31));
+    const vf c = v_add(_mm256_shuffle_ps(a, b, 0x44), _mm256_shuffle_ps(a, b, 0xee)); // 0 0 2 2, 1 1 3 3
+    const vf d = v_add(c, _mm256_permute_ps(c, 0xb1));
+    const __m128 even = _mm256_castps256_ps128(d), odd = _mm256_extractf128_ps(d, 1);
+    _mm_storeu_ps(out, _mm_blend_ps(even, odd, 0xa));
+}
 IDF_INLINE float v_largest(vf a) {
     __m128 s = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
     s = _mm_max_ps(s, _mm_movehl_ps(s, s));
@@ -123,6 +147,11 @@ IDF_INLINE vf v_low_bf16(vf pair) { return _mm256_castsi256_ps(_mm256_slli_epi32
 /// The high 16 bits of each lane as bf16.
 IDF_INLINE vf v_high_bf16(vf pair) {
     return _mm256_castsi256_ps(_mm256_and_si256(_mm256_castps_si256(pair), _mm256_set1_epi32((int)0xffff0000)));
+}
+
+/// Byte i of each 32-bit lane, as a signed number.
+IDF_INLINE vf v_signed_byte(vf a, const int i) {
+    return _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_slli_epi32(_mm256_castps_si256(a), 24 - 8 * i), 24));
 }
 
 /// Transposes 8 × 8: 24 shuffles.

@@ -44,6 +44,13 @@ IDF_INLINE vf v_load_f16_n(const uint16_t *p, int64_t n) {
 IDF_INLINE void v_store_f16(uint16_t *p, vf x) {
     _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
+IDF_INLINE vf v_i8(__m128i x) { return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(x)); }
+IDF_INLINE vf v_load_i8(const int8_t *p) { return v_i8(_mm_loadu_si128((const __m128i *)p)); }
+IDF_INLINE vf v_load_i8_n(const int8_t *p, int64_t n) { return v_i8(_mm_maskz_loadu_epi8(v_first(n), p)); }
+/// Rounds to nearest even; lanes are in -128...127.
+IDF_INLINE void v_store_i8(int8_t *p, vf x) {
+    _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(x)));
+}
 /// The bits of `mask` in each 32-bit lane at p, shifted down first.
 IDF_INLINE vf v_field(const void *p, int shift, uint32_t mask) {
     const vi shifted = _mm512_srl_epi32(_mm512_loadu_si512(p), _mm_cvtsi32_si128(shift));
@@ -102,6 +109,17 @@ IDF_INLINE vf v_select(vm mask, vf yes, vf no) { return _mm512_mask_mov_ps(no, m
 /// Bit i tells whether a[i] == b[i].
 IDF_INLINE unsigned v_equal_bits(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
 IDF_INLINE float v_sum(vf a) { return _mm512_reduce_add_ps(a); }
+/// out[i] = v_sum(s[i]), the same bits.
+IDF_INLINE void v_sums(float out[4], const vf s[4]) {
+    // Sixteen lanes become eight, and those of two sums share a vector; then four, two and one in the same way.
+    const vf a = v_add(_mm512_shuffle_f32x4(s[0], s[1], 0x44), _mm512_shuffle_f32x4(s[0], s[1], 0xee));
+    const vf b = v_add(_mm512_shuffle_f32x4(s[2], s[3], 0x44), _mm512_shuffle_f32x4(s[2], s[3], 0xee));
+    vf c = v_add(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd));
+    c = v_add(c, _mm512_permute_ps(c, 0x4e));
+    c = v_add(c, _mm512_permute_ps(c, 0xb1));
+    const __m512i first = _mm512_setr_epi32(0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+    _mm_storeu_ps(out, _mm512_castps512_ps128(_mm512_permutexvar_ps(first, c)));
+}
 IDF_INLINE float v_largest(vf a) { return _mm512_reduce_max_ps(a); }
 
 /// The low 16 bits of each lane as bf16.
@@ -109,6 +127,11 @@ IDF_INLINE vf v_low_bf16(vf pair) { return _mm512_castsi512_ps(_mm512_slli_epi32
 /// The high 16 bits of each lane as bf16.
 IDF_INLINE vf v_high_bf16(vf pair) {
     return _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(pair), _mm512_set1_epi32((int)0xffff0000)));
+}
+
+/// Byte i of each 32-bit lane, as a signed number.
+IDF_INLINE vf v_signed_byte(vf a, const int i) {
+    return _mm512_cvtepi32_ps(_mm512_srai_epi32(_mm512_slli_epi32(_mm512_castps_si512(a), 24 - 8 * (unsigned)i), 24));
 }
 
 /// Transposes 16 × 16: 64 shuffles.

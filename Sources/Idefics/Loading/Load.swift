@@ -3,23 +3,27 @@
 
 public import Foundation
 public import IdeficsHub
+public import IdeficsTensor
 
 /// Loads a model from a directory or from the Hugging Face hub: `Idefics.load(from: "HuggingFaceM4/idefics-9b-instruct")`.
 ///
 /// - Parameters:
 ///   - model: a directory with a checkpoint in Hugging Face format; `ORG/NAME[@revision]`, found in the shared cache or
 ///     downloaded into it; or `demo`, the demo model in the application's own cache.
+///   - cacheType: how keys and values are stored: a quarter of the memory with `int8`.
 ///   - downloader: gets what is not in a local directory; nil for the hub as the environment configures it.
 ///   - progressHandler: hears how far a download is.
 /// - Returns: the model with its processor, ready to generate.
 /// - Throws: what finding, downloading, reading or checking the files throws; each names the file and the field.
 public func load(
     from model: String,
+    cacheType: KeyValueType = .f32,
     downloader: (any Downloader)? = nil,
     progressHandler: @escaping @Sendable (HubProgress) -> Void = { _ in }
 ) async throws -> ModelContainer {
     try ModelContainer(
-        directory: await modelDirectory(of: model, downloader: downloader, progressHandler: progressHandler)
+        directory: await modelDirectory(of: model, downloader: downloader, progressHandler: progressHandler),
+        cacheType: cacheType
     )
 }
 

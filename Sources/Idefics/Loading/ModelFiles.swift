@@ -82,16 +82,21 @@ public struct ModelFiles: Sendable {
     /// - Parameters:
     ///   - config: the architecture they must fit.
     ///   - isExact: whether products with quantised weights leave the activations as they are; slower.
+    ///   - memory: what the model may take; weights beyond it are read for every pass. nil leaves that to the system,
+    ///     which is good where they fit.
     /// - Returns: the model, and names in the checkpoint that it does not know.
     /// - Throws: `CheckpointError`; missing and misshapen tensors are reported by name, all at once.
     public func model(
         _ config: IdeficsConfig,
-        isExact: Bool = false
+        isExact: Bool = false,
+        memory: MemoryBudget? = nil
     ) throws -> (model: IdeficsModel, unexpected: [String]) {
         let weights = Weights(try Checkpoint(directory: directory), isExact: isExact)
-        let model = IdeficsModel(config, weights)
-        return (
-            model, try weights.finish(ignoring: Weights.staleKeys + (config.tieWordEmbeddings ? ["lm_head.*"] : []))
+        var model = IdeficsModel(config, weights)
+        let unexpected = try weights.finish(
+            ignoring: Weights.staleKeys + (config.tieWordEmbeddings ? ["lm_head.*"] : [])
         )
+        if let memory { model.memoryPlan = MemoryPlan(model, matrices: weights.matrices, budget: memory) }
+        return (model, unexpected)
     }
 }

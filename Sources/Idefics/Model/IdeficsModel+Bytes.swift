@@ -20,8 +20,8 @@ extension IdeficsModel {
 
     /// Bytes of keys and values that one token after `context` others reads.
     package func cacheBytes(context: Int) -> Int {
-        (context + 1) * config.numHiddenLayers * 2 * config.numKeyValueHeads * config.headDim
-            * MemoryLayout<Float>.size
+        (context + 1) * config.numHiddenLayers * 2
+            * cacheType.rowByteCount(kvHeads: config.numKeyValueHeads, headDim: config.headDim)
     }
 }
 

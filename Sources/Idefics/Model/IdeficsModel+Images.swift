@@ -99,7 +99,9 @@ extension IdeficsModel {
                 content: item.content,
                 contentHash: item.hash,
                 hiddenStates: rows[range],
-                keysValues: blocks.map { KeyValuePages(k: $0.k[range], v: $0.v[range]) }
+                keysValues: blocks.map {
+                    KeyValuePages(k: $0.k[range], v: $0.v[range], kvHeads: config.numAttentionHeads, type: cacheType)
+                }
             )
         }
     }

@@ -3,7 +3,7 @@
 
 public import IdeficsCheckpoints
 public import IdeficsNN
-import IdeficsTensor
+public import IdeficsTensor
 
 /// IDEFICS: a Llama decoder that sees images through gated cross-attention blocks.
 ///
@@ -19,11 +19,15 @@ public struct IdeficsModel: Sendable {
     public let perceiverResampler: PerceiverResampler?
     /// Embeds tokens.
     public let embedTokens: DecoupledEmbedding
+    /// How caches and images made from now on store keys and values.
+    public var cacheType = KeyValueType.f32
     let gatedCrossAttnLayers: [GatedCrossAttentionLayer]
     let layers: [DecoderLayer]
     let norm: RMSNorm
     let lmHead: DecoupledLinear
     let rotary: RotaryEmbedding
+    /// What of it stays in memory, when not all of it fits; nil when it does.
+    public internal(set) var memoryPlan: MemoryPlan?
 
     /// A model of the parameters in `weights`, those of a checkpoint's root.
     ///
@@ -69,7 +73,12 @@ public struct IdeficsModel: Sendable {
 
     /// An empty cache for one sequence.
     func makeCache() -> KVCache {
-        KVCache(layerCount: config.numHiddenLayers, width: config.numKeyValueHeads * config.headDim)
+        KVCache(
+            layerCount: config.numHiddenLayers,
+            kvHeads: config.numKeyValueHeads,
+            headDim: config.headDim,
+            type: cacheType
+        )
     }
 
     /// Runs new tokens through the decoder and adds them to the caches.

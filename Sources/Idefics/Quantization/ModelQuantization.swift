@@ -8,7 +8,8 @@ import IdeficsTensor
 /// Stores a model with fewer bits for each weight, as a directory that is mapped as it lies.
 ///
 /// Weights stream through one at a time, so that any model is quantised in the memory of its largest matrix. A run that
-/// was stopped goes on behind the last shard it finished; the directory appears when it is complete.
+/// was stopped goes on behind the last shard it finished; the directory appears when it is complete. With a calibration
+/// text the decoder's matrices are rounded with the inputs they get; see `CalibratedDecoder`.
 public struct ModelQuantization: Sendable {
     /// The model that is quantised.
     public let config: IdeficsConfig
@@ -16,6 +17,10 @@ public struct ModelQuantization: Sendable {
     private let source: ModelFiles
     private let checkpoint: Checkpoint
     private let options: QuantizationOptions
+    private let calibration: Calibration?
+    private let model: IdeficsModel
+    /// Pieces of the calibration text; empty without one.
+    private let windows: [[Int]]
     private let shardByteCount: Int
     private let plan: [PlannedTensor]
 
@@ -27,6 +32,8 @@ public struct ModelQuantization: Sendable {
         let format: QuantizedTensor.Format?
         let declarations: [SafetensorsWriter.Declaration]
 
+        /// The layer whose matrices are rounded together with it when there is a calibration text.
+        var layer: DecoderPart? { DecoderPart(parameter: name) }
         var byteCount: Int { declarations.reduce(0) { $0 + $1.shape.reduce($1.dtype.byteCount, *) } }
     }
 
@@ -35,11 +42,14 @@ public struct ModelQuantization: Sendable {
     /// - Parameters:
     ///   - directory: a checkpoint with dense weights.
     ///   - options: which part becomes what.
+    ///   - calibration: a text that the rounding of the decoder to `int4` and `int8` is adapted to; nil to round each
+    ///     matrix by itself.
     ///   - shardByteCount: a file of weights takes no more bytes, unless one matrix alone does.
     /// - Throws: what reading or checking the files throws; each names the file and the field.
     public init(
         directory: URL,
         options: QuantizationOptions,
+        calibration: Calibration? = nil,
         shardByteCount: Int = 1_000_000_000
     ) throws {
         source = ModelFiles(directory: directory)
@@ -47,10 +57,12 @@ public struct ModelQuantization: Sendable {
         checkpoint = try Checkpoint(directory: directory)
         self.options = options
         self.shardByteCount = shardByteCount
-        _ = try source.model(config)
+        self.calibration = calibration
+        model = try source.model(config).model
+        windows = try calibration?.windows(source) ?? []
         let config = config
         let checkpoint = checkpoint
-        plan = try Weights.listing { _ = IdeficsModel(config, $0) }.map { parameter in
+        let plan = try Weights.listing { _ = IdeficsModel(config, $0) }.map { parameter in
             guard let metadata = checkpoint.metadata(named: parameter.name), let dtype = metadata.dtype.dtype,
                 dtype.isWeight
             else {
@@ -61,29 +73,22 @@ public struct ModelQuantization: Sendable {
                 name: parameter.name,
                 shape: parameter.shape,
                 format: format,
-                declarations: Self.declarations(parameter, format: format, dtype: dtype)
+                declarations: parameter.declarations(format: format, dtype: dtype)
             )
         }
-    }
-
-    private static func declarations(
-        _ parameter: Weights.Parameter,
-        format: QuantizedTensor.Format?,
-        dtype: DType
-    ) -> [SafetensorsWriter.Declaration] {
-        guard let format else { return [.init(name: parameter.name, dtype: dtype, shape: parameter.shape)] }
-        return [
-            .init(
-                name: Weights.codesName(parameter.name, format),
-                dtype: .u8,
-                shape: [QuantizedTensor.codeByteCount(format, shape: parameter.shape)]
-            ),
-            .init(
-                name: Weights.scalesName(parameter.name),
-                dtype: QuantizedTensor.scaleType(format),
-                shape: [QuantizedTensor.scaleCount(format, shape: parameter.shape)]
-            ),
-        ]
+        // Layers in the order they are run: what one is rounded to changes the inputs of the next.
+        let interval = config.crossLayerInterval
+        self.plan =
+            calibration == nil
+            ? plan
+            : plan.filter { $0.layer == nil }
+                + plan.filter { $0.layer != nil }.enumerated().sorted { a, b in
+                    let (x, y) = (a.element.layer?.place(interval) ?? 0, b.element.layer?.place(interval) ?? 0)
+                    return (x, a.offset) < (y, b.offset)
+                }.map(\.element)
+        if let wrong = windows.joined().first(where: { $0 < 0 || $0 >= config.totalVocabSize }) {
+            throw IdeficsError.input(field: "calibration", reason: "token id \(wrong) is not in the model's vocabulary")
+        }
     }
 
     /// Bytes of the weights as they will be.
@@ -113,8 +118,17 @@ public struct ModelQuantization: Sendable {
             keepsFinishedShards: true
         )
         var written = 0
+        var decoder = windows.isEmpty ? nil : calibratedDecoder(writer)
+        var layer: DecoderPart?
+        var rounded: [String: QuantizedTensor] = [:]
         for tensor in plan {
-            if tensor.declarations.contains(where: { writer.needs($0.name) }) { try write(tensor, to: writer) }
+            if let next = tensor.layer, next != layer {
+                layer = next
+                rounded = try decoder?.round(next) ?? [:]
+            }
+            if tensor.declarations.contains(where: { writer.needs($0.name) }) {
+                try write(tensor, rounded[tensor.name], to: writer)
+            }
             written += tensor.byteCount
             progress(written)
         }
@@ -126,9 +140,26 @@ public struct ModelQuantization: Sendable {
         return report
     }
 
-    private func write(_ tensor: PlannedTensor, to writer: CheckpointWriter) throws {
+    /// The decoder at its first layer.
+    ///
+    /// What an earlier run has written it does not round again.
+    private func calibratedDecoder(_ writer: CheckpointWriter) -> CalibratedDecoder {
+        CalibratedDecoder(model, windows: windows, format: options.format(of:)) { name, shape in
+            guard let format = options.format(of: name) else { return nil }
+            let names = (codes: Weights.codesName(name, format), scales: Weights.scalesName(name))
+            guard !writer.needs(names.codes), !writer.needs(names.scales) else { return nil }
+            return QuantizedTensor(
+                format: format,
+                shape: shape,
+                codes: try writer.finishedTensor(names.codes),
+                scales: try writer.finishedTensor(names.scales)
+            )
+        }
+    }
+
+    private func write(_ tensor: PlannedTensor, _ rounded: QuantizedTensor?, to writer: CheckpointWriter) throws {
         let values = try checkpoint.tensor(named: tensor.name)
-        let quantized = tensor.format.map { QuantizedTensor(values, format: $0) }
+        let quantized = rounded ?? tensor.format.map { QuantizedTensor(values, format: $0) }
         let parts = quantized.map { [$0.codes, $0.scales] } ?? [values]
         // A run that stopped between two shards may have written the one and not the other.
         for (declaration, part) in zip(tensor.declarations, parts) where writer.needs(declaration.name) {
@@ -158,7 +189,9 @@ public struct ModelQuantization: Sendable {
                     name: tensor.name,
                     format: format.rawValue,
                     relativeError: error.relative,
-                    largestError: error.largest
+                    largestError: error.largest,
+                    elementCount: values.count,
+                    byteCount: quantized.byteCount
                 )
             )
         }
@@ -201,7 +234,13 @@ public struct ModelQuantization: Sendable {
             return "\(path) \(attributes?[.size] ?? 0) \(date)"
         }
         let formats = options.formats.map { "\($0.key.rawValue) \($0.value.rawValue)" }.sorted()
-        return (["idefics quantize 1", "\(shardByteCount)"] + formats + files).joined(separator: "\n")
+        var lines = ["idefics quantize 1", "\(shardByteCount)"] + formats + files
+        if !options.keptInInt8.isEmpty { lines.append("int8: \(options.keptInInt8.joined(separator: " "))") }
+        if calibration != nil {
+            let tokens = windows.map { $0.map(String.init).joined(separator: " ") }.joined(separator: "\n")
+            lines.append("calibration 1: \(stableHash(tokens))")
+        }
+        return lines.joined(separator: "\n")
     }
 }
 

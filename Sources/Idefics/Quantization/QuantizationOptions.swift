@@ -1,6 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsCheckpoints
 public import IdeficsTensor
 
 /// How each part of a model is to be stored when it is quantised.
@@ -39,6 +40,10 @@ public struct QuantizationOptions: Sendable, Equatable {
     /// Formats of parts; a part without one keeps the checkpoint's.
     public var formats: [Part: QuantizedTensor.Format]
 
+    /// Matrices that take 8 bits where their part would take 4: parts of their names between dots, such as `down_proj`
+    /// or `layers.0`; `*` stands for any text.
+    public var keptInInt8: [String] = []
+
     /// Everything as it is but for `formats`.
     public init(formats: [Part: QuantizedTensor.Format]) {
         self.formats = formats
@@ -58,6 +63,7 @@ public struct QuantizationOptions: Sendable, Equatable {
 
     /// The format of the matrix `name`; nil to leave it.
     public func format(of name: String) -> QuantizedTensor.Format? {
-        formats[Part(parameter: name)]
+        guard let format = formats[Part(parameter: name)] else { return nil }
+        return keptInInt8.contains { matches(".\(name).", pattern: "*.\($0).*") } ? .int8 : format
     }
 }

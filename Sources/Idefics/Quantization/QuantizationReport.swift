@@ -13,6 +13,10 @@ public struct QuantizationReport: Sendable, Codable, Equatable {
         public let relativeError: Double
         /// The largest |w − ŵ|.
         public let largestError: Double
+        /// Elements of the matrix.
+        public let elementCount: Int
+        /// Bytes of its codes and scales.
+        public let byteCount: Int
     }
 
     /// Quantised matrices in the order of the checkpoint.
@@ -21,6 +25,14 @@ public struct QuantizationReport: Sendable, Codable, Equatable {
     public internal(set) var sourceByteCount = 0
     /// Bytes of the weights after.
     public internal(set) var byteCount = 0
+
+    /// Bits that an element of the matrices of `part` takes in the mean, scales included; nil when none is quantised.
+    public func bitsPerWeight(_ part: QuantizationOptions.Part) -> Double? {
+        let entries = entries.filter { QuantizationOptions.Part(parameter: $0.name) == part }
+        let elements = entries.reduce(0) { $0 + $1.elementCount }
+        guard elements > 0 else { return nil }
+        return 8 * Double(entries.reduce(0) { $0 + $1.byteCount }) / Double(elements)
+    }
 
     /// The entry with the largest relative error.
     public var worst: Entry? {

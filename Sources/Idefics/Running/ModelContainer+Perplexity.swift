@@ -25,16 +25,21 @@ extension ModelContainer {
         stride: Int? = nil,
         progress: @Sendable (_ scored: Int, _ total: Int) -> Void = { _, _ in }
     ) throws -> TextLikelihood {
+        let tokenIds = try scoredTokenIds(of: text)
+        return try likelihood(ofTokens: tokenIds, context: context, stride: stride, progress: progress)
+    }
+
+    /// The tokens of a text that is scored as it stands.
+    nonisolated func scoredTokenIds(of text: String) throws -> [Int] {
         guard let processor else {
             throw IdeficsError.model(path: directory.path, reason: "has no tokenizer.json or tokenizer.model")
         }
         var options = IdeficsProcessor.Options()
         options.stripsSpaces = false
-        let tokenIds = processor.tokenizer.encode(
+        return processor.tokenizer.encode(
             text: processor.text(of: [.text(text)], options: options),
             addSpecialTokens: false
         )
-        return try likelihood(ofTokens: tokenIds, context: context, stride: stride, progress: progress)
     }
 
     /// How likely the model finds each of `tokenIds`.
@@ -75,7 +80,7 @@ extension ModelContainer {
     }
 
     /// The windows of `tokenIds`, everything checked.
-    private func windows(over tokenIds: [Int], context: Int, stride: Int) throws -> TokenWindows {
+    func windows(over tokenIds: [Int], context: Int, stride: Int) throws -> TokenWindows {
         guard context >= 2 else {
             throw IdeficsError.input(field: "context", reason: "\(context) is less than 2 tokens")
         }
@@ -95,7 +100,7 @@ extension ModelContainer {
     }
 
     /// −log p of `targets` by the rows of `logits` that predict them.
-    private func negativeLogLikelihoods(_ targets: ArraySlice<Int>, _ logits: Tensor) throws -> [Double] {
+    nonisolated func negativeLogLikelihoods(_ targets: ArraySlice<Int>, _ logits: Tensor) throws -> [Double] {
         let width = logits.shape[1]
         return try logits.withFloats { floats in
             try targets.enumerated().map { row, tokenId in

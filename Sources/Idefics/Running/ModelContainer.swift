@@ -4,7 +4,7 @@
 public import Foundation
 public import IdeficsGeneration
 public import IdeficsImages
-import IdeficsTensor
+public import IdeficsTensor
 import IdeficsTokenizers
 
 /// A model with its processor, ready to generate: the owner of its computation, which runs on a thread of its own.
@@ -37,13 +37,22 @@ public actor ModelContainer {
     /// - Parameters:
     ///   - directory: a checkpoint in Hugging Face format.
     ///   - isExact: whether products with quantised weights leave the activations as they are; slower.
+    ///   - memory: what the model may take; weights beyond it are read for every pass (`model.memoryPlan` tells).
+    ///   - cacheType: how keys and values are stored.
     /// - Throws: what reading or checking the files throws; each names the file and the field.
-    public init(directory: URL, isExact: Bool = false) throws {
+    public init(
+        directory: URL,
+        isExact: Bool = false,
+        memory: MemoryBudget = MemoryBudget(),
+        cacheType: KeyValueType = .f32
+    ) throws {
         let files = ModelFiles(directory: directory)
         config = try files.config()
         generationConfig = try files.generationConfig(for: config)
         processor = files.hasTokenizer ? try files.processor() : nil
-        (model, unexpectedTensors) = try files.model(config, isExact: isExact)
+        var (model, unexpectedTensors) = try files.model(config, isExact: isExact, memory: memory)
+        model.cacheType = cacheType
+        (self.model, self.unexpectedTensors) = (model, unexpectedTensors)
         self.directory = directory
     }
 

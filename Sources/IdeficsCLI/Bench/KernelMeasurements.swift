@@ -82,19 +82,21 @@ enum KernelMeasurements {
         keys: Int,
         heads: Int,
         headDim: Int,
-        isCausal: Bool
+        isCausal: Bool,
+        type: KeyValueType = .f32
     ) -> Measurement {
         let width = heads * headDim
         let isMemoryBound = queries == 1
         let pairs = Double(queries) * Double(keys) / (isCausal && !isMemoryBound ? 2 : 1)
         return Measurement(
-            name: "attention \(name): \(queries) × \(keys), \(heads) heads of \(headDim)",
+            name: "attention \(name): \(queries) × \(keys), \(heads) heads of \(headDim), \(type)",
             bound: isMemoryBound ? .memory : .compute,
-            work: isMemoryBound ? Double(keys * width * 2 * 4) : 4 * pairs * Double(width)
+            work: isMemoryBound
+                ? Double(keys * 2 * type.rowByteCount(kvHeads: heads, headDim: headDim)) : 4 * pairs * Double(width)
         ) {
             let random = RandomWeights(.f32)
             let q = random.tensor([queries, width])
-            var cache = KVCache(layerCount: 1, width: width)
+            var cache = KVCache(layerCount: 1, kvHeads: heads, headDim: headDim, type: type)
             cache.reserve(keys)
             cache.write(layer: 0, k: random.tensor([keys, width]), v: random.tensor([keys, width]))
             let segment = AttentionSegment(
@@ -120,10 +122,12 @@ enum KernelMeasurements {
             + [DType.f32, .bf16].map { gemm(rows: 512, outFeatures: 11_008, inFeatures: 4096, $0) }
             + [DType.f32, .bf16].map { gemm(rows: 257, outFeatures: 5120, inFeatures: 1280, $0) }
             + [gemm(rows: 16, outFeatures: 11_008, inFeatures: 4096, .bf16)]
-            + [
-                attention("vision", queries: 257, keys: 257, heads: 16, headDim: 80, isCausal: false),
-                attention("prefill", queries: 512, keys: 512, heads: 32, headDim: 128, isCausal: true),
-                attention("decode", queries: 1, keys: 16_384, heads: 32, headDim: 128, isCausal: true),
-            ]
+            + [attention("vision", queries: 257, keys: 257, heads: 16, headDim: 80, isCausal: false)]
+            + KeyValueType.allCases.map {
+                attention("prefill", queries: 512, keys: 512, heads: 32, headDim: 128, isCausal: true, type: $0)
+            }
+            + KeyValueType.allCases.map {
+                attention("decode", queries: 1, keys: 16_384, heads: 32, headDim: 128, isCausal: true, type: $0)
+            }
     }
 }

@@ -54,7 +54,7 @@ struct BenchModelCommand: ParsableCommand {
             layers: layers,
             format: random.format.rawValue,
             parts: random.quantization.formats.reduce(into: [:]) { $0[$1.key.rawValue] = $1.value.rawValue },
-            weightBytes: BenchCheckpoint.byteCount(
+            weightBytes: RandomCheckpoint.byteCount(
                 random.config.config(layers: layers),
                 dtype: random.dtype,
                 options: random.quantization

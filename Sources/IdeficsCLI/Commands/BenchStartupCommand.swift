@@ -71,11 +71,11 @@ struct BenchStartupCommand: ParsableCommand {
         let directory = scratch.appending(path: "model", directoryHint: .isDirectory)
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         Terminal.transient("writing the weights")
-        try BenchCheckpoint(
-            random.config,
-            layers: layers ?? random.config.layerCount,
+        try RandomCheckpoint(
+            random.config.config(layers: layers ?? random.config.layerCount),
             dtype: random.dtype,
-            options: random.quantization
+            options: random.quantization,
+            gate: random.config.gate
         ).write(to: directory)
         guard let tokenizer else { return directory }
         for name in ["tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json"] {

@@ -14,6 +14,7 @@ struct InspectCommand: AsyncParsableCommand {
     )
 
     @OptionGroup var modelOptions: ModelOptions
+    @OptionGroup var memoryOptions: MemoryOptions
 
     @Flag(help: "List every tensor.")
     var tensors = false
@@ -26,6 +27,25 @@ struct InspectCommand: AsyncParsableCommand {
         let dtype: String
         let shape: [Int]
         let file: String
+    }
+
+    /// There when the weights do not fit.
+    private struct Memory: Encodable {
+        let weightBytes: Int
+        let availableBytes: Int
+        let streamedBytes: Int
+        let streamedBytesPerToken: Int
+        let readBytesPerSecond: Double?
+        let secondsPerToken: Double?
+
+        init(_ plan: MemoryPlan) {
+            weightBytes = plan.weightByteCount
+            availableBytes = plan.availableByteCount
+            streamedBytes = plan.streamedByteCount
+            streamedBytesPerToken = plan.streamedBytesPerPass
+            readBytesPerSecond = plan.readRate
+            secondsPerToken = plan.secondsPerPass
+        }
     }
 
     private struct Report: Encodable {
@@ -41,6 +61,7 @@ struct InspectCommand: AsyncParsableCommand {
         let imageTokens: Int
         let problem: String?
         let unexpected: [String]
+        let memory: Memory?
         let tensors: [TensorRow]?
     }
 
@@ -51,8 +72,11 @@ struct InspectCommand: AsyncParsableCommand {
         let rows = checkpoint.tensorNames.compactMap { checkpoint.metadata(named: $0) }
         var unexpected: [String] = []
         var problem: String?
+        var plan: MemoryPlan?
         do {
-            unexpected = try files.model(config).unexpected
+            let found = try files.model(config, memory: memoryOptions.budget)
+            unexpected = found.unexpected
+            plan = found.model.memoryPlan
         } catch let error as CheckpointError {
             problem = error.description
         }
@@ -69,15 +93,16 @@ struct InspectCommand: AsyncParsableCommand {
             imageTokens: config.imageTokens,
             problem: problem,
             unexpected: unexpected,
+            memory: plan.map(Memory.init),
             tensors: tensors
                 ? rows.map { TensorRow(name: $0.name, dtype: $0.dtype.rawValue, shape: $0.shape, file: $0.fileName) }
                 : nil
         )
-        if json { try Terminal.writeJSON(report, isPretty: true) } else { write(report) }
+        if json { try Terminal.writeJSON(report, isPretty: true) } else { write(report, plan) }
         if problem != nil { throw ExitCode.failure }
     }
 
-    private func write(_ report: Report) {
+    private func write(_ report: Report, _ plan: MemoryPlan?) {
         Terminal.write(
             """
             directory    \(report.directory)
@@ -87,6 +112,7 @@ struct InspectCommand: AsyncParsableCommand {
             vocabulary   \(report.vocabulary)
             image        \(report.imageTokens) tokens
             fits         \(report.problem ?? "yes")
+            memory       \(plan.map(MemoryOptions.warning) ?? "the weights fit")
 
             """
         )

@@ -24,6 +24,15 @@ struct PerplexityCommand: AsyncParsableCommand {
     @Option(help: "UTF-8 text file; - for standard input.")
     var text: String
 
+    @Option(
+        help: """
+            Compare with this model too (directory, ORG/NAME or demo, its weights as they are): mean Kullback-Leibler \
+            divergence of its next-token distribution from the model's, and how often both find the same token most \
+            likely. Takes twice the time.
+            """
+    )
+    var reference: String?
+
     @Option(help: "Tokens the model reads at once.")
     var context = 1024
 
@@ -57,8 +66,20 @@ struct PerplexityCommand: AsyncParsableCommand {
         let perplexity: Double?
         let seconds: Double
         let tokensPerSecond: Double
+        let reference: Comparison?
         let tokenIds: [Int]?
         let negativeLogLikelihoods: [Double?]?
+    }
+
+    private struct Comparison: Encodable {
+        let model: String
+        /// Null when it is too large for a number, like the next two.
+        let perplexity: Double?
+        let relativeLoss: Double?
+        /// Nats.
+        let meanDivergence: Double?
+        /// 0...1.
+        let topAgreement: Double
     }
 
     func run() async throws {
@@ -66,11 +87,7 @@ struct PerplexityCommand: AsyncParsableCommand {
         let container = try await loadOptions.load()
         let bar = ProgressBar(unit: .tokens)
         let start = ContinuousClock.now
-        let likelihood = try await container.likelihood(of: contents, context: context, stride: stride) {
-            scored,
-            total in
-            bar.show(completed: Int64(scored), total: Int64(total))
-        }
+        let (likelihood, comparison) = try await score(contents, container, bar)
         bar.finish()
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         let report = Report(
@@ -82,10 +99,42 @@ struct PerplexityCommand: AsyncParsableCommand {
             perplexity: likelihood.perplexity.isFinite ? likelihood.perplexity : nil,
             seconds: seconds,
             tokensPerSecond: Double(likelihood.scoredTokenCount) / seconds,
+            reference: comparison,
             tokenIds: perToken ? likelihood.tokenIds : nil,
             negativeLogLikelihoods: perToken ? likelihood.negativeLogLikelihoods : nil
         )
         if json { try Terminal.writeJSON(report) } else { write(report, likelihood) }
+    }
+
+    /// Scores the text, against the reference if there is one.
+    private func score(
+        _ contents: String,
+        _ container: ModelContainer,
+        _ bar: ProgressBar
+    ) async throws -> (TextLikelihood, Comparison?) {
+        let progress: @Sendable (Int, Int) -> Void = { bar.show(completed: Int64($0), total: Int64($1)) }
+        guard let reference else {
+            return (
+                try await container.likelihood(of: contents, context: context, stride: stride, progress: progress), nil
+            )
+        }
+        let other = try ModelContainer(directory: await modelDirectory(of: reference) { bar.show($0) })
+        let found = try await container.divergence(
+            from: other,
+            on: contents,
+            context: context,
+            stride: stride,
+            progress: progress
+        )
+        func number(_ value: Double) -> Double? { value.isFinite ? value : nil }
+        let comparison = Comparison(
+            model: reference,
+            perplexity: number(found.referenceLikelihood.perplexity),
+            relativeLoss: number(found.relativeLoss),
+            meanDivergence: number(found.meanDivergence),
+            topAgreement: found.topAgreement
+        )
+        return (found.likelihood, comparison)
     }
 
     private func write(_ report: Report, _ likelihood: TextLikelihood) {
@@ -95,6 +144,16 @@ struct PerplexityCommand: AsyncParsableCommand {
             mean         \(Format.number(report.meanNegativeLogLikelihood, digits: 6)) nats a token
             tokens       \(report.tokens), \(report.scoredTokens) of them scored
             speed        \(Format.number(report.tokensPerSecond, digits: 1)) scored tokens/s
+
+            """
+        )
+        guard let comparison = report.reference else { return }
+        func number(_ value: Double?, _ digits: Int) -> String { Format.number(value ?? .infinity, digits: digits) }
+        Terminal.write(
+            """
+            reference    \(number(comparison.perplexity, 4)); the model loses \(number(comparison.relativeLoss.map { $0 * 100 }, 3)) %
+            divergence   \(number(comparison.meanDivergence, 6)) nats a token
+            agreement    \(number(comparison.topAgreement * 100, 2)) % of the most likely tokens are the same
 
             """
         )

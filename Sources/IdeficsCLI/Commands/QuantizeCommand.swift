@@ -13,7 +13,9 @@ struct QuantizeCommand: AsyncParsableCommand {
         discussion: """
             Writes a model directory that is used like any other, mapped as it lies. Weights stream through one at a \
             time; a run that was stopped goes on behind the last file it finished. Every matrix is compared with its \
-            source afterwards; the errors are in quantization_report.json.
+            source afterwards; the errors are in quantization_report.json. With --calibration the matrices of the decoder \
+            are rounded to int4 and int8 so that its outputs for that text change least: much closer to the original, and \
+            no slower to use; quantising takes about as long as reading the text three times.
             """
     )
 
@@ -25,6 +27,23 @@ struct QuantizeCommand: AsyncParsableCommand {
 
     @Option(help: "Directory to write.")
     var output: String
+
+    @Option(help: "UTF-8 text to adapt the rounding to, of the kind the model is for; - for standard input.")
+    var calibration: String?
+
+    @Option(help: "Tokens of the calibration text that are used at most.")
+    var calibrationTokens = 16_384
+
+    @Option(
+        help: ArgumentHelp(
+            """
+            Matrices that take 8 bits instead of 4, separated by commas: parts of their names between dots, such as \
+            v_proj,down_proj,layers.0; * stands for any text.
+            """,
+            valueName: "names"
+        )
+    )
+    var keepInt8: String?
 
     @OptionGroup(title: "Parts") var parts: PartOptions
     @OptionGroup var threadOptions: ThreadOptions
@@ -42,14 +61,25 @@ struct QuantizeCommand: AsyncParsableCommand {
         guard 1...1_000_000 ~= maxShardSize else {
             throw ValidationError("--max-shard-size \(maxShardSize): must be 1 to 1000000 (MB)")
         }
+        guard 2...100_000_000 ~= calibrationTokens else {
+            throw ValidationError("--calibration-tokens \(calibrationTokens): must be 2 to 100000000")
+        }
+        if calibration != nil && format == .nf4 {
+            throw ValidationError("--calibration: nf4 keeps bitsandbytes' rounding; calibrate int4 or int8")
+        }
     }
 
     func run() async throws {
         threadOptions.apply()
         let bar = ProgressBar()
+        var options = parts.options(format.format)
+        options.keptInInt8 = keepInt8?.split(separator: ",").map(String.init) ?? []
         let quantization = try ModelQuantization(
             directory: await modelDirectory(of: model) { bar.show($0) },
-            options: parts.options(format.format),
+            options: options,
+            calibration: try calibration.map {
+                Calibration(text: try TextFile.read($0), tokenCount: calibrationTokens)
+            },
             shardByteCount: maxShardSize * 1_000_000
         )
         let total = Int64(quantization.byteCount)
@@ -69,9 +99,11 @@ struct QuantizeCommand: AsyncParsableCommand {
         .sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
             guard let worst = entries.max(by: { $0.relativeError < $1.relativeError }) else { continue }
             let mean = entries.reduce(0) { $0 + $1.relativeError } / Double(entries.count)
+            let formats = Set(entries.map(\.format)).sorted().joined(separator: " and ")
+            let bits = report.bitsPerWeight(part).map { ", \(Format.number($0, digits: 2)) bits a weight" } ?? ""
             func percent(_ share: Double) -> String { "\(Format.number(share * 100, digits: 2)) %" }
             Terminal.write(
-                "\(part.rawValue): \(entries.count) × \(worst.format), relative error \(percent(mean)), "
+                "\(part.rawValue): \(entries.count) × \(formats)\(bits), relative error \(percent(mean)), "
                     + "at most \(percent(worst.relativeError)) (\(worst.name))\n"
             )
         }

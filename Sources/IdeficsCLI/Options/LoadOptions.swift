@@ -4,6 +4,7 @@
 import ArgumentParser
 import Foundation
 import Idefics
+import IdeficsTensor
 
 /// Which model, and how its weights are stored and multiplied.
 struct LoadOptions: ParsableArguments {
@@ -17,8 +18,13 @@ struct LoadOptions: ParsableArguments {
     )
     var format: FormatArgument?
 
+    @OptionGroup var memoryOptions: MemoryOptions
+
     @Flag(help: "Multiply quantised weights with the activations as they are, not quantised too; slower.")
     var exact = false
+
+    @Option(help: "How keys and values are stored: f32, bf16 (half the memory) or int8 (about a quarter).")
+    var cacheType = CacheTypeArgument.f32
 
     /// Loads the model.
     func load() async throws -> ModelContainer {
@@ -30,7 +36,13 @@ struct LoadOptions: ParsableArguments {
                 bar.show(completed: Int64($0), total: Int64($1))
             }
         }
-        let container = try ModelContainer(directory: directory, isExact: exact)
+        let container = try ModelContainer(
+            directory: directory,
+            isExact: exact,
+            memory: memoryOptions.budget,
+            cacheType: cacheType.type
+        )
+        if let plan = container.model.memoryPlan { Terminal.note("warning: \(MemoryOptions.warning(plan))") }
         for name in container.unexpectedTensors.prefix(10) {
             Terminal.note("the checkpoint has a tensor the model does not know: \(name)")
         }
@@ -38,5 +50,20 @@ struct LoadOptions: ParsableArguments {
             Terminal.note("… and \(container.unexpectedTensors.count - 10) more")
         }
         return container
+    }
+}
+
+/// `KeyValueType` as an argument.
+enum CacheTypeArgument: String, ExpressibleByArgument, CaseIterable {
+    case f32
+    case bf16
+    case int8
+
+    var type: KeyValueType {
+        switch self {
+        case .f32: .f32
+        case .bf16: .bf16
+        case .int8: .int8
+        }
     }
 }

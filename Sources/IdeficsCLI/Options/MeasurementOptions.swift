@@ -8,7 +8,7 @@ import IdeficsTensor
 /// How the parts of `idefics bench` measure and report.
 struct MeasurementOptions: ParsableArguments {
     @Option(help: "Rounds; medians are over these. One more warms up.")
-    var rounds = 5
+    var rounds = 3
 
     @Option(help: "Memory to read for the bandwidth limit, in MiB; well above the last-level cache.")
     var readMemory = 1024

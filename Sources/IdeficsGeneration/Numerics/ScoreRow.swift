@@ -54,6 +54,31 @@ package enum ScoreRow {
         return Double(largest) + ScalarMath.log(sum.sum())
     }
 
+    /// The Kullback–Leibler divergence Σ p · (log p − log q) of p = softmax(row) from q = softmax(other), in nats.
+    ///
+    /// Equal rows give exactly 0. Sums are in double precision; rounding of the weights may leave −1e-7 where it is 0.
+    ///
+    /// - Returns: nil when one of the distributions is not defined.
+    package static func divergence(_ row: UnsafeBufferPointer<Float>, from other: UnsafeBufferPointer<Float>) -> Double?
+    {
+        precondition(row.count == other.count, "divergence: \(row.count) and \(other.count) scores")
+        let largest = maximum(row)
+        guard let logSum = logSumExp(row), let otherLogSum = logSumExp(other) else { return nil }
+        var total = SIMD8<Double>(repeating: 0)
+        var difference = SIMD8<Double>(repeating: 0)
+        for start in stride(from: 0, to: row.count, by: 8) {
+            let scores = block(row, at: start)
+            guard any(scores - largest .> VectorExp.least) else { continue }
+            let weights = VectorExp.exp(scores - largest)
+            // A score without weight adds nothing, whatever it is: −∞ − −∞ would be NaN.
+            let apart = (SIMD8<Double>(scores) - SIMD8<Double>(block(other, at: start)))
+                .replacing(with: 0, where: SIMD8<Double>(weights) .== 0)
+            total += SIMD8<Double>(weights)
+            difference += SIMD8<Double>(weights) * apart
+        }
+        return difference.sum() / total.sum() - (logSum - otherLogSum)
+    }
+
     /// Calls `body` with the index of each score and exp(score − largest), in order, leaving out those without weight.
     @inline(__always)
     static func forEachWeight(

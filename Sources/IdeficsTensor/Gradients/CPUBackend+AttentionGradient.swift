@@ -8,6 +8,7 @@ extension CPUBackend {
         let width = call.q.shape[1]
         let headDim = width / call.heads
         let kvWidth = call.kvHeads * headDim
+        precondition(call.segments.allSatisfy { $0.pages.type == .f32 }, "attentionGradient: keys are not f32")
         let pages = AttentionPages(call.segments)
         let isCovered = call.segments.reduce(0) { $0 + $1.queries.count } == call.q.shape[0]
         let dq: Tensor? =
@@ -20,8 +21,8 @@ extension CPUBackend {
             return AttentionGradient.Page(segment: place.segment, index: place.index, k: k, v: v)
         }
         // The tables must stay in place during the call, so each is laid out in one array.
-        var k: [UnsafePointer<Float>] = []
-        var v: [UnsafePointer<Float>] = []
+        var k: [UnsafeRawPointer] = []
+        var v: [UnsafeRawPointer] = []
         var dk: [UnsafeMutablePointer<Float>] = []
         var dv: [UnsafeMutablePointer<Float>] = []
         for segment in call.segments {
@@ -78,13 +79,13 @@ extension CPUBackend {
         return AttentionGradient(q: dq, pages: found)
     }
 
-    private typealias Table = UnsafePointer<UnsafePointer<Float>>
+    private typealias Table = UnsafePointer<UnsafeRawPointer>
     private typealias MutableTable = UnsafePointer<UnsafeMutablePointer<Float>>
 
     /// Calls `body` with the tables, nil for empty ones.
     private func withTables(
-        _ k: [UnsafePointer<Float>],
-        _ v: [UnsafePointer<Float>],
+        _ k: [UnsafeRawPointer],
+        _ v: [UnsafeRawPointer],
         _ dk: [UnsafeMutablePointer<Float>],
         _ dv: [UnsafeMutablePointer<Float>],
         _ body: (Table?, Table?, MutableTable?, MutableTable?) -> Void
@@ -112,7 +113,7 @@ private struct AttentionPages {
     private(set) var first: [(segment: Int, index: Int)] = []
     /// For each segment the number of its cluster: segments with pages in common have the same.
     private(set) var cluster: [Int] = []
-    private var indices: [UnsafePointer<Float>: Int] = [:]
+    private var indices: [UnsafeRawPointer: Int] = [:]
 
     init(_ segments: [AttentionSegment]) {
         var clusterOfPage: [Int] = []
@@ -137,7 +138,7 @@ private struct AttentionPages {
         cluster.indices.sorted { (cluster[$0], $0) < (cluster[$1], $1) }
     }
 
-    func index(of page: UnsafePointer<Float>) -> Int {
+    func index(of page: UnsafeRawPointer) -> Int {
         guard let index = indices[page] else { preconditionFailure("attentionGradient: an unknown page") }
         return index
     }

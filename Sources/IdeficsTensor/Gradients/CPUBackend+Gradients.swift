@@ -24,13 +24,15 @@ extension CPUBackend {
         }
         return Tensor(uninitialized: [rows, inFeatures]) { dx in
             withExtendedLifetime(products) {
-                idf_linear_backward_input(
-                    dx.floats,
-                    kernelProducts,
-                    Int64(kernelProducts.count),
-                    Int64(rows),
-                    Int64(inFeatures)
-                )
+                WeightStream.holding(products.map { LinearProduct($0.weight) }) {
+                    idf_linear_backward_input(
+                        dx.floats,
+                        kernelProducts,
+                        Int64(kernelProducts.count),
+                        Int64(rows),
+                        Int64(inFeatures)
+                    )
+                }
             }
         }
     }

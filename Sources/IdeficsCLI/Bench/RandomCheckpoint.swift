@@ -7,7 +7,7 @@ import IdeficsCheckpoints
 import IdeficsTensor
 
 /// A checkpoint of random weights for a configuration, written tensor by tensor.
-struct BenchCheckpoint {
+struct RandomCheckpoint {
     let config: IdeficsConfig
     let options: QuantizationOptions
     private let gate: Float
@@ -25,11 +25,12 @@ struct BenchCheckpoint {
         }
     }
 
-    /// A checkpoint of `architecture` whose parts have the formats of `options` and are of `dtype` otherwise.
-    init(_ architecture: BenchArchitecture, layers: Int, dtype: DType, options: QuantizationOptions) {
-        config = architecture.config(layers: layers)
-        gate = architecture.gate
+    /// A checkpoint of `config` whose parts have the formats of `options` and are of `dtype` otherwise; every gate is
+    /// `gate` before its tanh.
+    init(_ config: IdeficsConfig, dtype: DType, options: QuantizationOptions, gate: Float) {
+        self.config = config
         self.options = options
+        self.gate = gate
         random = RandomWeights(dtype)
     }
 
@@ -49,21 +50,8 @@ struct BenchCheckpoint {
     }
 
     private func declarations(_ parameter: Weights.Parameter) -> [SafetensorsWriter.Declaration] {
-        guard parameter.isWeight, let format = options.format(of: parameter.name) else {
-            return [.init(name: parameter.name, dtype: random.dtype, shape: parameter.shape)]
-        }
-        return [
-            .init(
-                name: Weights.codesName(parameter.name, format),
-                dtype: .u8,
-                shape: [QuantizedTensor.codeByteCount(format, shape: parameter.shape)]
-            ),
-            .init(
-                name: Weights.scalesName(parameter.name),
-                dtype: QuantizedTensor.scaleType(format),
-                shape: [QuantizedTensor.scaleCount(format, shape: parameter.shape)]
-            ),
-        ]
+        let format = parameter.isWeight ? options.format(of: parameter.name) : nil
+        return parameter.declarations(format: format, dtype: random.dtype)
     }
 
     private func tensors(_ parameter: Weights.Parameter) -> [Tensor] {

@@ -1,0 +1,34 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Foundation
+import Idefics
+import IdeficsCheckpoints
+import IdeficsTensor
+
+/// `idefics random-checkpoint`, for tests of large models: a checkpoint of any configuration, of random bytes.
+struct RandomCheckpointCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "random-checkpoint",
+        abstract: "Write a model directory with random weights, for tests of sizes and speeds.",
+        shouldDisplay: false
+    )
+
+    @Option(help: "The configuration: a config.json.")
+    var config: String
+
+    @Option(help: "Format of matrices, other parts as `quantize` has them. (default: bf16)")
+    var format: FormatArgument?
+
+    @Option(help: "Directory to write; must not exist.")
+    var output: String
+
+    func run() throws {
+        let architecture = try IdeficsConfig(contentsOf: URL(filePath: config))
+        let staged = try StagedDirectory(URL(filePath: output, directoryHint: .isDirectory))
+        let options = format.map { QuantizationOptions($0.format) } ?? QuantizationOptions(formats: [:])
+        try RandomCheckpoint(architecture, dtype: .bf16, options: options, gate: 0.5).write(to: staged.url)
+        try staged.commit()
+    }
+}
