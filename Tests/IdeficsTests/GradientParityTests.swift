@@ -124,6 +124,27 @@ private struct TrainedCheckpoint {
         #expect(compared > 60)
     }
 
+    /// Dropped elements depend on the seed alone, and are the same when a layer is computed again.
+    @Test func dropoutIsRepeated() throws {
+        let checkpoint = try TrainedCheckpoint("f1-resampler-qk", trained: nil)
+        let (inputs, labels) = try batch("f1-resampler-qk")
+        let (model, leaves) = try checkpoint.model()
+        func run(_ pass: TrainingPass) throws -> (loss: Float, gradients: [String: [Float]]) {
+            let loss = try model.trainingLoss(inputs, labels: labels, pass: pass)
+            let found = gradients(of: loss.total)
+            return (loss.crossEntropy, leaves.compactMapValues { found[$0]?.floatArray() })
+        }
+        let none = try run(TrainingPass())
+        let once = try run(TrainingPass(dropout: 0.2, dropoutSeed: 3))
+        let again = try run(TrainingPass(isCheckpointing: true, dropout: 0.2, dropoutSeed: 3))
+        let other = try run(TrainingPass(dropout: 0.2, dropoutSeed: 4))
+        #expect(once.loss == again.loss && once.gradients == again.gradients)
+        #expect(once.loss != none.loss && once.loss != other.loss)
+        // In the mean over many masks the loss is about that without: nothing is scaled away.
+        let losses = try (0..<200).map { try run(TrainingPass(dropout: 0.02, dropoutSeed: $0)).loss }
+        #expect(abs(losses.reduce(0, +) / 200 - none.loss) < 0.1)
+    }
+
     /// Parameters stored in bf16 get the gradients of their values, whatever layer has them.
     @Test func halfParametersGiveTheGradientsOfTheirValues() throws {
         var checkpoint = try TrainedCheckpoint("f6-bf16", trained: nil)

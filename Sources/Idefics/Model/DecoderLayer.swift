@@ -42,6 +42,7 @@ struct DecoderLayer: Sendable {
     ///   - index: the layer's place, for the observer.
     ///   - rotary: the position embedding.
     ///   - observe: sees the attention's output and the layer's.
+    ///   - dropout: of a pass of training.
     ///   - segment: takes new keys (rotated) and values of a sequence and tells what its new queries see.
     /// - Returns: `[rows, hidden]`.
     func callAsFunction(
@@ -50,6 +51,7 @@ struct DecoderLayer: Sendable {
         index: Int,
         rotary: RotaryEmbedding,
         observe: ActivationObserver?,
+        dropout: BranchDropout? = nil,
         segment: (_ sequence: Int, _ k: Tensor, _ v: Tensor) -> AttentionSegment
     ) -> Tensor {
         let qkv = linear(inputLayerNorm(hidden), [qProj.product(), kProj.product(), vProj.product()])
@@ -61,6 +63,10 @@ struct DecoderLayer: Sendable {
         let scale = 1 / Float(hidden.shape[1] / heads).squareRoot()
         let context = attention(q, segments, heads: heads, kvHeads: kvHeads, scale: scale)
         if let observe { observe("layer.\(index).attn", oProj(context)) }
+        if let dropout {
+            let attended = dropout.add(oProj(context), to: hidden, .selfAttention, layer: index)
+            return dropout.add(mlp(postAttentionLayerNorm(attended)), to: attended, .network, layer: index)
+        }
         let attended = oProj(context, residual: hidden)
         let output = mlp(postAttentionLayerNorm(attended), residual: attended)
         observe?("layer.\(index).out", output)

@@ -75,6 +75,7 @@ struct GatedCrossAttentionLayer: Sendable {
     ///   - runs: which rows see which images.
     ///   - index: this block's place, for the observer.
     ///   - observe: sees the attention's output and the block's.
+    ///   - dropout: of a pass of training.
     ///   - keysValues: the keys and values of an image in this block.
     /// - Returns: `[rows, hidden]`.
     func callAsFunction(
@@ -82,6 +83,7 @@ struct GatedCrossAttentionLayer: Sendable {
         runs: [ImageRun],
         index: Int,
         observe: ActivationObserver?,
+        dropout: BranchDropout? = nil,
         keysValues: (EncodedImage) -> KeyValuePages
     ) -> Tensor {
         var attended = hidden
@@ -94,11 +96,19 @@ struct GatedCrossAttentionLayer: Sendable {
             // Rows of no segment are zero here and stay so through the bias-free projection.
             let context = attention(q, segments, heads: heads, kvHeads: heads, scale: scale)
             if let observe { observe("cross.\(index).attn", oProj(context)) }
-            attended = oProj(context, scale: crossAttnGate, residual: hidden)
+            // To drop behind the gate is to drop before it: both multiply elements.
+            attended =
+                dropout?.add(oProj(context, scale: crossAttnGate), to: hidden, .crossAttention, layer: index)
+                ?? oProj(context, scale: crossAttnGate, residual: hidden)
         }
+        guard isDenseGateOpen else {
+            observe?("cross.\(index).out", attended)
+            return attended
+        }
+        let normed = postAttentionLayerNorm(attended)
         let output =
-            isDenseGateOpen
-            ? mlp(postAttentionLayerNorm(attended), scale: denseGate, residual: attended) : attended
+            dropout?.add(mlp(normed, scale: denseGate), to: attended, .gatedNetwork, layer: index)
+            ?? mlp(normed, scale: denseGate, residual: attended)
         observe?("cross.\(index).out", output)
         return output
     }

@@ -14,8 +14,22 @@ public struct TrainingPass: Sendable, Equatable {
     /// Tokens whose rows the z-loss leaves out (M4: `<image>`); it takes all other real tokens.
     public var zLossExcludedIds: Set<Int>
 
-    /// A pass; by default without z-loss.
-    public init(isCheckpointing: Bool = false, zLossWeight: Float = 0, zLossExcludedIds: Set<Int> = []) {
+    /// Share of the elements of each branch's output that are dropped, in 0..<1; see `IdeficsConfig.dropout`.
+    public var dropout: Double
+    /// Which are dropped.
+    public var dropoutSeed: UInt64
+
+    /// A pass; by default without z-loss and dropout.
+    public init(
+        isCheckpointing: Bool = false,
+        zLossWeight: Float = 0,
+        zLossExcludedIds: Set<Int> = [],
+        dropout: Double = 0,
+        dropoutSeed: UInt64 = 0
+    ) {
+        precondition(dropout >= 0 && dropout < 1, "TrainingPass: dropout \(dropout)")
+        self.dropout = dropout
+        self.dropoutSeed = dropoutSeed
         self.isCheckpointing = isCheckpointing
         self.zLossWeight = zLossWeight
         self.zLossExcludedIds = zLossExcludedIds
@@ -43,7 +57,7 @@ extension IdeficsModel {
         let rows = try inputs.rows(for: config)
         let targets = try targets(of: labels, rows: rows, inputs: inputs)
         let batch = try trainingBatch(inputs, rows: rows, pass: pass)
-        let hidden = trainingStates(batch, isCheckpointing: pass.isCheckpointing)
+        let hidden = trainingStates(batch, pass: pass)
         return linearCrossEntropy(
             hidden,
             heads: [lmHead.weight.weight] + (lmHead.additionalFc.map { [$0.weight] } ?? []),
@@ -99,7 +113,10 @@ extension IdeficsModel {
     }
 
     /// Decoder outputs of whole sequences, `[rows, hidden]`: `decode` without caches.
-    private func trainingStates(_ batch: DecoderBatch, isCheckpointing: Bool) -> Tensor {
+    private func trainingStates(_ batch: DecoderBatch, pass: TrainingPass) -> Tensor {
+        let isCheckpointing = pass.isCheckpointing
+        let dropout =
+            pass.dropout > 0 ? BranchDropout(probability: pass.dropout, seed: pass.dropoutSeed) : nil
         let images = batch.distinctImages
         var hidden = embedTokens(batch.tokenIds)
         for (index, layer) in layers.enumerated() {
@@ -108,13 +125,16 @@ extension IdeficsModel {
                 hidden = checkpoint(when: isCheckpointing) { [hidden] in
                     // Keys and values of a block live as long as the block: of all blocks they would be the largest thing.
                     let pages = block.pages(of: images)
-                    return block(hidden, runs: batch.imageRuns, index: index, observe: nil) { image in
+                    return block(hidden, runs: batch.imageRuns, index: index, observe: nil, dropout: dropout) { image in
                         pages[ObjectIdentifier(image)] ?? KeyValuePages(pageTokens: 1)
                     }
                 }
             }
             hidden = checkpoint(when: isCheckpointing) { [hidden, rotary] in
-                layer(hidden, batch: batch, index: index, rotary: rotary, observe: nil) { sequence, k, v in
+                layer(hidden, batch: batch, index: index, rotary: rotary, observe: nil, dropout: dropout) {
+                    sequence,
+                    k,
+                    v in
                     AttentionSegment(
                         queries: batch.sequenceRows[sequence],
                         pages: KeyValuePages(k: k, v: v),

@@ -200,19 +200,8 @@ public struct ModelQuantization: Sendable {
 
     // MARK: - Other files
 
-    /// Files beside the weights that the new directory takes over.
-    private static let otherFiles = [
-        "generation_config.json", "preprocessor_config.json", "processor_config.json", "tokenizer.json",
-        "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
-        "chat_template.json", "chat_template.jinja", "README.md", "LICENSE", "NOTICE",
-    ]
-
     private func copyOtherFiles(to staged: StagedDirectory) throws {
-        for name in Self.otherFiles {
-            let url = source.directory.appending(path: name)
-            guard FileManager.default.fileExists(atPath: url.path) else { continue }
-            try staged.write(Data(contentsOf: url), to: name)
-        }
+        try source.copyOtherFiles(to: staged, withConfig: false)
         try staged.write(configWithQuantization(), to: "config.json")
     }
 
