@@ -15,7 +15,7 @@ import Testing
 
     @Test(arguments: [
         "generate", "chat", "score", "perplexity", "forward", "process", "tokenize", "download", "init", "quantize",
-        "inspect",
+        "merge", "inspect",
         "bench",
     ])
     func everyCommandHasHelp(command: String) throws {

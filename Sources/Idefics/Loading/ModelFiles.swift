@@ -82,13 +82,17 @@ public struct ModelFiles: Sendable {
     /// - Parameters:
     ///   - config: the architecture they must fit.
     ///   - isExact: whether products with quantised weights leave the activations as they are; slower.
+    ///   - adapter: what was learned on this model; nil for none.
     /// - Returns: the model, and names in the checkpoint that it does not know.
     /// - Throws: `CheckpointError`; missing and misshapen tensors are reported by name, all at once.
     public func model(
         _ config: IdeficsConfig,
-        isExact: Bool = false
+        isExact: Bool = false,
+        adapter: LoRAAdapter? = nil
     ) throws -> (model: IdeficsModel, unexpected: [String]) {
-        let weights = Weights(try Checkpoint(directory: directory), isExact: isExact)
+        let checkpoint = try Checkpoint(directory: directory)
+        let weights =
+            adapter?.weights(over: checkpoint, isExact: isExact) ?? Weights(checkpoint, isExact: isExact)
         let model = IdeficsModel(config, weights)
         return (
             model, try weights.finish(ignoring: Weights.staleKeys + (config.tieWordEmbeddings ? ["lm_head.*"] : []))

@@ -167,19 +167,8 @@ public struct ModelQuantization: Sendable {
 
     // MARK: - Other files
 
-    /// Files beside the weights that the new directory takes over.
-    private static let otherFiles = [
-        "generation_config.json", "preprocessor_config.json", "processor_config.json", "tokenizer.json",
-        "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
-        "chat_template.json", "chat_template.jinja", "README.md", "LICENSE", "NOTICE",
-    ]
-
     private func copyOtherFiles(to staged: StagedDirectory) throws {
-        for name in Self.otherFiles {
-            let url = source.directory.appending(path: name)
-            guard FileManager.default.fileExists(atPath: url.path) else { continue }
-            try staged.write(Data(contentsOf: url), to: name)
-        }
+        try source.copyOtherFiles(to: staged, withConfig: false)
         try staged.write(configWithQuantization(), to: "config.json")
     }
 
@@ -205,12 +194,7 @@ public struct ModelQuantization: Sendable {
 
     /// What decides the result: the source's files and the options.
     package var identity: String {
-        let files = checkpoint.weightFileNames.map { name in
-            let path = source.directory.appending(path: name).resolvingSymlinksInPath().path
-            let attributes = try? FileManager.default.attributesOfItem(atPath: path)
-            let date = (attributes?[.modificationDate] as? Date)?.timeIntervalSince1970 ?? 0
-            return "\(path) \(attributes?[.size] ?? 0) \(date)"
-        }
+        let files = checkpoint.weightFileNames.map { fileIdentity(source.directory.appending(path: $0)) }
         let formats = options.formats.map { "\($0.key.rawValue) \($0.value.rawValue)" }.sorted()
         return (["idefics quantize 1", "\(shardByteCount)"] + formats + files).joined(separator: "\n")
     }

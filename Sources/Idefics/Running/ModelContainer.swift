@@ -37,13 +37,15 @@ public actor ModelContainer {
     /// - Parameters:
     ///   - directory: a checkpoint in Hugging Face format.
     ///   - isExact: whether products with quantised weights leave the activations as they are; slower.
+    ///   - adapter: a directory with a LoRA adapter as PEFT writes it, to be used with the model; nil for none.
     /// - Throws: what reading or checking the files throws; each names the file and the field.
-    public init(directory: URL, isExact: Bool = false) throws {
+    public init(directory: URL, isExact: Bool = false, adapter: URL? = nil) throws {
         let files = ModelFiles(directory: directory)
         config = try files.config()
         generationConfig = try files.generationConfig(for: config)
         processor = files.hasTokenizer ? try files.processor() : nil
-        (model, unexpectedTensors) = try files.model(config, isExact: isExact)
+        let learned = try adapter.map { [config] in try LoRAAdapter(directory: $0, for: config) }
+        (model, unexpectedTensors) = try files.model(config, isExact: isExact, adapter: learned)
         self.directory = directory
     }
 

@@ -20,6 +20,9 @@ struct LoadOptions: ParsableArguments {
     @Flag(help: "Multiply quantised weights with the activations as they are, not quantised too; slower.")
     var exact = false
 
+    @Option(help: "LoRA adapter to use with the model, as PEFT writes it: directory or ORG/NAME[@revision].")
+    var adapter: String?
+
     /// Loads the model.
     func load() async throws -> ModelContainer {
         var directory = try await modelOptions.directory()
@@ -30,7 +33,7 @@ struct LoadOptions: ParsableArguments {
                 bar.show(completed: Int64($0), total: Int64($1))
             }
         }
-        let container = try ModelContainer(directory: directory, isExact: exact)
+        let container = try ModelContainer(directory: directory, isExact: exact, adapter: await adapterDirectory())
         for name in container.unexpectedTensors.prefix(10) {
             Terminal.note("the checkpoint has a tensor the model does not know: \(name)")
         }
@@ -38,5 +41,12 @@ struct LoadOptions: ParsableArguments {
             Terminal.note("… and \(container.unexpectedTensors.count - 10) more")
         }
         return container
+    }
+
+    private func adapterDirectory() async throws -> URL? {
+        guard let adapter else { return nil }
+        let bar = ProgressBar()
+        defer { bar.finish() }
+        return try await Idefics.adapterDirectory(of: adapter) { bar.show($0) }
     }
 }

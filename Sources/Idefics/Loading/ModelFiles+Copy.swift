@@ -1,0 +1,25 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+package import IdeficsCheckpoints
+
+extension ModelFiles {
+    /// Files beside the weights that a changed copy of a model takes over.
+    private static let otherFiles = [
+        "generation_config.json", "preprocessor_config.json", "processor_config.json", "tokenizer.json",
+        "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+        "chat_template.json", "chat_template.jinja", "README.md", "LICENSE", "NOTICE",
+    ]
+
+    /// Copies everything but the weights into `staged`.
+    ///
+    /// - Throws: `CheckpointError.unwritable`, or what reading throws.
+    package func copyOtherFiles(to staged: StagedDirectory, withConfig: Bool = true) throws {
+        for name in Self.otherFiles + (withConfig ? ["config.json"] : []) {
+            let url = directory.appending(path: name)
+            guard FileManager.default.fileExists(atPath: url.path) else { continue }
+            try staged.write(Data(contentsOf: url), to: name)
+        }
+    }
+}
