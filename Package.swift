@@ -36,7 +36,8 @@ let package = Package(
         .executable(name: "idefics", targets: ["IdeficsCLI"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         // MARK: Engine
@@ -66,9 +67,18 @@ let package = Package(
                 "IdeficsImages", "IdeficsGeneration",
             ]
         ),
+        library(
+            "IdeficsTraining",
+            [
+                "Idefics", "IdeficsTensor", "IdeficsCheckpoints", "IdeficsGeneration", "IdeficsImages",
+                "IdeficsTokenizers", .product(name: "Yams", package: "Yams"),
+            ]
+        ),
         .executableTarget(
             name: "IdeficsCLI",
-            dependencies: ["Idefics", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: [
+                "Idefics", "IdeficsTraining", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
             swiftSettings: swiftSettings
         ),
 
@@ -105,6 +115,10 @@ let package = Package(
                 "IdeficsTensor", "IdeficsNN", "IdeficsCheckpoints", "IdeficsGeneration", "IdeficsImages",
                 "IdeficsTokenizers",
             ]
+        ),
+        tests(
+            "IdeficsTraining",
+            ["Idefics", "IdeficsCLI", "IdeficsTensor", "IdeficsCheckpoints", "IdeficsGeneration", "IdeficsImages"]
         ),
         .testTarget(
             name: "IdeficsCLITests",

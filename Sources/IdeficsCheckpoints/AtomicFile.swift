@@ -70,7 +70,13 @@ final class AtomicFile {
         guard rename(temporaryPath, url.path) == 0 else { throw failure() }
         close(descriptor)
         descriptor = -1
-        // The rename itself lives in the folder. Some file systems cannot flush one; the file is whole all the same.
+        Self.flushFolder(of: url)
+    }
+
+    /// Flushes the folder that `url` lies in, where a rename lives.
+    ///
+    /// Some file systems cannot flush one; what was renamed is whole all the same.
+    static func flushFolder(of url: URL) {
         let folder = open(url.deletingLastPathComponent().path, O_RDONLY | O_CLOEXEC)
         if folder >= 0 {
             _ = fsync(folder)

@@ -93,6 +93,7 @@ public final class StagedDirectory {
             throw CheckpointError.unwritable(file: place.path, reason: reason)
         }
         isCommitted = true
+        AtomicFile.flushFolder(of: place)
         if hasOld { try? FileManager.default.removeItem(at: aside) }
     }
 }

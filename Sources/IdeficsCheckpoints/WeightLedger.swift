@@ -106,7 +106,7 @@ final class WeightLedger: Sendable {
 }
 
 /// Whether `name` is `pattern`, in which `*` stands for any text, even none.
-func matches(_ name: String, pattern: String) -> Bool {
+package func matches(_ name: String, pattern: String) -> Bool {
     let name = Array(name.utf8)
     let pattern = Array(pattern.utf8)
     var position = 0

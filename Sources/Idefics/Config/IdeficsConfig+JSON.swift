@@ -48,6 +48,10 @@ extension IdeficsConfig {
             ("perceiver_config", perceiverConfig.json),
         ]
         if numKeyValueHeads != numAttentionHeads { members.append(("num_key_value_heads", numKeyValueHeads)) }
+        for (key, names) in [
+            ("freeze_text_module_exceptions", freezeTextModuleExceptions),
+            ("freeze_vision_module_exceptions", freezeVisionModuleExceptions),
+        ] where !names.isEmpty { members.append((key, names)) }
         return Data(JSONObject(members).jsonText.utf8)
     }
 }

@@ -47,10 +47,14 @@ public struct IdeficsConfig: Sendable, Equatable {
     public var dropout: Float = 0
     /// Training: freeze the decoder and its embedding.
     public var freezeTextLayers = true
+    /// Training: module classes of torch (`Linear`, `LayerNorm`, `Embedding`) that `freezeTextLayers` leaves trainable.
+    public var freezeTextModuleExceptions: [String] = []
     /// Training: freeze the head.
     public var freezeLmHead = false
     /// Training: freeze the vision tower.
     public var freezeVisionLayers = true
+    /// Training: module classes of torch that `freezeVisionLayers` leaves trainable.
+    public var freezeVisionModuleExceptions: [String] = []
     /// Id of the padding token.
     public var padTokenId = 0
     /// Id of the token that begins a text.
@@ -104,8 +108,10 @@ extension IdeficsConfig: Decodable {
         try json.read("initializer_range", into: &initializerRange)
         try json.read("dropout", into: &dropout)
         try json.read("freeze_text_layers", into: &freezeTextLayers)
+        try json.read("freeze_text_module_exceptions", into: &freezeTextModuleExceptions)
         try json.read("freeze_lm_head", into: &freezeLmHead)
         try json.read("freeze_vision_layers", into: &freezeVisionLayers)
+        try json.read("freeze_vision_module_exceptions", into: &freezeVisionModuleExceptions)
         try json.read("pad_token_id", into: &padTokenId)
         try json.read("bos_token_id", into: &bosTokenId)
         if let ids = try json.oneOrMany("eos_token_id") { eosTokenIds = ids }

@@ -49,6 +49,16 @@ public actor ModelContainer {
         self.directory = directory
     }
 
+    /// A container of a model that is in memory, with the processor and options of the model in `directory`.
+    package init(_ model: IdeficsModel, processor: IdeficsProcessor, directory: URL) throws {
+        config = model.config
+        generationConfig = try ModelFiles(directory: directory).generationConfig(for: model.config)
+        self.processor = processor
+        self.model = model
+        unexpectedTensors = []
+        self.directory = directory
+    }
+
     // MARK: - Tensors
 
     /// Logits of all tokens of a batch.

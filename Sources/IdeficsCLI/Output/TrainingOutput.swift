@@ -1,0 +1,59 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+import IdeficsTraining
+
+/// Shows a training run: a bar that redraws itself on a terminal, else a line for each line of metrics; events as notes.
+final class TrainingOutput {
+    private var isBarShown = false
+
+    /// Shows what happened.
+    func show(_ event: TrainingEvent) {
+        switch event {
+        case .started(let step, let total, let parameters, let elements):
+            note("step \(step) of \(total); training \(elements) elements of \(parameters) parameters")
+        case .step(let metrics, let total, let secondsLeft):
+            let line = line(metrics, total: total, secondsLeft: secondsLeft)
+            if Terminal.isErrorInteractive {
+                Terminal.transient(line)
+                isBarShown = true
+            } else {
+                Terminal.note(line)
+            }
+        case .skippedStep(let step, let reason): note("step \(step) left out: \(reason)")
+        case .rolledBack(let step, let toStep): note("step \(step): weights of checkpoint-\(toStep) are back")
+        case .skippedExample(let error): note("left out: \(error)")
+        case .evaluated(let step, let loss, let tokens):
+            note("step \(step): evaluation loss \(Format.number(loss, digits: 4)) over \(tokens) tokens")
+        case .sample(let step, let prompt, let text): note("step \(step), \(prompt) → \(text)")
+        case .saved(_, let path): note("saved \(path)")
+        case .saveFailed(let step, let reason):
+            note("step \(step): no checkpoint, the last one is as it was: \(reason)")
+        case .exported(let path):
+            finish()
+            Terminal.write("\(path)\n")
+        }
+    }
+
+    /// Ends the bar.
+    func finish() {
+        if isBarShown { Terminal.status("\n") }
+        isBarShown = false
+    }
+
+    private func note(_ text: String) {
+        finish()
+        Terminal.note(text)
+    }
+
+    private func line(_ metrics: StepMetrics, total: Int, secondsLeft: Double) -> String {
+        let width = 20
+        let filled = total > 0 ? metrics.step * width / total : width
+        let bar = String(repeating: "#", count: filled) + String(repeating: "-", count: max(0, width - filled))
+        return "[\(bar)] \(metrics.step)/\(total)  loss \(Format.number(metrics.loss, digits: 4))  "
+            + "norm \(Format.number(metrics.gradNorm, digits: 3))  lr \(metrics.learningRate)  "
+            + "\(Format.number(metrics.tokensPerSecond, digits: 0)) tokens/s  "
+            + "\(Format.number(metrics.modelFlopsUtilization * 100, digits: 1)) % of peak  "
+            + "\(Format.time(secondsLeft)) left"
+    }
+}

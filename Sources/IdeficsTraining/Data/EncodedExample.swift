@@ -1,0 +1,136 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Idefics
+import IdeficsImages
+import IdeficsTokenizers
+
+/// An example as the model reads it: its text with image tokens, its ids, and which of them count.
+struct EncodedExample: Sendable {
+    /// The text, from the token that begins it.
+    var text: String
+    /// Ids of the text, cut at the limit.
+    var tokenIds: [Int]
+    /// Which of them are to be predicted.
+    var isTarget: [Bool]
+    /// Its pictures; as many are used as there are image tokens left.
+    var images: [ImageSource]
+
+    /// Targets that have a token before them, so that they are predicted.
+    var targetCount: Int { isTarget.dropFirst().count { $0 } }
+
+    /// Encodes `example`.
+    ///
+    /// - Parameters:
+    ///   - example: what to learn from.
+    ///   - processor: of the model.
+    ///   - config: what counts, and where long examples are cut.
+    /// - Throws: `ExampleProblem`.
+    init(_ example: TrainingExample, processor: IdeficsProcessor, config: DataConfig) throws {
+        let tokenizer = processor.tokenizer
+        switch example.content {
+        case .document(let items):
+            var options = IdeficsProcessor.Options()
+            options.addEndOfUtteranceToken = false
+            options.addEosToken = true
+            text = processor.text(of: Prompt(items), options: options)
+            tokenIds = tokenizer.encode(text: text, addSpecialTokens: false)
+            isTarget = Array(repeating: true, count: tokenIds.count)
+            images = items.images
+        case .conversation(let messages):
+            let writer = ConversationText(processor)
+            let whole = try writer.text(messages)
+            text = whole
+            let ids = tokenizer.encode(text: whole, addSpecialTokens: false)
+            tokenIds = ids
+            images = messages.flatMap(\.items).images
+            if config.loss == .all {
+                isTarget = Array(repeating: true, count: tokenIds.count)
+            } else {
+                isTarget = Array(repeating: false, count: tokenIds.count)
+                for span in try writer.answers(in: messages) {
+                    let start = ids.commonPrefix(tokenizer.encode(text: span.before, addSpecialTokens: false))
+                    let through = tokenizer.encode(text: span.through, addSpecialTokens: false)
+                    var end = ids.commonPrefix(through)
+                    // A token that reaches over the end of the answer belongs to it: its beginning has to be predicted.
+                    if end < through.count { end += 1 }
+                    for index in start..<max(start, min(end, ids.count)) { isTarget[index] = true }
+                }
+            }
+        }
+        if !config.imageTokensInLoss {
+            let excluded = Set(["<image>", "<fake_token_around_image>"].compactMap(tokenizer.convertTokenToId))
+            for (index, id) in tokenIds.enumerated() where excluded.contains(id) { isTarget[index] = false }
+        }
+        tokenIds = Array(tokenIds.prefix(config.maxTokens))
+        isTarget = Array(isTarget.prefix(config.maxTokens))
+    }
+}
+
+/// Conversations as text, exactly as chat writes them.
+private struct ConversationText {
+    private let processor: IdeficsProcessor
+    private let options: IdeficsProcessor.Options
+    /// What `Prompt(conversation:)` writes behind the turns for the assistant to go on.
+    private let header: String
+    /// Whether the line break behind a turn is no part of an answer, because a token ends it.
+    private let hasEndToken: Bool
+
+    init(_ processor: IdeficsProcessor) {
+        self.processor = processor
+        options = processor.chatFormat.processorOptions(over: IdeficsProcessor.Options())
+        switch processor.chatFormat {
+        case .idefics(let endOfUtterance):
+            header = "Assistant:"
+            hasEndToken = endOfUtterance != nil
+        case .chatML:
+            header = "<|im_start|>assistant\n"
+            hasEndToken = true
+        }
+    }
+
+    /// The conversation so far, and what asks for the next answer.
+    private func prompt(_ messages: ArraySlice<ChatMessage>) -> String {
+        processor.text(of: Prompt(conversation: Array(messages), format: processor.chatFormat), options: options)
+    }
+
+    /// The conversation.
+    func text(_ messages: [ChatMessage]) throws -> String {
+        try text(messages[...])
+    }
+
+    private func text(_ messages: ArraySlice<ChatMessage>) throws -> String {
+        let prompt = prompt(messages)
+        guard prompt.hasSuffix(header) else {
+            throw ExampleProblem("the conversation cannot be written down: it does not end as a turn does")
+        }
+        return String(prompt.dropLast(header.count))
+    }
+
+    /// For each answer the text before it, which is the prompt that asks for it, and the text through its end.
+    func answers(in messages: [ChatMessage]) throws -> [(before: String, through: String)] {
+        try messages.indices.filter { messages[$0].role == .assistant }.map { index in
+            let before = prompt(messages[..<index])
+            var through = try text(messages[...index])
+            guard through.hasPrefix(before) else {
+                throw ExampleProblem("message \(index): the answer does not follow its prompt")
+            }
+            if hasEndToken, through.hasSuffix("\n") { through.removeLast() }
+            return (before, through)
+        }
+    }
+}
+
+extension [Prompt.Item] {
+    /// The pictures, in order.
+    fileprivate var images: [ImageSource] {
+        compactMap { if case .image(let source) = $0 { source } else { nil } }
+    }
+}
+
+extension [Int] {
+    /// How many elements at the beginning are those of `other`.
+    fileprivate func commonPrefix(_ other: [Int]) -> Int {
+        zip(self, other).prefix { $0 == $1 }.count
+    }
+}

@@ -1,0 +1,58 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Idefics
+import IdeficsImages
+import IdeficsTensor
+import IdeficsTokenizers
+
+/// A micro-batch: inputs and labels, with what is counted of it.
+struct TrainingBatch {
+    let inputs: IdeficsInputs
+    /// `[rows, columns]`, the token's id where it counts, else −100.
+    let labels: Tensor
+    /// Real tokens.
+    let tokenCount: Int
+    /// Pictures.
+    let imageCount: Int
+    /// Labels that count.
+    let targetCount: Int
+    /// Rows.
+    let exampleCount: Int
+
+    /// A batch of tensors, all of its columns real.
+    init(inputs: IdeficsInputs, labels: Tensor, tokenCount: Int, imageCount: Int, targetCount: Int) {
+        self.inputs = inputs
+        self.labels = labels
+        self.tokenCount = tokenCount
+        self.imageCount = imageCount
+        self.targetCount = targetCount
+        exampleCount = labels.shape.first ?? 0
+    }
+
+    /// The batch of `examples` and their decoded pictures.
+    init(
+        _ examples: [EncodedExample],
+        images: [[RGBImage]],
+        processor: IdeficsProcessor,
+        maxTokens: Int
+    ) throws {
+        var options = IdeficsProcessor.Options()
+        options.paddingSide = .right
+        options.isTruncating = true
+        options.maxLength = maxTokens
+        inputs = try processor.prepare(texts: examples.map(\.text), images: images, options: options)
+        let columns = inputs.inputIds.shape[1]
+        labels = Tensor(
+            examples.flatMap { example in
+                zip(example.tokenIds, example.isTarget).map { $1 ? $0 : -100 }
+                    + Array(repeating: -100, count: columns - example.tokenIds.count)
+            },
+            shape: [examples.count, columns]
+        )
+        tokenCount = examples.reduce(0) { $0 + $1.tokenIds.count }
+        imageCount = images.reduce(0) { $0 + $1.count }
+        targetCount = examples.reduce(0) { $0 + $1.targetCount }
+        exampleCount = examples.count
+    }
+}

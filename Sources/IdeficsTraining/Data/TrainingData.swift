@@ -1,0 +1,132 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Idefics
+import IdeficsGeneration
+import IdeficsImages
+
+/// Where in the data a run is.
+public struct DataPosition: Sendable, Equatable, Codable {
+    /// Times the data has been gone through.
+    public var epoch = 0
+    /// Examples of this epoch's order that have been used.
+    public var index = 0
+
+    /// The beginning.
+    public init() {}
+}
+
+/// A data file as micro-batches, in an order that depends on seed, epoch and position alone.
+struct TrainingData: Sendable {
+    let file: ExampleFile
+    private let processor: IdeficsProcessor
+    private let config: DataConfig
+    private let fetcher: WebImageFetcher
+
+    init(_ file: ExampleFile, processor: IdeficsProcessor, config: DataConfig) {
+        self.file = file
+        self.processor = processor
+        self.config = config
+        fetcher = WebImageFetcher(
+            maxBytes: ImageLimits().maxBytes,
+            allowPrivateAddresses: config.allowPrivateAddresses
+        )
+    }
+
+    /// The order of an epoch (Fisher and Yates, from a stream of its own).
+    func order(epoch: Int, seed: UInt64) -> [Int] {
+        var order = Array(0..<file.count)
+        guard config.shuffle else { return order }
+        var random = RandomStream(seed: seed, stream: UInt64(epoch))
+        for last in stride(from: order.count - 1, to: 0, by: -1) {
+            // The high word of the product is even enough over any number of examples, and the same everywhere.
+            let pick = Int(random.next().multipliedFullWidth(by: UInt64(last + 1)).high)
+            order.swapAt(pick, last)
+        }
+        return order
+    }
+
+    /// The next examples: as many as fit, at least one.
+    ///
+    /// - Parameters:
+    ///   - position: where they begin; afterwards behind them, at the next epoch's beginning if this one is through.
+    ///   - order: of the position's epoch.
+    ///   - maxExamples: at most this many.
+    ///   - maxTokens: together at most this many tokens, if there is more than one; 0 for no limit.
+    ///   - skipped: hears of examples that are left out.
+    /// - Returns: the examples; none when all that were left of the epoch are bad.
+    /// - Throws: `TrainingError.data` for a bad example, unless those are skipped.
+    func next(
+        _ position: inout DataPosition,
+        order: [Int],
+        maxExamples: Int,
+        maxTokens: Int,
+        skipped: (TrainingError) -> Void
+    ) throws -> [IndexedExample] {
+        var examples: [IndexedExample] = []
+        var tokens = 0
+        while position.index < order.count, examples.count < maxExamples {
+            let index = order[position.index]
+            do {
+                let example = try encoded(index)
+                guard examples.isEmpty || maxTokens == 0 || tokens + example.tokenIds.count <= maxTokens else {
+                    return examples
+                }
+                tokens += example.tokenIds.count
+                examples.append(IndexedExample(index: index, example: example))
+            } catch let error as TrainingError {
+                guard config.badLines == .skip else { throw error }
+                skipped(error)
+            }
+            position.index += 1
+        }
+        if position.index >= order.count {
+            position.epoch += 1
+            position.index = 0
+        }
+        return examples
+    }
+
+    /// The micro-batch of `examples`; nil when all were left out.
+    func batch(
+        _ examples: [IndexedExample],
+        skipped: (TrainingError) -> Void
+    ) async throws -> TrainingBatch? {
+        var (kept, images): ([EncodedExample], [[RGBImage]]) = ([], [])
+        for indexed in examples {
+            do {
+                images.append(try await load(indexed.example.images))
+                kept.append(indexed.example)
+            } catch {
+                let problem = file.error(indexed.index, "\(error)")
+                guard config.badLines == .skip else { throw problem }
+                skipped(problem)
+            }
+        }
+        guard !kept.isEmpty else { return nil }
+        return try TrainingBatch(kept, images: images, processor: processor, maxTokens: config.maxTokens)
+    }
+
+    private func load(_ sources: [ImageSource]) async throws -> [RGBImage] {
+        var images: [RGBImage] = []
+        for source in sources { images.append(try await source.load(fetcher: fetcher)) }
+        return images
+    }
+
+    private func encoded(_ index: Int) throws -> EncodedExample {
+        do {
+            let example = try EncodedExample(file.example(index), processor: processor, config: config)
+            guard example.targetCount > 0 else { throw ExampleProblem("nothing in it counts for the loss") }
+            return example
+        } catch let problem as ExampleProblem {
+            throw file.error(index, problem.reason)
+        }
+    }
+}
+
+/// An encoded example and its place in the file.
+struct IndexedExample {
+    let index: Int
+    let example: EncodedExample
+}

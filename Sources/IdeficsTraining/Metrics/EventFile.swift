@@ -1,0 +1,147 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+
+/// TensorBoard's event file: records of TFRecord framing, each an `Event` message of protocol buffers.
+///
+/// Format: tensorflow/core/util/event.proto, tensorflow/core/framework/summary.proto; framing as in TensorFlow's guide
+/// "TFRecord and tf.train.Example": length (8 bytes, little-endian), its masked CRC-32C, data, its masked CRC-32C.
+final class EventFile {
+    private let file: FileHandle
+
+    /// Begins a file of events in `folder`; curves of earlier files beyond `step` are cut off there.
+    ///
+    /// - Throws: what creating the file throws.
+    init(folder: URL, step: Int) throws {
+        let seconds = Int(Date().timeIntervalSince1970)
+        // TensorBoard reads the files of a folder in the order of their names.
+        let name = "events.out.tfevents.\(seconds).idefics.\(ProcessInfo.processInfo.processIdentifier).\(step)"
+        let url = folder.appending(path: name)
+        try Data().write(to: url)
+        file = try FileHandle(forWritingTo: url)
+        try append(Self.event(step: nil) { $0.string(3, "brain.Event:2") })
+        if step > 0 {
+            // SessionLog with status START: what was logged for later steps did not happen.
+            try append(Self.event(step: step) { $0.message(7) { $0.integer(1, 1) } })
+        }
+    }
+
+    deinit {
+        try? file.close()
+    }
+
+    /// Adds one point to each of the curves named.
+    func add(step: Int, _ scalars: [(tag: String, value: Double)]) throws {
+        try append(
+            Self.event(step: step) { event in
+                event.message(5) { summary in
+                    for scalar in scalars {
+                        summary.message(1) { value in
+                            value.string(1, scalar.tag)
+                            value.float(2, Float(scalar.value))
+                        }
+                    }
+                }
+            }
+        )
+    }
+
+    /// Adds a text to the tab TEXT.
+    func add(step: Int, tag: String, text: String) throws {
+        try append(
+            Self.event(step: step) { event in
+                event.message(5) { summary in
+                    summary.message(1) { value in
+                        value.string(1, tag)
+                        value.message(9) { metadata in
+                            metadata.message(1) { $0.string(1, "text") }
+                        }
+                        value.message(8) { tensor in
+                            tensor.integer(1, 7)  // DT_STRING
+                            tensor.message(2) { shape in
+                                shape.message(2) { $0.integer(1, 1) }
+                            }
+                            tensor.string(8, text)
+                        }
+                    }
+                }
+            }
+        )
+    }
+
+    private func append(_ event: [UInt8]) throws {
+        try file.write(contentsOf: Self.record(event))
+    }
+
+    private static func event(step: Int?, _ what: (inout ProtobufWriter) -> Void) -> [UInt8] {
+        var event = ProtobufWriter()
+        event.double(1, Date().timeIntervalSince1970)
+        if let step { event.integer(2, step) }
+        what(&event)
+        return event.bytes
+    }
+
+    /// `data` as a record.
+    static func record(_ data: [UInt8]) -> [UInt8] {
+        let length = withUnsafeBytes(of: UInt64(data.count).littleEndian, Array.init)
+        func checksum(_ bytes: [UInt8]) -> [UInt8] {
+            withUnsafeBytes(of: CRC32C.masked(bytes).littleEndian, Array.init)
+        }
+        return length + checksum(length) + data + checksum(data)
+    }
+}
+
+/// Writes messages of protocol buffers field by field.
+struct ProtobufWriter {
+    private(set) var bytes: [UInt8] = []
+
+    private mutating func varint(_ value: UInt64) {
+        var rest = value
+        while rest >= 0x80 {
+            bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+            rest >>= 7
+        }
+        bytes.append(UInt8(rest))
+    }
+
+    private mutating func key(_ field: Int, type: Int) {
+        varint(UInt64(field << 3 | type))
+    }
+
+    /// An `int64`, `int32` or enumeration.
+    mutating func integer(_ field: Int, _ value: Int) {
+        key(field, type: 0)
+        varint(UInt64(bitPattern: Int64(value)))
+    }
+
+    /// A `double`.
+    mutating func double(_ field: Int, _ value: Double) {
+        key(field, type: 1)
+        bytes += withUnsafeBytes(of: value.bitPattern.littleEndian, Array.init)
+    }
+
+    /// A `float`.
+    mutating func float(_ field: Int, _ value: Float) {
+        key(field, type: 5)
+        bytes += withUnsafeBytes(of: value.bitPattern.littleEndian, Array.init)
+    }
+
+    /// A `string`.
+    mutating func string(_ field: Int, _ value: String) {
+        delimited(field, Array(value.utf8))
+    }
+
+    /// A message inside this one.
+    mutating func message(_ field: Int, _ write: (inout ProtobufWriter) -> Void) {
+        var inner = ProtobufWriter()
+        write(&inner)
+        delimited(field, inner.bytes)
+    }
+
+    private mutating func delimited(_ field: Int, _ content: [UInt8]) {
+        key(field, type: 2)
+        varint(UInt64(content.count))
+        bytes += content
+    }
+}

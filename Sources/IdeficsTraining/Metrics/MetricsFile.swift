@@ -1,0 +1,51 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import IdeficsCheckpoints
+
+/// `metrics.jsonl`: one object a line.
+final class MetricsFile {
+    /// All lines so far.
+    private(set) var lines: [StepMetrics] = []
+    private let file: FileHandle
+
+    /// Opens the file in `folder`; lines of steps behind `step`, which a killed run left, are taken away.
+    ///
+    /// - Throws: what reading and writing throw.
+    init(folder: URL, step: Int) throws {
+        let url = folder.appending(path: "metrics.jsonl")
+        if let data = try? Data(contentsOf: url) {
+            lines = data.split(separator: UInt8(ascii: "\n")).compactMap { line in
+                // A killed run may have left half a line.
+                try? JSONDecoder().decode(StepMetrics.self, from: Data(line))
+            }.filter { $0.step <= step }
+        }
+        let text = try lines.map(Self.line).joined()
+        try Data(text.utf8).write(to: url, options: .atomic)
+        file = try FileHandle(forWritingTo: url)
+        try file.seekToEnd()
+    }
+
+    deinit {
+        try? file.close()
+    }
+
+    /// Adds a line.
+    func append(_ metrics: StepMetrics) throws {
+        lines.append(metrics)
+        try file.write(contentsOf: Data(Self.line(metrics).utf8))
+    }
+
+    private static func line(_ metrics: StepMetrics) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        // A skipped step's loss need not be a number.
+        encoder.nonConformingFloatEncodingStrategy = .convertToString(
+            positiveInfinity: "inf",
+            negativeInfinity: "-inf",
+            nan: "nan"
+        )
+        return String(decoding: try encoder.encode(metrics), as: UTF8.self) + "\n"
+    }
+}

@@ -1,0 +1,66 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Idefics
+import IdeficsCheckpoints
+
+/// Which parameters of a model are trained (model-spec §6.2).
+struct FreezeRules {
+    private let config: IdeficsConfig
+    private let patterns: ParameterConfig
+
+    init(_ config: IdeficsConfig, _ patterns: ParameterConfig) throws {
+        self.config = config
+        self.patterns = patterns
+        let classes = config.freezeTextModuleExceptions + config.freezeVisionModuleExceptions
+        if let unknown = classes.first(where: { !Self.moduleClasses.contains($0) }) {
+            throw TrainingError.parameters(
+                reason: "config.json excepts modules of class \(unknown) from freezing; known: \(Self.moduleClasses)"
+            )
+        }
+    }
+
+    private static let moduleClasses = ["LayerNorm", "Linear", "Embedding"]
+
+    /// The names of `names` that are trained, sorted.
+    ///
+    /// - Throws: `TrainingError.parameters` for a pattern that matches nothing, and when nothing is left.
+    func trained(of names: [String]) throws -> [String] {
+        for pattern in patterns.train + patterns.freeze
+        where !names.contains(where: { matches($0, pattern: pattern) }) {
+            throw TrainingError.parameters(reason: "no parameter of the model is named \(pattern)")
+        }
+        let trained = names.filter { name in
+            if patterns.freeze.contains(where: { matches(name, pattern: $0) }) { return false }
+            return !isFrozen(name) || patterns.train.contains { matches(name, pattern: $0) }
+        }
+        guard !trained.isEmpty else { throw TrainingError.parameters(reason: "nothing is trained") }
+        return trained.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    }
+
+    /// Whether the model's own configuration freezes `name`.
+    private func isFrozen(_ name: String) -> Bool {
+        if name.hasPrefix("model.layers.") || name.hasPrefix("model.norm.") {
+            // The text side's norms are no torch `LayerNorm`: only its products can be excepted.
+            let isExcepted =
+                config.freezeTextModuleExceptions.contains("Linear") && name.hasSuffix("_proj.weight")
+            return config.freezeTextLayers && !isExcepted
+        }
+        if name == "model.embed_tokens.weight" { return config.freezeTextLayers }
+        if name == "lm_head.weight" { return config.freezeLmHead }
+        if name.hasPrefix("model.vision_model.") {
+            let isExcepted = config.freezeVisionModuleExceptions.contains(visionClass(of: name) ?? "")
+            return config.freezeVisionLayers && !isExcepted
+        }
+        return false
+    }
+
+    /// The class of the module that a parameter of the vision tower belongs to, of those that can be excepted.
+    private func visionClass(of name: String) -> String? {
+        let parts = name.split(separator: ".")
+        let module = parts.count > 1 ? parts[parts.count - 2] : ""
+        if module.contains("norm") || module.hasSuffix("layrnorm") { return "LayerNorm" }
+        if module == "position_embedding" { return "Embedding" }
+        return module.hasSuffix("_proj") || module.hasPrefix("fc") ? "Linear" : nil
+    }
+}

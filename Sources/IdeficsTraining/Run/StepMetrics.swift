@@ -1,0 +1,58 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+/// What is known of a step, or of several since the last line; keys of `metrics.jsonl`.
+public struct StepMetrics: Sendable, Equatable, Codable {
+    /// The step, counted from 1.
+    public var step: Int
+    /// How often the data has been gone through.
+    public var epoch: Double
+    /// Cross-entropy, nats a token, mean over the targets of the steps since the last line.
+    public var loss: Double
+    /// Mean of logsumexp², likewise; what the z-loss weighs.
+    public var zLoss: Double
+    /// Norm of the last step's gradient before clipping.
+    public var gradNorm: Double
+    /// Learning rate of the last step.
+    public var learningRate: Double
+    /// Real tokens since the run began.
+    public var tokens: Int
+    /// Pictures since the run began.
+    public var images: Int
+    /// Tokens that are no real ones, of all that were computed: 0, for batches are ragged below the processor.
+    public var paddingShare: Double
+    /// Real tokens a second since the last line.
+    public var tokensPerSecond: Double
+    /// Share of `peakFlops` that products of the model reached.
+    public var modelFlopsUtilization: Double
+    /// Seconds since the last line.
+    public var seconds: Double
+    /// Steps left out since the run began.
+    public var skippedSteps: Int
+    /// Cross-entropy of the evaluation data, where this step was evaluated.
+    public var evalLoss: Double?
+}
+
+/// What a run tells while it goes on.
+public enum TrainingEvent: Sendable {
+    /// It begins, at this step of so many.
+    case started(step: Int, total: Int, parameters: Int, elements: Int)
+    /// A step is done; time since the start of this process and steps done in it tell how long the rest takes.
+    case step(StepMetrics, total: Int, secondsLeft: Double)
+    /// A step's update was left out.
+    case skippedStep(step: Int, reason: String)
+    /// Weights and moments of a checkpoint came back after too many steps left out.
+    case rolledBack(step: Int, toStep: Int)
+    /// An example was left out.
+    case skippedExample(TrainingError)
+    /// The evaluation data was scored.
+    case evaluated(step: Int, loss: Double, tokens: Int)
+    /// What the model writes now.
+    case sample(step: Int, prompt: String, text: String)
+    /// A checkpoint is whole and on the disk.
+    case saved(step: Int, path: String)
+    /// A checkpoint could not be written; the earlier ones are as they were.
+    case saveFailed(step: Int, reason: String)
+    /// The trained model is written.
+    case exported(path: String)
+}

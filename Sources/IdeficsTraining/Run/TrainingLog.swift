@@ -1,0 +1,100 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+
+/// Where numbers go: `metrics.jsonl`, TensorBoard's file and the curve.
+///
+/// They matter less than the run: what cannot be written (a full disk) is left out.
+struct TrainingLog {
+    private let folder: URL
+    private let metrics: MetricsFile
+    private let events: EventFile
+    private let peakFlops: Double
+    private let flops: ModelFlops
+    private var sums = Sums()
+
+    /// What has been added up since the last line.
+    private struct Sums {
+        var start = ContinuousClock.now
+        var loss = 0.0
+        var zLoss = 0.0
+        var targets = 0
+        var tokens = 0
+        var images = 0
+        var norm = 0.0
+        var learningRate = 0.0
+    }
+
+    init(folder: URL, step: Int, peakFlops: Double, flops: ModelFlops) throws {
+        self.folder = folder
+        self.peakFlops = peakFlops
+        self.flops = flops
+        do {
+            metrics = try MetricsFile(folder: folder, step: step)
+            events = try EventFile(folder: folder, step: step)
+        } catch {
+            throw TrainingError.run(path: folder.path, reason: "metrics cannot be written: \(error)")
+        }
+    }
+
+    /// Adds a step.
+    mutating func add(_ step: StepGradients, batches: [TrainingBatch], learningRate: Double) {
+        let targets = batches.reduce(0) { $0 + $1.targetCount }
+        sums.loss += step.loss * Double(targets)
+        sums.zLoss += step.zLoss * Double(targets)
+        sums.targets += targets
+        sums.tokens += batches.reduce(0) { $0 + $1.tokenCount }
+        sums.images += batches.reduce(0) { $0 + $1.imageCount }
+        sums.norm = step.norm
+        sums.learningRate = learningRate
+    }
+
+    /// Adds a text.
+    func add(step: Int, tag: String, text: String) {
+        try? events.add(step: step, tag: tag, text: text)
+    }
+
+    /// Ends a line and writes it.
+    mutating func line(_ progress: TrainingState.Progress, epoch: Double, evalLoss: Double?) -> StepMetrics {
+        let seconds = max((ContinuousClock.now - sums.start) / .seconds(1), 1e-9)
+        let operations = Double(sums.tokens) * flops.perToken + Double(sums.images) * flops.perImage
+        let line = StepMetrics(
+            step: progress.step,
+            epoch: epoch,
+            loss: sums.loss / Double(max(1, sums.targets)),
+            zLoss: sums.zLoss / Double(max(1, sums.targets)),
+            gradNorm: sums.norm,
+            learningRate: sums.learningRate,
+            tokens: progress.tokens,
+            images: progress.images,
+            paddingShare: 0,
+            tokensPerSecond: Double(sums.tokens) / seconds,
+            modelFlopsUtilization: peakFlops > 0 ? operations / seconds / peakFlops : 0,
+            seconds: seconds,
+            skippedSteps: progress.spikes.skipped,
+            evalLoss: evalLoss
+        )
+        sums = Sums()
+        try? metrics.append(line)
+        var scalars: [(tag: String, value: Double)] = [
+            ("train/loss", line.loss), ("train/z_loss", line.zLoss), ("train/grad_norm", line.gradNorm),
+            ("train/learning_rate", line.learningRate), ("train/epoch", line.epoch),
+            ("train/tokens", Double(line.tokens)), ("train/images", Double(line.images)),
+            ("train/padding_share", line.paddingShare), ("train/tokens_per_second", line.tokensPerSecond),
+            ("train/model_flops_utilization", line.modelFlopsUtilization),
+            ("train/skipped_steps", Double(line.skippedSteps)),
+        ]
+        if let evalLoss { scalars.append(("eval/loss", evalLoss)) }
+        try? events.add(step: line.step, scalars)
+        return line
+    }
+
+    /// Writes `loss.svg`.
+    ///
+    /// - Throws: what writing throws.
+    func writeCurve(title: String) throws {
+        let svg = LossCurve.svg(metrics.lines, title: title)
+        try Data(svg.utf8).write(to: folder.appending(path: "loss.svg"), options: .atomic)
+    }
+}

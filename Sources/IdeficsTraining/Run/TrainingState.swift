@@ -1,0 +1,132 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+public import IdeficsTensor
+
+/// Everything that changes in a run: with the recipe it decides all that follows, bit for bit.
+public struct TrainingState: Sendable {
+    /// Values of the parameters, f32, in their order.
+    public var values: [Tensor]
+    /// AdamW's means of gradients.
+    var firstMoments: [Tensor]
+    /// AdamW's means of squared gradients.
+    var secondMoments: [Tensor]
+    /// The numbers beside them.
+    public var progress = Progress()
+
+    /// The numbers of a state.
+    public struct Progress: Sendable, Equatable, Codable {
+        /// Steps done, those left out included: what the schedule counts.
+        public var step = 0
+        /// Steps whose update was made: what AdamW's correction counts.
+        public var updates = 0
+        /// Where in the data the next step begins.
+        public var position = DataPosition()
+        /// Micro-batches used: what dropout counts.
+        public var microBatches: UInt64 = 0
+        /// Real tokens used.
+        public var tokens = 0
+        /// Pictures used.
+        public var images = 0
+        /// Examples used.
+        public var examples = 0
+        /// Which steps are left out.
+        var spikes = SpikeGuard()
+
+        /// The beginning.
+        public init() {}
+    }
+
+    /// The beginning, with the parameters' first values.
+    init(values: [Tensor]) {
+        self.values = values
+        firstMoments = values.map { Tensor.zeros($0.shape) }
+        secondMoments = firstMoments.map { Tensor.zeros($0.shape) }
+    }
+}
+
+/// Decides whether a step's gradient is used (`field.md` §3.6: spikes are what runs are rolled back for).
+struct SpikeGuard: Sendable, Equatable, Codable {
+    /// Running mean of gradient norms.
+    private(set) var meanNorm = 0.0
+    /// Norms in the mean.
+    private(set) var count = 0
+    /// Steps left out since the last one that was not.
+    var skippedInARow = 0
+    /// Steps left out.
+    private(set) var skipped = 0
+
+    /// Steps before which the mean says nothing.
+    private static let warmUp = 20
+
+    /// Why a step is left out; nil when it is good, which then counts for the mean.
+    ///
+    /// - Parameters:
+    ///   - loss: of the step.
+    ///   - norm: of its gradient, before clipping.
+    ///   - factor: how many times the mean the norm may be; 0 for any.
+    /// - Returns: the reason.
+    mutating func reason(loss: Double, norm: Double, factor: Double) -> String? {
+        var reason: String?
+        if !loss.isFinite {
+            reason = "the loss is \(loss)"
+        } else if !norm.isFinite {
+            reason = "the norm of the gradient is \(norm)"
+        } else if factor > 0, count >= Self.warmUp, norm > factor * meanNorm {
+            reason = "the norm of the gradient, \(norm), is more than \(factor) times the mean, \(meanNorm)"
+        }
+        if reason != nil {
+            skip()
+        } else {
+            skippedInARow = 0
+            count += 1
+            // A plain mean at first, then one over about the last 100 steps.
+            meanNorm += (norm - meanNorm) / Double(min(count, 100))
+        }
+        return reason
+    }
+
+    /// Counts a step that is left out.
+    mutating func skip() {
+        skippedInARow += 1
+        skipped += 1
+    }
+}
+
+extension TrainingState {
+    /// One step of AdamW over all parameters, in their order; those without a gradient stay as they are.
+    ///
+    /// - Parameters:
+    ///   - gradients: one for each parameter.
+    ///   - scale: multiplies them, for clipping.
+    ///   - learningRate: of the step.
+    ///   - parameters: their names.
+    ///   - config: the numbers of AdamW.
+    mutating func update(
+        _ gradients: [Tensor?],
+        scale: Double,
+        learningRate: Double,
+        parameters: [TrainableParameter],
+        config: TrainingConfig
+    ) {
+        progress.updates += 1
+        for (index, gradient) in gradients.enumerated() {
+            guard let gradient else { continue }
+            adamWStep(
+                &values[index],
+                firstMoment: &firstMoments[index],
+                secondMoment: &secondMoments[index],
+                gradient: gradient,
+                AdamWStep(
+                    learningRate: Float(learningRate),
+                    beta1: Float(config.adamBeta1),
+                    beta2: Float(config.adamBeta2),
+                    eps: Float(config.adamEpsilon),
+                    weightDecay: config.isDecayed(parameters[index].name) ? Float(config.weightDecay) : 0,
+                    gradientScale: Float(scale),
+                    step: progress.updates
+                )
+            )
+        }
+    }
+}
