@@ -3,7 +3,10 @@
 """LoRA adapters made by peft on the fixture f1, with what transformers computes with them: Tests/Fixtures/lora.
 
     python Tools/make_golden_lora.py Tests/Fixtures/f1-resampler-qk Tests/Fixtures/lora
-    python Tools/make_golden_lora.py --check Tests/Fixtures/f1-resampler-qk ADAPTER   # logits of an adapter of ours
+
+And the other way, an adapter of this package in peft (INPUTS as `idefics process` writes them, LOGITS of `idefics forward`):
+
+    python Tools/make_golden_lora.py --check INPUTS LOGITS MODEL ADAPTER
 
 Made with peft 0.21.2, transformers 5.23.0, torch 2.13.0+cpu, in f32 with eager attention.
 """
@@ -90,23 +93,26 @@ def make(directory: str, output: Path) -> None:
         print(name, len(load_file(place / "adapter_model.safetensors")), "tensors,", len(results), "results, loss", value.item())
 
 
-def check(directory: str, adapter: str) -> None:
-    """Loads an adapter with peft and writes logits beside it, for comparison with `idefics forward --adapter`."""
-    case = load_file(Path(directory) / "golden" / "single2.safetensors")
-    model = PeftModel.from_pretrained(base(directory), adapter).eval()
-    with torch.no_grad():
-        logits = model(**inputs(case), use_cache=False).logits
-    save_file({"logits": logits.contiguous()}, Path(adapter) / "peft_logits.safetensors")
-    print("difference from the base model:", (logits - case["logits"]).abs().max().item())
+def check(directory: str, adapter: str, case: str, ours: str) -> None:
+    """Compares logits that this package computed with an adapter with those of peft."""
+    values = inputs({f"in.{name}": value for name, value in load_file(case).items()})
+    results = []
+    for model in (base(directory), PeftModel.from_pretrained(base(directory), adapter).eval()):
+        with torch.no_grad():
+            results.append(model(**values, use_cache=False).logits)
+    # Rows of padding are implementation-defined.
+    real = values["attention_mask"].bool() if "attention_mask" in values else torch.ones_like(values["input_ids"]).bool()
+    plain, adapted, found = (logits[real] for logits in (*results, load_file(ours)["logits"]))
+    print("from peft:", (found - adapted).abs().max().item(), "from the model without adapter:", (found - plain).abs().max().item())
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--check", nargs=2, metavar=("INPUTS", "LOGITS"))
     parser.add_argument("model")
-    parser.add_argument("output")
+    parser.add_argument("adapter")
     arguments = parser.parse_args()
     if arguments.check:
-        check(arguments.model, arguments.output)
+        check(arguments.model, arguments.adapter, *arguments.check)
     else:
-        make(arguments.model, Path(arguments.output))
+        make(arguments.model, Path(arguments.adapter))

@@ -76,8 +76,11 @@ public struct AdapterMerge: Sendable {
     /// Bytes of the weights as they will be.
     public var byteCount: Int { plan.reduce(0) { $0 + $1.byteCount } }
 
-    /// Matrices that the adapter changes.
+    /// Matrices that the adapter adds to.
     public var mergedCount: Int { adapter.layers.count }
+
+    /// Parameters that were trained in full and replace the model's.
+    public var replacedCount: Int { adapter.savedParameters.count }
 
     /// Writes the merged model.
     ///

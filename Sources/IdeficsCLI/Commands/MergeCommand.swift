@@ -57,6 +57,7 @@ struct MergeCommand: AsyncParsableCommand {
             bar.show(completed: Int64($0), total: total)
         }
         bar.finish()
-        Terminal.write("\(output): \(Format.bytes(total)), \(merge.mergedCount) matrices changed\n")
+        let replaced = merge.replacedCount > 0 ? ", \(merge.replacedCount) parameters replaced" : ""
+        Terminal.write("\(output): \(Format.bytes(total)), \(merge.mergedCount) matrices changed\(replaced)\n")
     }
 }
