@@ -10,7 +10,7 @@ PHOTO ?= docs/images/cat.jpg
 PROMPT ?=
 IDEFICS = .build/release/idefics
 
-.PHONY: demo demo-model test build setup lint format bench clean
+.PHONY: demo demo-model test build setup lint format bench bench-all clean
 
 demo: build
 	@Tools/demo.sh "$(IDEFICS)" "$(MODEL)" "$(PHOTO)" "$(PROMPT)"
@@ -34,7 +34,12 @@ format:
 	@swift format --in-place --recursive Package.swift Sources Tests Snippets
 
 bench: build
-	@$(IDEFICS) bench
+	@$(IDEFICS) bench kernels
+	@$(IDEFICS) bench model --config idefics-9b --layers 8 --format int4
+
+# Everything, with other programs beside it; see Benchmarks/run_all.sh --help.
+bench-all: build
+	@Benchmarks/run_all.sh
 
 clean:
 	@swift package clean

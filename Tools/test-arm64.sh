@@ -47,7 +47,3 @@ else
     "$compiler" "$work"/*.o -o "$work/conformance" -lm -lpthread
 fi
 $emulator "$work/conformance" "$@"
-if [ -n "$emulator" ] && [ $# = 0 ]; then
-    echo "without the dot product extension:"
-    QEMU_CPU=cortex-a72 $emulator "$work/conformance" "neon quantized"
-fi

@@ -3,10 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Times greedy decoding of the same language model here and in transformers, in turns.
 
-A machine whose clock or whose neighbours drift gives honest ratios only when both sides see the same minutes, so each
-round runs every contender once, in an order that is reversed from round to round (A B C, C B A, ...). Both sides decode
-the same number of tokens after a prompt of the same length; the prompt is not timed. Medians and ratios are printed, and
-with --json everything as one object.
+Both sides decode the same number of tokens after a prompt of the same length; the prompt is not timed. Medians and ratios
+are printed, and with --json everything as one object.
 """
 
 from __future__ import annotations
@@ -14,30 +12,27 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import rounds as turns
+
 CONTEXT = 128  # as DecodeBenchmark.context and .steps of `idefics bench decode`
 STEPS = 32
 
 
-def idefics_rate(program: Path, model: str, threads: int) -> float:
+def idefics_rate(program: Path, model: str, threads: int) -> turns.Rates:
     """Tokens a second of `idefics bench decode`, one round with the model's parameters warm."""
     command = [str(program), "bench", "decode", "--model", model, "--rounds", "1", "--threads", str(threads), "--json"]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    if run.returncode != 0:
-        sys.exit(f"{' '.join(command)} failed:\n{run.stderr}")
-    decode = json.loads(run.stdout)["decode"]
+    decode = turns.run_json(command)["decode"]
     if (decode["context"], decode["steps"]) != (CONTEXT, STEPS):
         sys.exit(f"{program} decodes {decode['steps']} tokens after {decode['context']}, not {STEPS} after {CONTEXT}")
-    return decode["tokens_per_second"]
+    return {"decode": decode["tokens_per_second"]}
 
 
-def transformers_rate(folder: Path, dtype: str) -> Callable[[], float]:
+def transformers_rate(folder: Path, dtype: str) -> Callable[[], turns.Rates]:
     """A function that times transformers' LlamaForCausalLM in `dtype`; the model is loaded once."""
     import torch
     from transformers import LlamaForCausalLM
@@ -45,7 +40,7 @@ def transformers_rate(folder: Path, dtype: str) -> Callable[[], float]:
     model = LlamaForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype)).eval()
     prompt = torch.arange(CONTEXT).mul(37).remainder(model.config.vocab_size).unsqueeze(0)
 
-    def decode() -> float:
+    def decode() -> turns.Rates:
         with torch.inference_mode():
             output = model(prompt, use_cache=True)
             token = output.logits[:, -1:].argmax(-1)
@@ -53,22 +48,10 @@ def transformers_rate(folder: Path, dtype: str) -> Callable[[], float]:
             for _ in range(STEPS):
                 output = model(token, past_key_values=output.past_key_values, use_cache=True)
                 token = output.logits[:, -1:].argmax(-1)
-            return STEPS / (time.perf_counter() - start)
+            return {"decode": STEPS / (time.perf_counter() - start)}
 
     decode()  # warm
     return decode
-
-
-def measure(contenders: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """Tokens a second of each contender in each round."""
-    rates: dict[str, list[float]] = {name: [] for name in contenders}
-    for number in range(rounds):
-        names = list(contenders) if number % 2 == 0 else list(reversed(contenders))
-        for name in names:
-            rates[name].append(contenders[name]())
-        line = "  ".join(f"{name} {values[-1]:.1f}" for name, values in rates.items())
-        print(f"round {number + 1} of {rounds}: {line} tokens/s", file=sys.stderr)
-    return rates
 
 
 def arguments() -> argparse.Namespace:
@@ -95,19 +78,14 @@ def main() -> None:
 
     torch.set_num_threads(options.threads)
     ours = "idefics"
-    contenders: dict[str, Callable[[], float]] = {
+    contenders: dict[str, Callable[[], turns.Rates]] = {
         ours: lambda: idefics_rate(options.idefics, options.idefics_model, options.threads)
     }
     for dtype in options.dtypes:
         contenders[f"transformers {dtype}"] = transformers_rate(options.language_model, dtype)
-    rates = measure(contenders, options.rounds)
-    medians = {name: statistics.median(values) for name, values in rates.items()}
-    # The ratio of each round first, then their median: what both sides saw of a round cancels out.
-    ratios = {
-        name: statistics.median(a / b for a, b in zip(rates[ours], values))
-        for name, values in rates.items()
-        if name != ours
-    }
+    rates = turns.measure(contenders, options.rounds)
+    medians = {name: turns.medians(values)["decode"] for name, values in rates.items()}
+    ratios = {name: turns.ratios(rates[ours], values)["decode"] for name, values in rates.items() if name != ours}
     versions = {"torch": torch.__version__, "transformers": transformers.__version__, "python": platform.python_version()}
     if options.json:
         print(json.dumps({"versions": versions, "rates": rates, "medians": medians, "ratios": ratios}, indent=1))

@@ -10,85 +10,107 @@
 #include <sys/auxv.h>
 #endif
 
-static _Atomic(const idf_kernels *) current;
+/// What one instruction set computes with.
+typedef struct instruction_set {
+    idf_isa isa;
+    int (*is_available)(void);
+    const idf_kernels *kernels;
+    const idf_integer_kernels *integers; ///< NULL: reference
+} instruction_set;
 
-static const idf_kernels *table(idf_isa isa) {
-    switch (isa) {
-    case IDF_ISA_REFERENCE: return &idf_kernels_reference;
+// MARK: - What the machine has
+
+static int always(void) { return 1; }
+
 #if defined(__x86_64__)
-    case IDF_ISA_AVX2:
-        __builtin_cpu_init();
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c")
-                   ? &idf_kernels_avx2
-                   : NULL;
-    case IDF_ISA_AVX512:
-        __builtin_cpu_init();
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-                       table(IDF_ISA_AVX2) != NULL
-                   ? &idf_kernels_avx512
-                   : NULL;
+
+static int has_avx2(void) {
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+}
+static int has_avx512(void) {
+    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+}
+static int has_avxvnni(void) { return has_avx2() && __builtin_cpu_supports("avxvnni"); }
+static int has_avx512vnni(void) { return has_avx512() && __builtin_cpu_supports("avx512vnni"); }
+
+#elif defined(__aarch64__) && defined(__linux__)
+
+static int has_dotprod(void) { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
+static int has_i8mm(void) { return has_dotprod() && (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0; }
+
 #elif defined(__aarch64__)
-    case IDF_ISA_NEON: return &idf_kernels_neon;
-#endif
-    default: return NULL;
-    }
-}
 
-const idf_kernels *idf_kernels_best(void) {
-    for (int isa = IDF_ISA_NEON; isa > IDF_ISA_REFERENCE; isa--) {
-        const idf_kernels *kernels = table((idf_isa)isa);
-        if (kernels != NULL) return kernels;
-    }
-    return &idf_kernels_reference;
-}
+static int has_dotprod(void) { return 1; } // every Apple processor with a Mac around it
+static int has_i8mm(void) { return 0; }    // not the first of them
 
-#if defined(__aarch64__)
-static int has_dotprod(void) {
-#if defined(__linux__)
-    return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
-#else
-    return 1; // every Apple processor with a Mac around it
-#endif
-}
 #endif
 
-const idf_integer_kernels *idf_integer_kernels_for(const idf_kernels *kernels) {
-    switch (kernels->isa) {
+/// Rising; of two with the same name the first that the machine has.
+static const instruction_set sets[] = {
+    {IDF_ISA_REFERENCE, always, &idf_kernels_reference, NULL},
 #if defined(__x86_64__)
-    case IDF_ISA_AVX512: return __builtin_cpu_supports("avx512vnni") ? &idf_integer_vnni : &idf_integer_avx2;
-    case IDF_ISA_AVX2: return &idf_integer_avx2;
+    {IDF_ISA_AVX2, has_avx2, &idf_kernels_avx2, &idf_integer_avx2},
+    {IDF_ISA_AVX_VNNI, has_avxvnni, &idf_kernels_avx2, &idf_integer_avxvnni},
+    {IDF_ISA_AVX_VNNI, has_avx512vnni, &idf_kernels_avx2, &idf_integer_vnni256},
+    {IDF_ISA_AVX512, has_avx512, &idf_kernels_avx512, &idf_integer_avx2},
+    {IDF_ISA_AVX512_VNNI, has_avx512vnni, &idf_kernels_avx512, &idf_integer_vnni},
 #elif defined(__aarch64__)
-    case IDF_ISA_NEON: return has_dotprod() ? &idf_integer_dotprod : &idf_integer_neon;
+    {IDF_ISA_NEON, always, &idf_kernels_neon, &idf_integer_neon},
+    {IDF_ISA_DOTPROD, has_dotprod, &idf_kernels_neon, &idf_integer_dotprod},
+    {IDF_ISA_I8MM, has_i8mm, &idf_kernels_neon, &idf_integer_i8mm},
 #endif
-    default: return NULL;
+};
+enum { SETS = sizeof sets / sizeof sets[0] };
+
+/// The set of a name, NULL when the machine has none.
+static const instruction_set *set_of(idf_isa isa) {
+    for (int i = 0; i < SETS; i++) {
+        if (sets[i].isa == isa && sets[i].is_available()) return &sets[i];
     }
+    return NULL;
 }
 
-const idf_kernels *idf_kernels_current(void) {
-    const idf_kernels *kernels = atomic_load_explicit(&current, memory_order_acquire);
-    if (kernels == NULL) {
-        kernels = idf_kernels_best();
-        atomic_store_explicit(&current, kernels, memory_order_release);
-    }
-    return kernels;
+static const instruction_set *best(void) {
+    int i = SETS - 1;
+    while (!sets[i].is_available()) i--;
+    return &sets[i];
 }
 
-idf_isa idf_isa_current(void) { return idf_kernels_current()->isa; }
+// MARK: - What is in use
 
-int idf_isa_available(idf_isa isa) { return table(isa) != NULL; }
+static _Atomic(const instruction_set *) chosen;
+
+static const instruction_set *current(void) {
+    const instruction_set *set = atomic_load_explicit(&chosen, memory_order_acquire);
+    if (set == NULL) {
+        set = best();
+        atomic_store_explicit(&chosen, set, memory_order_release);
+    }
+    return set;
+}
+
+const idf_kernels *idf_kernels_current(void) { return current()->kernels; }
+const idf_kernels *idf_kernels_best(void) { return best()->kernels; }
+const idf_integer_kernels *idf_integer_kernels_current(void) { return current()->integers; }
+const idf_integer_kernels *idf_integer_kernels_best(void) { return best()->integers; }
+
+idf_isa idf_isa_current(void) { return current()->isa; }
+
+int idf_isa_available(idf_isa isa) { return set_of(isa) != NULL; }
 
 void idf_isa_select(idf_isa isa) {
-    const idf_kernels *kernels = table(isa);
-    if (kernels != NULL) atomic_store_explicit(&current, kernels, memory_order_release);
+    const instruction_set *set = set_of(isa);
+    if (set != NULL) atomic_store_explicit(&chosen, set, memory_order_release);
+}
+
+int idf_isa_is_integer_only(idf_isa isa) {
+    return isa == IDF_ISA_AVX_VNNI || isa == IDF_ISA_AVX512_VNNI || isa == IDF_ISA_DOTPROD || isa == IDF_ISA_I8MM;
 }
 
 const char *idf_isa_name(idf_isa isa) {
-    switch (isa) {
-    case IDF_ISA_REFERENCE: return "reference";
-    case IDF_ISA_AVX2: return "avx2";
-    case IDF_ISA_AVX512: return "avx512";
-    case IDF_ISA_NEON: return "neon";
-    }
-    return "unknown";
+    static const char *const names[IDF_ISA_COUNT] = {"reference",   "avx2", "avx-vnni", "avx512",
+                                                     "avx512-vnni", "neon", "dotprod",  "i8mm"};
+    return isa < IDF_ISA_COUNT ? names[isa] : "unknown";
 }

@@ -25,7 +25,7 @@ typedef struct context {
     double *sums;
     int64_t scale_count;
     uint64_t seed, offset, limit;
-    const idf_adamw_step *step;
+    const idf_adamw_factors *factors;
 } context;
 
 static void run(context *c, int64_t count, int64_t unit, idf_task task) {
@@ -249,24 +249,22 @@ void idf_cross_entropy(float *logits, float *losses, float *logsumexps, const in
 static void adamw(void *argument, int64_t task, int thread) {
     (void)thread;
     const context *c = argument;
-    const idf_adamw_step *s = c->step;
     int64_t n;
     const int64_t at = elements_begin(c, task, &n);
-    float *restrict p = c->y + at, *restrict m = c->second + at, *restrict v = c->third + at;
-    const float *restrict gradient = c->a + at;
-    // In f64 as torch computes them, then rounded once.
-    const double correction1 = 1 - pow(s->beta1, (double)s->step), correction2 = 1 - pow(s->beta2, (double)s->step);
-    const float rate = (float)(s->learning_rate / correction1), root = (float)(1 / sqrt(correction2));
-    const float keep = 1 - s->learning_rate * s->weight_decay, rest1 = 1 - s->beta1, rest2 = 1 - s->beta2;
-    for (int64_t i = 0; i < n; i++) {
-        const float g = gradient[i] * s->gradient_scale;
-        m[i] += rest1 * (g - m[i]);
-        v[i] = v[i] * s->beta2 + rest2 * g * g;
-        p[i] = p[i] * keep - rate * (m[i] / (sqrtf(v[i]) * root + s->eps));
-    }
+    c->kernels->gradients->adamw(c->y + at, c->second + at, c->third + at, c->a + at, c->factors, n);
 }
 
 void idf_adamw(float *parameters, float *first, float *second, const float *gradient, const idf_adamw_step *step, int64_t n) {
-    context c = {.y = parameters, .second = first, .third = second, .a = gradient, .n = n, .step = step};
+    // In f64 as torch computes them, then rounded once.
+    const double correction1 = 1 - pow(step->beta1, (double)step->step), correction2 = 1 - pow(step->beta2, (double)step->step);
+    const idf_adamw_factors factors = {.gradient = step->gradient_scale,
+                                       .rest1 = 1 - step->beta1,
+                                       .beta2 = step->beta2,
+                                       .rest2 = 1 - step->beta2,
+                                       .keep = 1 - step->learning_rate * step->weight_decay,
+                                       .rate = (float)(step->learning_rate / correction1),
+                                       .root = (float)(1 / sqrt(correction2)),
+                                       .eps = step->eps};
+    context c = {.y = parameters, .second = first, .third = second, .a = gradient, .n = n, .factors = &factors};
     run(&c, n, TASK_ELEMENTS, adamw);
 }

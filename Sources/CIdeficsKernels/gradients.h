@@ -16,6 +16,11 @@ typedef struct idf_attention_gradient_part {
     int64_t count, kv_head;
 } idf_attention_gradient_part;
 
+/// The factors of a step of AdamW, worked out once: p = keep · p − rate · m / (root · √v + eps).
+typedef struct idf_adamw_factors {
+    float gradient, rest1, beta2, rest2, keep, rate, root, eps;
+} idf_adamw_factors;
+
 struct idf_gradient_kernels {
     /// out [tile][steps][tile_columns] = weight [steps, columns] with `ld` between rows; missing columns become 0.
     /// NULL in the reference table, as is `attention`.
@@ -38,6 +43,7 @@ struct idf_gradient_kernels {
     /// One row of idf_cross_entropy; returns its loss. loss_factor is 0 for a negative target.
     float (*cross_entropy)(float *logits, float *logsumexp, int64_t target, float loss_factor, float z_factor,
                            int is_gradient, int64_t n);
+    void (*adamw)(float *p, float *m, float *v, const float *gradient, const idf_adamw_factors *factors, int64_t n);
 };
 
 extern const idf_gradient_kernels idf_gradients_reference;

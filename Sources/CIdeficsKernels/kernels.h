@@ -29,9 +29,15 @@ typedef struct idf_linear_kernels {
     void (*pack_weight)(float *out, const void *weight, idf_dtype dtype, int64_t k_total, int64_t rows, int64_t k);
     /// c [rows, tile_columns] (+)= a [k][rows] · b [k][tile_columns].
     void (*tile)(float *c, int64_t ldc, const float *a, const float *b, int64_t rows, int64_t k, int accumulate);
-    /// out [m, n] = x [m, k] · weight [n, k]ᵀ without packing. NF4: k is a multiple of 64, `absmax` begins at the weight.
+    /// out [m, n] = x [m, k] · weight [n, k]ᵀ without packing. NF4, exactly: k is a multiple of 64, `absmax` begins at the
+    /// weight.
     void (*stream)(float *out, int64_t ldo, const void *weight, const float *_Nullable absmax, idf_dtype dtype, int64_t n,
                    const float *x, int64_t ldx, int64_t m, int64_t k);
+    /// x [m, k], k a multiple of 64, in the order that stream_nf4 reads.
+    void (*split_x)(float *out, const float *x, int64_t ldx, int64_t m, int64_t k);
+    /// As stream, NF4 and x from split_x: the scale of a group is applied to its sum.
+    void (*stream_nf4)(float *out, int64_t ldo, const uint8_t *codes, const float *absmax, int64_t n, const float *x,
+                       int64_t m, int64_t k);
     /// As pack_weight, from a quantised weight [·, k_total]: features from `column` on (a multiple of tile_columns),
     /// steps from `step` on (a multiple of 32).
     void (*pack_quantized)(float *out, const idf_linear_job *job, int64_t k_total, int64_t column, int64_t step,
@@ -60,7 +66,7 @@ typedef struct idf_integer_weight {
 typedef enum idf_integer_form {
     IDF_INTEGER_INT8 = 0,     ///< units of IDF_INT8
     IDF_INTEGER_INT4 = 1,     ///< units of IDF_INT4
-    IDF_INTEGER_UNPACKED = 2, ///< codes of IDF_INT4 in bytes, as units of IDF_INT8
+    IDF_INTEGER_UNPACKED = 2, ///< codes of IDF_INT4 in bytes, as `unpack` writes them
 } idf_integer_form;
 
 /// The loops of products of quantised weights with quantised x.
@@ -70,9 +76,9 @@ typedef struct idf_integer_kernels {
     int64_t pair_rows;     ///< up to so many rows of x take two blocks together
     int64_t block_columns; ///< output features a task takes at most when it has many rows
     int64_t stream_rows;   ///< up to so many rows of x INT4 is multiplied as it lies, not unpacked
-    /// Quantises x [rows, k] into a panel, for products with INT8 or INT4.
-    void (*quantize_x)(const idf_integer_rows *out, const float *x, int64_t ldx, int64_t k, idf_dtype format);
-    /// out: `units` units of 8 steps as pairs of byte units.
+    /// Quantises x [rows, k] into a panel, for tiles of `form`.
+    void (*quantize_x)(const idf_integer_rows *out, const float *x, int64_t ldx, int64_t k, idf_integer_form form);
+    /// out: `units` units of 8 steps in bytes, twice their size, in the order the instruction set wants.
     void (*unpack)(uint8_t *out, const uint8_t *codes, int64_t units);
     /// c [x->rows, 16 · blocks] (+)= x · weight over `groups` groups; `blocks` is what
     /// idf_integer_blocks says, or half or a quarter of it.
@@ -143,7 +149,6 @@ typedef struct idf_gradient_kernels idf_gradient_kernels;
 /// Everything that exists once for each instruction set. NULL members of `linear` and `attention` mean: use the
 /// reference loops.
 typedef struct idf_kernels {
-    idf_isa isa;
     const idf_linear_kernels *_Nullable linear;
     const idf_attention_kernels *_Nullable attention;
     const idf_format_kernels *formats;
@@ -169,19 +174,24 @@ extern const idf_kernels idf_kernels_reference;
 extern const idf_kernels idf_kernels_avx2;
 extern const idf_kernels idf_kernels_avx512;
 extern const idf_integer_kernels idf_integer_avx2;
+extern const idf_integer_kernels idf_integer_avxvnni;
+extern const idf_integer_kernels idf_integer_vnni256;
 extern const idf_integer_kernels idf_integer_vnni;
 #elif defined(__aarch64__)
 extern const idf_kernels idf_kernels_neon;
 extern const idf_integer_kernels idf_integer_neon;
 extern const idf_integer_kernels idf_integer_dotprod;
+extern const idf_integer_kernels idf_integer_i8mm;
 #endif
 
 /// The table in use.
 const idf_kernels *idf_kernels_current(void);
 /// The table of the best instruction set the machine has, whatever is in use.
 const idf_kernels *idf_kernels_best(void);
-/// The loops of integer products for the instruction set of `kernels`, the best this machine has; NULL: reference.
-const idf_integer_kernels *_Nullable idf_integer_kernels_for(const idf_kernels *kernels);
+/// The loops of integer products of the instruction set in use; NULL: reference.
+const idf_integer_kernels *_Nullable idf_integer_kernels_current(void);
+/// Those of the best instruction set the machine has, whatever is in use.
+const idf_integer_kernels *_Nullable idf_integer_kernels_best(void);
 
 void idf_linear_reference(const idf_linear_job *jobs, int64_t count, const float *x, int64_t ldx, int64_t m, int64_t k);
 /// y [rows, k] = rows row..<row + rows of a quantised weight; `row` is a multiple of 16 unless it is NF4, rows <= 16.

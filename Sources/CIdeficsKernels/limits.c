@@ -48,7 +48,7 @@ static void multiply_add_integers(void *argument, int64_t task, int thread) {
 }
 
 double idf_limit_int8(int64_t iterations) {
-    context c = {.integers = idf_integer_kernels_for(idf_kernels_best()), .iterations = iterations};
+    context c = {.integers = idf_integer_kernels_best(), .iterations = iterations};
     if (c.integers == NULL) return 0;
     idf_parallel(idf_thread_count(), multiply_add_integers, &c);
     return (double)atomic_load(&c.operations);

@@ -20,6 +20,7 @@ typedef struct context {
     const float *x;
     int64_t ldx, m, k;
     int quantized;             ///< a job has quantised weights
+    float *split;              ///< x as stream_nf4 reads it, if a job wants it so
     int64_t first_row;         ///< of the jobs' rows, where this chunk of x begins
     int64_t depth;             ///< at most DEPTH, the same for every piece of k but the last
     int64_t block;             ///< output features of a task
@@ -27,18 +28,7 @@ typedef struct context {
     float *packed;             ///< [k pieces][panels][steps][rows of the panel]
 } context;
 
-/// Blocks of `block` output features in a job.
-static int64_t blocks_of(const context *c, const idf_linear_job *job) { return idf_divide_up(job->n, c->block); }
-
-/// Finds the job that block `index` belongs to; *index becomes the block inside it.
-static const idf_linear_job *job_of(const context *c, int64_t *index) {
-    const idf_linear_job *job = c->jobs;
-    while (*index >= blocks_of(c, job)) *index -= blocks_of(c, job++);
-    return job;
-}
-
-/// First row of panel p: panels differ by one row at most, so none is nearly empty.
-static int64_t panel_begin(const context *c, int64_t p) { return c->m * p / c->panels; }
+static int64_t panel_begin(const context *c, int64_t p) { return idf_panel_begin(c->m, c->panels, p); }
 
 static void finish_rows(const context *c, const idf_linear_job *job, int64_t begin, int64_t end, int64_t column,
                         int64_t columns, const float *product, int64_t ld) {
@@ -49,13 +39,22 @@ static void finish_rows(const context *c, const idf_linear_job *job, int64_t beg
 
 // MARK: - Few rows
 
+/// NF4 that may apply a scale to the sum of its group, not to each weight.
+static int is_summed(const context *c, const idf_linear_job *job) {
+    return job->dtype == IDF_NF4 && !job->exact && c->k % IDF_GROUP == 0;
+}
+
 /// Quantised weights: a few rows become floats that stay in the cache. Columns do not influence each other, so the sums
 /// are those of a weight of floats.
 static void stream_quantized(const context *c, const idf_linear_job *job, int64_t column, int64_t columns, float *product) {
     if (job->dtype == IDF_NF4 && c->k % IDF_GROUP == 0) {
         const uint8_t *codes = (const uint8_t *)job->weight + column * c->k / 2;
         const float *absmax = (const float *)job->scales + column * c->k / IDF_GROUP;
-        c->kernels->stream(product, c->block, codes, absmax, IDF_NF4, columns, c->x, c->ldx, c->m, c->k);
+        if (is_summed(c, job)) {
+            c->kernels->stream_nf4(product, c->block, codes, absmax, columns, c->split, c->m, c->k);
+        } else {
+            c->kernels->stream(product, c->block, codes, absmax, IDF_NF4, columns, c->x, c->ldx, c->m, c->k);
+        }
         return;
     }
     const idf_format_kernels *formats = idf_kernels_current()->formats;
@@ -72,7 +71,7 @@ static void stream_task(void *argument, int64_t task, int thread) {
     (void)thread;
     const context *c = argument;
     int64_t index = task;
-    const idf_linear_job *job = job_of(c, &index);
+    const idf_linear_job *job = idf_job_of(c->jobs, c->block, &index);
     const int64_t column = index * c->block, columns = idf_min(c->block, job->n - column);
     // Behind the product, the values of quantised rows.
     float *product = idf_scratch(IDF_SCRATCH_TASK, c->m * c->block + (c->quantized ? IDF_BLOCK_ROWS * c->k : 0));
@@ -114,7 +113,7 @@ static void tile_task(void *argument, int64_t task, int thread) {
     const idf_linear_kernels *kernels = c->kernels;
     int64_t index = task / c->row_groups;
     const int64_t group = task % c->row_groups;
-    const idf_linear_job *job = job_of(c, &index);
+    const idf_linear_job *job = idf_job_of(c->jobs, c->block, &index);
     const int64_t column = index * c->block, columns = idf_min(c->block, job->n - column);
     const int64_t panel_first = c->panels * group / c->row_groups, panel_last = c->panels * (group + 1) / c->row_groups;
     const int64_t row_first = panel_begin(c, panel_first), row_last = panel_begin(c, panel_last);
@@ -149,17 +148,19 @@ static void tile_task(void *argument, int64_t task, int thread) {
     }
 }
 
-static int64_t block_count(const context *c, int64_t jobs) {
-    int64_t blocks = 0;
-    for (int64_t i = 0; i < jobs; i++) blocks += blocks_of(c, &c->jobs[i]);
-    return blocks;
-}
-
 static void linear_stream(context *c, int64_t count) {
-    for (int64_t i = 0; i < count; i++) c->quantized |= idf_is_quantized(c->jobs[i].dtype);
+    int split = 0;
+    for (int64_t i = 0; i < count; i++) {
+        c->quantized |= idf_is_quantized(c->jobs[i].dtype);
+        split |= is_summed(c, &c->jobs[i]);
+    }
+    if (split) {
+        c->split = idf_scratch(IDF_SCRATCH_SHARED, c->m * c->k);
+        c->kernels->split_x(c->split, c->x, c->ldx, c->m, c->k);
+    }
     const int64_t element = (int64_t)idf_dtype_size(c->jobs[0].dtype);
     c->block = idf_task_columns(c->jobs, count, 16, idf_max(16, STREAM_BYTES / (c->k * element)));
-    idf_parallel(block_count(c, count), stream_task, c);
+    idf_parallel(idf_block_count(c->jobs, count, c->block), stream_task, c);
 }
 
 /// c->m <= CHUNK_ROWS here.
@@ -171,8 +172,8 @@ static void linear_tiles(context *c, int64_t count) {
     idf_parallel(c->panels, pack_task, c);
 
     c->block = idf_task_columns(c->jobs, count, kernels->tile_columns, kernels->block_columns);
-    const int64_t blocks = block_count(c, count), threads = idf_thread_count();
-    c->row_groups = blocks >= 2 * threads ? 1 : idf_min(c->panels, idf_divide_up(2 * threads, idf_max(blocks, 1)));
+    const int64_t blocks = idf_block_count(c->jobs, count, c->block);
+    c->row_groups = idf_row_groups(blocks, c->panels);
     idf_parallel(blocks * c->row_groups, tile_task, c);
 }
 

@@ -28,6 +28,28 @@ static inline int64_t idf_task_columns(const idf_linear_job *jobs, int64_t count
     return best * unit;
 }
 
+/// Tasks that `count` jobs make, `block` output features each.
+static inline int64_t idf_block_count(const idf_linear_job *jobs, int64_t count, int64_t block) {
+    int64_t blocks = 0;
+    for (int64_t i = 0; i < count; i++) blocks += idf_divide_up(jobs[i].n, block);
+    return blocks;
+}
+
+/// Finds the job that block `index` belongs to, beginning with `job`; *index becomes the block inside it.
+static inline const idf_linear_job *idf_job_of(const idf_linear_job *job, int64_t block, int64_t *index) {
+    while (*index >= idf_divide_up(job->n, block)) *index -= idf_divide_up(job++->n, block);
+    return job;
+}
+
+/// First row of panel p of m rows: panels differ by one row at most, so none is nearly empty.
+static inline int64_t idf_panel_begin(int64_t m, int64_t panels, int64_t p) { return m * p / panels; }
+
+/// Tasks that share a block of features, each with a part of the panels: more than one only where blocks are too few.
+static inline int64_t idf_row_groups(int64_t blocks, int64_t panels) {
+    const int64_t threads = idf_thread_count();
+    return blocks >= 2 * threads ? 1 : idf_min(panels, idf_divide_up(2 * threads, idf_max(blocks, 1)));
+}
+
 // MARK: - Fetching ahead
 
 /// Weights that a task will pack next: fetched from memory while it multiplies those it has.

@@ -36,7 +36,7 @@ typedef struct context {
     float *packed; ///< [factors][pieces][panels][steps][rows of the panel]
 } context;
 
-static int64_t panel_begin(const context *c, int64_t p) { return c->rows * p / c->panels; }
+static int64_t panel_begin(const context *c, int64_t p) { return idf_panel_begin(c->rows, c->panels, p); }
 
 // MARK: - Packing
 
@@ -145,8 +145,8 @@ static void multiply(context *c) {
     c->packed = idf_scratch(IDF_SCRATCH_SHARED, c->rows * c->steps);
     idf_parallel(c->panels, pack_task, c);
     c->block = block_columns(c);
-    const int64_t blocks = idf_divide_up(c->columns, c->block), threads = idf_thread_count();
-    c->row_groups = blocks >= 2 * threads ? 1 : idf_min(c->panels, idf_divide_up(2 * threads, blocks));
+    const int64_t blocks = idf_divide_up(c->columns, c->block);
+    c->row_groups = idf_row_groups(blocks, c->panels);
     idf_parallel(blocks * c->row_groups, tile_task, c);
 }
 

@@ -24,21 +24,12 @@ typedef struct context {
     int64_t first_row;          ///< of the jobs' rows, where this chunk of x begins
     int64_t block;              ///< output features of a task
     int64_t row_groups, panels; ///< tasks that share a block; panels of x
+    idf_integer_form form;      ///< how tiles find the codes
     int64_t x_bytes;            ///< of a row and group of quantised x
     idf_integer_rows rows;      ///< all of it, panel after panel
 } context;
 
-static int64_t blocks_of(const context *c, const idf_linear_job *job) { return idf_divide_up(job->n, c->block); }
-
-/// Finds the job that block `index` belongs to; *index becomes the block inside it.
-static const idf_linear_job *job_of(const context *c, int64_t *index) {
-    const idf_linear_job *job = c->jobs;
-    while (*index >= blocks_of(c, job)) *index -= blocks_of(c, job++);
-    return job;
-}
-
-/// First row of panel p: panels differ by one row at most, so none is nearly empty.
-static int64_t panel_begin(const context *c, int64_t p) { return c->m * p / c->panels; }
+static int64_t panel_begin(const context *c, int64_t p) { return idf_panel_begin(c->m, c->panels, p); }
 
 /// Panel p of the quantised rows, from `group` on.
 static idf_integer_rows panel_at(const context *c, int64_t p, int64_t group) {
@@ -66,7 +57,7 @@ static void quantize_task(void *argument, int64_t panel, int thread) {
     (void)thread;
     const context *c = argument;
     const idf_integer_rows rows = panel_at(c, panel, 0);
-    c->kernels->quantize_x(&rows, c->x + panel_begin(c, panel) * c->ldx, c->ldx, c->k, c->format);
+    c->kernels->quantize_x(&rows, c->x + panel_begin(c, panel) * c->ldx, c->ldx, c->k, c->form);
 }
 
 // MARK: - Few rows
@@ -75,9 +66,8 @@ static void stream_task(void *argument, int64_t task, int thread) {
     (void)thread;
     const context *c = argument;
     int64_t index = task;
-    const idf_linear_job *job = job_of(c, &index);
+    const idf_linear_job *job = idf_job_of(c->jobs, c->block, &index);
     const int64_t column = index * c->block, columns = idf_min(c->block, job->n - column);
-    const idf_integer_form form = c->format == IDF_INT8 ? IDF_INTEGER_INT8 : IDF_INTEGER_INT4;
     float *product = idf_scratch(IDF_SCRATCH_TASK, c->m * c->block);
     const int64_t blocks = idf_divide_up(columns, IDF_BLOCK_ROWS);
     // Panels hold as many rows, or one less.
@@ -89,7 +79,7 @@ static void stream_task(void *argument, int64_t task, int thread) {
         for (int64_t panel = 0; panel < c->panels; panel++) {
             const idf_integer_rows rows = panel_at(c, panel, 0);
             float *out = product + panel_begin(c, panel) * c->block + j;
-            c->kernels->tile(out, c->block, &weight, &rows, together, c->groups, form, 0);
+            c->kernels->tile(out, c->block, &weight, &rows, together, c->groups, c->form, 0);
         }
     }
     finish_rows(c, job, 0, c->m, column, columns, product);
@@ -103,7 +93,7 @@ static void tile_task(void *argument, int64_t task, int thread) {
     const idf_integer_kernels *kernels = c->kernels;
     int64_t index = task / c->row_groups;
     const int64_t group = task % c->row_groups;
-    const idf_linear_job *job = job_of(c, &index);
+    const idf_linear_job *job = idf_job_of(c->jobs, c->block, &index);
     const int64_t column = index * c->block, columns = idf_min(c->block, job->n - column);
     const int64_t blocks = idf_divide_up(columns, IDF_BLOCK_ROWS), block_bytes = c->groups * idf_group_bytes(c->format);
     const int64_t panel_first = c->panels * group / c->row_groups, panel_last = c->panels * (group + 1) / c->row_groups;
@@ -142,8 +132,7 @@ static void tile_task(void *argument, int64_t task, int thread) {
                     weight.codes = unpacked + block * groups * IDF_INT8_GROUP;
                     weight.block_bytes = groups * IDF_INT8_GROUP;
                 }
-                kernels->tile(out + block * IDF_BLOCK_ROWS, c->block, &weight, &rows, together, groups,
-                              c->format == IDF_INT8 ? IDF_INTEGER_INT8 : IDF_INTEGER_UNPACKED, piece > 0);
+                kernels->tile(out + block * IDF_BLOCK_ROWS, c->block, &weight, &rows, together, groups, c->form, piece > 0);
             }
             if (piece + 1 == pieces) {
                 finish_rows(c, job, panel_begin(c, panel), panel_begin(c, panel + 1), column, columns, out);
@@ -157,6 +146,8 @@ static void tile_task(void *argument, int64_t task, int thread) {
 /// c->m <= CHUNK_ROWS here.
 static void integer_chunk(context *c, int64_t count) {
     const idf_integer_kernels *kernels = c->kernels;
+    const int few = c->m <= kernels->stream_rows;
+    c->form = c->format == IDF_INT8 ? IDF_INTEGER_INT8 : few ? IDF_INTEGER_INT4 : IDF_INTEGER_UNPACKED;
     c->panels = idf_divide_up(c->m, kernels->tile_rows);
     const int64_t parts = c->m * c->groups;
     c->rows.codes = (int8_t *)idf_scratch(IDF_SCRATCH_SHARED, parts * (c->x_bytes / 4 + 2));
@@ -168,24 +159,20 @@ static void integer_chunk(context *c, int64_t count) {
         idf_parallel(c->panels, quantize_task, c);
     }
 
-    const int few = c->m <= kernels->stream_rows;
     const int64_t block_bytes = c->groups * idf_group_bytes(c->format);
     const int64_t most = few ? STREAM_BYTES / block_bytes * IDF_BLOCK_ROWS : kernels->block_columns;
     c->block = idf_task_columns(c->jobs, count, IDF_BLOCK_ROWS, idf_max(IDF_BLOCK_ROWS, most));
-    int64_t blocks = 0;
-    for (int64_t i = 0; i < count; i++) blocks += blocks_of(c, &c->jobs[i]);
+    const int64_t blocks = idf_block_count(c->jobs, count, c->block);
     if (few) {
         idf_parallel(blocks, stream_task, c);
         return;
     }
-    const int64_t threads = idf_thread_count();
-    c->row_groups = blocks >= 2 * threads ? 1 : idf_min(c->panels, idf_divide_up(2 * threads, idf_max(blocks, 1)));
+    c->row_groups = idf_row_groups(blocks, c->panels);
     idf_parallel(blocks * c->row_groups, tile_task, c);
 }
 
 void idf_linear_integer(const idf_linear_job *jobs, int64_t count, const float *x, int64_t ldx, int64_t m, int64_t k) {
-    const idf_kernels *kernels = idf_kernels_current();
-    context c = {.kernels = idf_integer_kernels_for(kernels), .linear = kernels->linear, .jobs = jobs,
+    context c = {.kernels = idf_integer_kernels_current(), .linear = idf_kernels_current()->linear, .jobs = jobs,
                  .format = jobs->dtype, .ldx = ldx, .k = k, .groups = idf_groups(k)};
     if (c.kernels == NULL) {
         for (int64_t i = 0; i < count; i++) idf_linear_integer_reference(&jobs[i], x, ldx, m, k);

@@ -8,7 +8,7 @@ public enum Weight: Sendable {
     /// Codes with scales.
     ///
     /// With `isExact` products are those of the dequantised weight, bit for bit; otherwise the input is quantised, too
-    /// (8 bits for `int4`, 16 bits for `int8`), which is several times faster. `nf4` is always exact.
+    /// (8 bits for `int4`, 16 bits for `int8`), which is several times faster. `nf4` then differs by rounding only.
     case quantized(QuantizedTensor, isExact: Bool)
 
     /// `[outFeatures, inFeatures]`.

@@ -98,8 +98,10 @@ public struct LoRAParameters: TrainableParameters {
     private static func aName(_ path: String) -> String { LoRAAdapter.prefix + path + LoRAAdapter.aSuffix }
     private static func bName(_ path: String) -> String { LoRAAdapter.prefix + path + LoRAAdapter.bSuffix }
 
-    /// A as torch's linear layers begin, B zero, so that the model begins as it is; or the values of the adapter that is
-    /// continued. Modules in full begin with the model's values, dequantised where they are quantised.
+    /// Where training begins: at the model as it is, or at the adapter that is continued.
+    ///
+    /// A begins as torch's linear layers do, B with zeros; modules in full begin with the model's values, dequantised
+    /// where they are quantised.
     public func initialValues(seed: UInt64) throws -> [Tensor] {
         let started = start?.tensors ?? [:]
         let weights = Weights(checkpoint)

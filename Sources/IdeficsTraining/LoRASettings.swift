@@ -77,6 +77,7 @@ public struct LoRASettings: Sendable, Equatable, Codable {
     /// What the adapter's file says.
     ///
     /// - Parameter model: the model's name, a note for people.
+    /// - Returns: the configuration; values are checked when it meets a model.
     public func config(model: String) -> LoRAConfig {
         var config = LoRAConfig(targetModules: targetModules)
         config.r = r
@@ -99,6 +100,7 @@ extension TrainingRecipe {
     /// - Parameters:
     ///   - directory: the model.
     ///   - adapter: where `lora.adapter` is; nil without it.
+    /// - Returns: what the trainer is to train.
     /// - Throws: what reading the model throws; `TrainingError.config` when the recipe asks for both.
     public func trainable(of directory: URL, adapter: URL? = nil) throws -> any TrainableParameters {
         guard let lora else { return try FullParameters(directory: directory, patterns: parameters) }

@@ -15,8 +15,7 @@ import Testing
 
     @Test(arguments: [
         "generate", "chat", "score", "perplexity", "forward", "process", "tokenize", "download", "init", "quantize",
-        "merge", "inspect",
-        "bench",
+        "merge", "finetune", "train", "inspect", "bench",
     ])
     func everyCommandHasHelp(command: String) throws {
         let run = try idefics([command, "--help"])
@@ -273,6 +272,11 @@ import Testing
         (["perplexity", "--model", tinyModel, "--text", "/etc"], "/etc"),
         (["perplexity", "--model", tinyModel, "--text", "x", "--stride", "2000"], "--stride"),
         (["process", "--model", tinyModel, "--prompts", "/nonexistent", "--output", "/tmp/x"], "/nonexistent"),
+        (["bench", "--layers", "7"], "--layers 7"),
+        (["bench", "--config", "llama-8b"], "llama-8b"),
+        (["bench", "kernels", "--only", "nothing of the kind"], "nothing of the kind"),
+        (["bench", "kernels", "--rounds", "0"], "--rounds 0"),
+        (["bench", "startup", "--config", "idefics-80b", "--layers", "81"], "--layers 81"),
         (["forward", "--model", tinyModel, "--inputs", "/dev/null", "--output", "/tmp/x"], "/dev/null"),
     ])
     func mistakesAreToldInOneLine(arguments: [String], named: String) throws {
@@ -293,6 +297,66 @@ import Testing
         #expect(results.count == 1)
         #expect((results[0]["share_of_limit"] as? Double ?? 0) > 0)
         #expect(report["decode"] == nil)
+    }
+
+    /// The words of the issue, without a subcommand; bytes of a token are those of the language model alone.
+    @Test func benchMeasuresAModelOfRandomWeights() throws {
+        let run = try idefics([
+            "bench", "--config", "llama-7b", "--layers", "1", "--format", "int4", "--only", "decode after 128",
+            "--rounds",
+            "1", "--read-memory", "16", "--json",
+        ])
+        #expect(run.status == 0, "\(run.errors)")
+        let report = try #require(run.json() as? [String: Any])
+        let result = try #require((report["results"] as? [[String: Any]])?.first)
+        #expect(result["name"] as? String == "decode after 128")
+        #expect((result["tokens_per_second"] as? Double ?? 0) > 0)
+        let bytes = try #require(result["rate"] as? Double) * #require(result["seconds"] as? Double)
+        // A group of 64 takes 34 bytes in int4, 66 in int8; the gated block behind closed gates is not read.
+        let layer = (4 * 4096 * 4096 + 3 * 4096 * 11_008) / 64 * 34
+        let head = 32_000 * 4096 / 64 * 66
+        #expect(abs(bytes / Double(layer + head) - 1) < 0.05)
+        #expect((report["model"] as? [String: Any])?["config"] as? String == "llama-7b")
+    }
+
+    /// Gates of IDEFICS models of random weights are open: a token that sees an image reads both branches.
+    @Test func benchRunsGatedBlocks() throws {
+        let run = try idefics([
+            "bench", "model", "--config", "idefics-9b", "--layers", "4", "--format", "int4", "--vision", "int4",
+            "--only", "decode after 128", "--only", "decode after 128, 1 image", "--rounds", "1", "--read-memory", "16",
+            "--json",
+        ])
+        #expect(run.status == 0, "\(run.errors)")
+        let results = try #require((run.json() as? [String: Any])?["results"] as? [[String: Any]])
+        try #require(results.count == 2)
+        let bytes = results.map { ($0["rate"] as? Double ?? 0) * ($0["seconds"] as? Double ?? 0) }
+        let network = 3 * 4096 * 11_008
+        let text = (4 * (4 * 4096 * 4096 + network) + network) / 64 * 34 + 32_002 * 4096 / 64 * 66
+        #expect(abs(bytes[0] / Double(text) - 1) < 0.05)
+        // Projections of queries and outputs, and keys and values of 64 tokens.
+        let seeing = 2 * 4096 * 4096 / 64 * 34 + 2 * 64 * 4096 * 4
+        #expect(abs((bytes[1] - bytes[0]) / Double(seeing) - 1) < 0.02)
+    }
+
+    @Test func benchTimesStartingUp() throws {
+        let run = try idefics(["bench", "startup", "--model", tinyModel, "--rounds", "1", "--json"])
+        #expect(run.status == 0, "\(run.errors)")
+        let report = try #require(run.json() as? [String: Any])
+        let ready = try #require(report["ready"] as? Double)
+        let first = try #require(report["first_token"] as? Double)
+        #expect(0 < ready && ready < first)
+        let failed = try idefics(["bench", "startup", "--model", "/nonexistent", "--rounds", "1"])
+        #expect(failed.status != 0 && failed.errors.contains("/nonexistent"))
+    }
+
+    /// Random weights on disk are a checkpoint like any other.
+    @Test func benchWritesACheckpointToStartWith() throws {
+        let run = try idefics([
+            "bench", "startup", "--config", "llama-7b", "--layers", "1", "--format", "int4", "--tokenizer",
+            Fixtures.url("tokenizer-mistral").path, "--rounds", "1",
+        ])
+        #expect(run.status == 0, "\(run.errors)")
+        #expect(run.output.contains("first token, one image"))
     }
 
     @Test func benchDecodesWithACheckpoint() throws {

@@ -6,13 +6,15 @@
 
 #pragma once
 
+#if !defined(INTEGER_ROWS)
 #define INTEGER_ROWS 5 // 5 × 4 sums, 4 of weights, 4 of loaded codes, x: 29 of 32 registers
+#endif
 #define INTEGER_SINGLE_BLOCKS 2
 #define INTEGER_PAIR_ROWS 2
 enum {
     INTEGER_LANES = 4,
     INTEGER_BLOCK_COLUMNS = 128, // 128 × 512 bytes: 64 KiB, beside 256 KiB of products
-    INTEGER_STREAM_ROWS = 10,
+    INTEGER_STREAM_ROWS = 2 * INTEGER_ROWS,
 };
 
 IDF_INLINE vi i_load(const uint8_t *p) { return vreinterpretq_s32_u8(vld1q_u8(p)); }

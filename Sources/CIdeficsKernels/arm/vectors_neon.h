@@ -12,7 +12,6 @@
 #pragma clang attribute push(__attribute__((target("neon"))), apply_to = function)
 
 #define IDF_NAME(base) base##_neon
-#define IDF_ISA IDF_ISA_NEON
 #define IDF_INLINE static inline __attribute__((always_inline))
 
 #define IDF_TILE_ROWS 12   // 12 × 2 sums, 2 of b and 1 of a: 27 of 32 registers
@@ -58,11 +57,28 @@ IDF_INLINE vf v_field(const void *p, int shift, uint32_t mask) {
     const uint32x4_t shifted = vshlq_u32(vreinterpretq_u32_u8(vld1q_u8(p)), vdupq_n_s32(-shift));
     return vcvtq_f32_u32(vandq_u32(shifted, vdupq_n_u32(mask)));
 }
+/// Values of four NF4 codes, each four times in the bytes of its lane: the table is 64 bytes.
+IDF_INLINE vf v_nf4(uint8x16_t codes) {
+    const uint8x16_t byte = vreinterpretq_u8_u32(vdupq_n_u32(0x03020100));
+    const uint8x16x4_t table = vld1q_u8_x4((const uint8_t *)(const void *)idf_nf4_table);
+    return vreinterpretq_f32_u8(vqtbl4q_u8(table, vaddq_u8(vshlq_n_u8(codes, 2), byte)));
+}
 /// Values of four NF4 codes in two bytes, the high nibble of each first.
 IDF_INLINE vf v_load_nf4(const uint8_t *p) {
-    const float values[4] = {idf_nf4_table[p[0] >> 4], idf_nf4_table[p[0] & 15], idf_nf4_table[p[1] >> 4],
-                             idf_nf4_table[p[1] & 15]};
-    return vld1q_f32(values);
+    const uint8_t codes[4] = {p[0] >> 4, p[0] & 15, p[1] >> 4, p[1] & 15};
+    uint32_t lanes;
+    memcpy(&lanes, codes, sizeof lanes);
+    const uint8x16_t spread = {0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3};
+    return v_nf4(vqtbl1q_u8(vreinterpretq_u8_u32(vdupq_n_u32(lanes)), spread));
+}
+/// Values of the NF4 codes in four bytes: high nibbles are even elements, low ones odd.
+IDF_INLINE void v_load_nf4_pairs(const uint8_t *p, vf *even, vf *odd) {
+    uint32_t lanes;
+    memcpy(&lanes, p, sizeof lanes);
+    const uint8x16_t spread = {0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3};
+    const uint8x16_t bytes = vqtbl1q_u8(vreinterpretq_u8_u32(vdupq_n_u32(lanes)), spread);
+    *even = v_nf4(vshrq_n_u8(bytes, 4));
+    *odd = v_nf4(vandq_u8(bytes, vdupq_n_u8(15)));
 }
 IDF_INLINE void v_store_bf16(uint16_t *p, vf x) {
     const uint32x4_t bits = vreinterpretq_u32_f32(x), odd = vandq_u32(vshrq_n_u32(bits, 16), vdupq_n_u32(1));
@@ -75,6 +91,7 @@ IDF_INLINE vf v_add(vf a, vf b) { return vaddq_f32(a, b); }
 IDF_INLINE vf v_sub(vf a, vf b) { return vsubq_f32(a, b); }
 IDF_INLINE vf v_mul(vf a, vf b) { return vmulq_f32(a, b); }
 IDF_INLINE vf v_div(vf a, vf b) { return vdivq_f32(a, b); }
+IDF_INLINE vf v_sqrt(vf a) { return vsqrtq_f32(a); }
 /// a · b + c, rounded once.
 IDF_INLINE vf v_fma(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); }
 /// *p · b + c, rounded once.

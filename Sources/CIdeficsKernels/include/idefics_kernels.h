@@ -26,12 +26,18 @@
 
 // MARK: - Run time
 
-/// Instruction sets in rising order; a machine that has one has those before it of its own family.
+/// Instruction sets in rising order, those of a family together. A machine that has one has those before it of its
+/// family, except that AVX-512 comes without VNNI or VNNI without AVX-512.
 typedef enum idf_isa {
-    IDF_ISA_REFERENCE = 0,  ///< plain C, every machine
-    IDF_ISA_AVX2 = 1,       ///< x86-64: AVX2 + FMA + F16C
-    IDF_ISA_AVX512 = 2,     ///< x86-64: AVX-512 F, BW, VL, DQ
-    IDF_ISA_NEON = 3,       ///< arm64
+    IDF_ISA_REFERENCE = 0,   ///< plain C, every machine
+    IDF_ISA_AVX2 = 1,        ///< x86-64: AVX2 + FMA + F16C
+    IDF_ISA_AVX_VNNI = 2,    ///< and 8-bit dot products of 256 bits: AVX-VNNI, or AVX-512 VNNI with VL
+    IDF_ISA_AVX512 = 3,      ///< x86-64: AVX-512 F, BW, VL, DQ
+    IDF_ISA_AVX512_VNNI = 4, ///< and 8-bit dot products of 512 bits
+    IDF_ISA_NEON = 5,        ///< arm64
+    IDF_ISA_DOTPROD = 6,     ///< and 8-bit dot products
+    IDF_ISA_I8MM = 7,        ///< and 8-bit products of small matrices
+    IDF_ISA_COUNT = 8,
 } idf_isa;
 
 /// The instruction set in use: the best the machine has, or what idf_isa_select chose.
@@ -40,8 +46,10 @@ idf_isa idf_isa_current(void);
 int idf_isa_available(idf_isa isa);
 /// Uses `isa` from now on (tests, benchmarks). Ignored when not available. Not while an operation runs.
 void idf_isa_select(idf_isa isa);
-/// "reference", "avx2", "avx512", "neon".
+/// "reference", "avx2", "avx-vnni", "avx512", "avx512-vnni", "neon", "dotprod", "i8mm".
 const char *idf_isa_name(idf_isa isa);
+/// Whether `isa` adds nothing but products of INT8 and INT4 weights to the one before it.
+int idf_isa_is_integer_only(idf_isa isa);
 
 /// Threads that operations use, the caller included. Default: the machine's cores.
 int idf_thread_count(void);
@@ -81,7 +89,7 @@ typedef struct idf_linear_job {
     idf_dtype dtype;
     const void *_Nullable scales; ///< of a quantised weight, aligned to its element: bf16 (INT8, INT4), f32 absmax
                                   ///< (NF4); NULL otherwise
-    int exact;                    ///< INT8, INT4: 0 also quantises x; otherwise see idf_linear
+    int exact;                    ///< of a quantised weight: 0 is faster, and INT8 and INT4 quantise x; see idf_linear
     int64_t n;                    ///< output features
     const float *_Nullable bias;  ///< [n] or NULL
     idf_activation activation;    ///< applied to x·Wᵀ + bias
@@ -96,11 +104,12 @@ typedef struct idf_linear_job {
 /// each run of jobs that want it in the same form: floats, 8 bits for INT4, 16 bits for INT8).
 /// Weight rows of every alignment, every m, n and k are allowed. gelu is exact (erf), as everywhere in this file.
 ///
-/// Quantised weights with `exact`, and NF4 always: bit for bit the product with the f32 weights of idf_dequantize.
-/// Otherwise x is quantised too, for each row and group of 64 steps: codes round(x / s) with s = max|x| / 127 for INT4,
-/// max|x| / 32512 for INT8. Sums of a group are exact integers, groups are added in f32 in order of k, so the product
-/// (before bias and activation) is the same bits on every instruction set. A group of x with an infinity or NaN makes
-/// its row NaN; one whose largest magnitude is below 2^-100 counts as 0.
+/// Quantised weights with `exact`: bit for bit the product with the f32 weights of idf_dequantize. Otherwise NF4 may apply
+/// a scale to the sum of its group (the same but for rounding), and INT8 and INT4 quantise x too, for each row and group
+/// of 64 steps: codes round(x / s) with s = max|x| / 127 for INT4, max|x| / 32512 for INT8. Sums of a group are exact
+/// integers, groups are added in f32 in order of k, so the product (before bias and activation) is the same bits on every
+/// instruction set. A group of x with an infinity or NaN makes its row NaN; one whose largest magnitude is below 2^-100
+/// counts as 0.
 void idf_linear(const idf_linear_job *jobs, int64_t count, const float *x, int64_t ldx, int64_t m, int64_t k);
 
 // MARK: - Quantised weights

@@ -97,6 +97,15 @@ static float cross_entropy(float *logits, float *logsumexp, int64_t target, floa
     return loss;
 }
 
+static void adamw(float *p, float *m, float *v, const float *gradient, const idf_adamw_factors *factors, int64_t n) {
+    for (int64_t i = 0; i < n; i++) {
+        const double g = gradient[i] * factors->gradient;
+        m[i] = (float)(m[i] + factors->rest1 * (g - m[i]));
+        v[i] = (float)((double)v[i] * factors->beta2 + factors->rest2 * g * g);
+        p[i] = (float)((double)p[i] * factors->keep - factors->rate * (m[i] / (sqrt(v[i]) * factors->root + factors->eps)));
+    }
+}
+
 const idf_gradient_kernels idf_gradients_reference = {
     .rms_norm = rms_norm,
     .layer_norm = layer_norm,
@@ -105,6 +114,7 @@ const idf_gradient_kernels idf_gradients_reference = {
     .add_product = add_product,
     .dot = dot,
     .cross_entropy = cross_entropy,
+    .adamw = adamw,
 };
 
 // MARK: - Linear

@@ -5,7 +5,6 @@
 #include "reference.h"
 
 const idf_kernels idf_kernels_reference = {
-    .isa = IDF_ISA_REFERENCE,
     .linear = NULL,
     .attention = NULL,
     .formats = &idf_formats_reference,

@@ -233,6 +233,24 @@ static float cross_entropy(float *logits, float *logsumexp, int64_t target, floa
     return loss;
 }
 
+// MARK: - Optimiser
+
+static void adamw(float *p, float *m, float *v, const float *gradient, const idf_adamw_factors *factors, int64_t n) {
+    const vf scale = v_set(factors->gradient), rest1 = v_set(factors->rest1), beta2 = v_set(factors->beta2);
+    const vf rest2 = v_set(factors->rest2), keep = v_set(factors->keep), rate = v_set(factors->rate);
+    const vf root = v_set(factors->root), eps = v_set(factors->eps);
+#define BODY(LOAD, STORE)                                                               \
+    const vf g = v_mul(LOAD(gradient), scale);                                          \
+    const vf first = v_fma(rest1, v_sub(g, LOAD(m)), LOAD(m));                          \
+    const vf second = v_fma(v_mul(rest2, g), g, v_mul(LOAD(v), beta2));                 \
+    const vf change = v_mul(rate, v_div(first, v_fma(v_sqrt(second), root, eps)));      \
+    STORE(m, first);                                                                    \
+    STORE(v, second);                                                                   \
+    STORE(p, v_sub(v_mul(LOAD(p), keep), change));
+    FOR_VECTORS(n, BODY);
+#undef BODY
+}
+
 // MARK: - Table
 
 const idf_gradient_kernels IDF_NAME(idf_gradients) = {
@@ -246,4 +264,5 @@ const idf_gradient_kernels IDF_NAME(idf_gradients) = {
     .add_product = add_product,
     .dot = dot,
     .cross_entropy = cross_entropy,
+    .adamw = adamw,
 };

@@ -59,21 +59,40 @@ IDF_INLINE void quantize_rows(const idf_integer_rows *out, const float *x, int64
     }
 }
 
-static void quantize_x(const idf_integer_rows *out, const float *x, int64_t ldx, int64_t k, idf_dtype format) {
-    if (format == IDF_INT8) {
-        quantize_rows(out, x, ldx, k, IDF_INT8);
-    } else {
-        quantize_rows(out, x, ldx, k, IDF_INT4);
-    }
+// MARK: - Unpacked INT4
+
+/// One bit pattern for all NaN: which of two an addition keeps is the compiler's choice, and tiles of several widths are
+/// compiled for the same sum.
+IDF_INLINE vf one_nan(vf x) {
+    const vf zero = v_zero(), infinity = v_set(INFINITY);
+    const vf rest = v_select(v_less(x, zero), v_set(-INFINITY), v_select(v_less(zero, x), infinity, v_set(NAN)));
+    return v_select(v_less(v_abs(x), infinity), x, rest);
 }
 
-// MARK: - Weights
+#if defined(INTEGER_PAIRS)
+
+#include "integer_pairs.h"
+
+#else
 
 static void unpack(uint8_t *out, const uint8_t *codes, int64_t units) {
     for (int64_t i = 0; i < units; i++, codes += IDF_UNIT, out += 2 * IDF_UNIT) {
         for (int j = 0; j < IDF_UNIT; j++) out[j] = codes[j] & 15;
         for (int j = 0; j < IDF_UNIT; j++) out[IDF_UNIT + j] = codes[j] >> 4;
     }
+}
+
+#endif
+
+static void quantize_x(const idf_integer_rows *out, const float *x, int64_t ldx, int64_t k, idf_integer_form form) {
+    if (form == IDF_INTEGER_INT8) {
+        quantize_rows(out, x, ldx, k, IDF_INT8);
+    } else {
+        quantize_rows(out, x, ldx, k, IDF_INT4);
+    }
+#if defined(INTEGER_PAIRS)
+    if (form == IDF_INTEGER_UNPACKED) pair_rows(out, idf_groups(k));
+#endif
 }
 
 // MARK: - Tile
@@ -155,14 +174,6 @@ IDF_INLINE void tile_group(vf totals[INTEGER_ROWS][MOST_VECTORS], const uint8_t 
     }
 }
 
-/// One bit pattern for all NaN: which of two an addition keeps is the compiler's choice, and tiles of several widths are
-/// compiled for the same sum.
-IDF_INLINE vf one_nan(vf x) {
-    const vf zero = v_zero(), infinity = v_set(INFINITY);
-    const vf rest = v_select(v_less(x, zero), v_set(-INFINITY), v_select(v_less(zero, x), infinity, v_set(NAN)));
-    return v_select(v_less(v_abs(x), infinity), x, rest);
-}
-
 IDF_INLINE void tile_of(float *c, int64_t ldc, const idf_integer_weight *weight, const idf_integer_rows *x, const int rows,
                         const int vectors, int64_t groups, const idf_integer_form form, int accumulate) {
     const int64_t x_bytes = form == IDF_INTEGER_INT8 ? 2 * IDF_GROUP : IDF_GROUP;
@@ -219,7 +230,13 @@ static void tile(float *c, int64_t ldc, const idf_integer_weight *weight, const 
     switch (form) {
     case IDF_INTEGER_INT8: tile_as(c, ldc, weight, x, blocks, groups, IDF_INTEGER_INT8, accumulate); break;
     case IDF_INTEGER_INT4: tile_as(c, ldc, weight, x, blocks, groups, IDF_INTEGER_INT4, accumulate); break;
-    case IDF_INTEGER_UNPACKED: tile_as(c, ldc, weight, x, blocks, groups, IDF_INTEGER_UNPACKED, accumulate); break;
+    case IDF_INTEGER_UNPACKED:
+#if defined(INTEGER_PAIRS)
+        tile_pairs(c, ldc, weight, x, blocks, groups, accumulate);
+#else
+        tile_as(c, ldc, weight, x, blocks, groups, IDF_INTEGER_UNPACKED, accumulate);
+#endif
+        break;
     }
 }
 

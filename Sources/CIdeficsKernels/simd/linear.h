@@ -85,6 +85,19 @@ static void tile(float *c, int64_t ldc, const float *a, const float *b, int64_t 
 
 // MARK: - Streaming
 
+/// How far ahead the rows of a streaming weight are fetched, `columns` of them in turn.
+///
+/// What lies further along in a short row is being read already, as one of the other columns: what comes next is as many
+/// rows ahead as there are columns. Into the L2 cache: that has room for more requests under way than the L1 cache, and
+/// with short rows requests are what is scarce.
+IDF_INLINE int64_t prefetch_distance(int64_t row_bytes, int64_t columns) {
+    return row_bytes < SHORT_ROW_BYTES ? columns * row_bytes : PREFETCH_BYTES;
+}
+
+/// Steps of k between visits to the sums. One or two rows of x stay cached anyway; of more, a piece must stay in the L1
+/// cache while the weights pass.
+static int64_t stream_depth(int64_t m, int64_t k) { return m <= 2 ? k : STREAM_DEPTH; }
+
 /// Bytes of l elements of a row.
 IDF_INLINE int64_t stream_bytes(idf_dtype dtype, int64_t l) {
     return dtype == IDF_NF4 ? l / 2 : l * (int64_t)idf_dtype_size(dtype);
@@ -101,10 +114,7 @@ IDF_INLINE void stream_block(float *out, int64_t ldo, const char *weight, const 
 #pragma clang loop unroll(full)
         for (int r = 0; r < rows; r++) sums[c][r] = v_zero();
     }
-    // What lies further along in a short row is being read already, as one of the other columns: what comes next is as
-    // many rows ahead as there are columns. Into the L2 cache: that has room for more requests under
-    // way than the L1 cache, and with short rows requests are what is scarce.
-    const int64_t ahead = row_bytes < SHORT_ROW_BYTES ? columns * row_bytes : PREFETCH_BYTES;
+    const int64_t ahead = prefetch_distance(row_bytes, columns);
     // NF4 goes group by group: each has one scale, and no more than 32 bytes.
     const int64_t stride = dtype == IDF_NF4 ? IDF_GROUP : LANES;
     int64_t l = 0;
@@ -163,8 +173,7 @@ IDF_INLINE void stream_rows(float *out, int64_t ldo, const char *weight, const f
 IDF_INLINE void stream_as(float *out, int64_t ldo, const char *weight, const float *absmax, idf_dtype dtype, int64_t n,
                           const float *x, int64_t ldx, int64_t m, int64_t k) {
     const int64_t parts = idf_divide_up(m, STREAM_ROWS);
-    // One or two rows of x stay cached anyway; of more, a piece must stay in the L1 cache while the weights pass.
-    const int64_t depth = m <= 2 ? k : STREAM_DEPTH;
+    const int64_t depth = stream_depth(m, k);
     for (int64_t step = 0; step < k; step += depth) {
         const int64_t steps = idf_min(depth, k - step);
         const char *w = weight + stream_bytes(dtype, step);
@@ -197,6 +206,8 @@ static void stream(float *out, int64_t ldo, const void *weight, const float *abs
     default: break;
     }
 }
+
+#include "linear_nf4.h"
 
 // MARK: - Epilogue
 
@@ -236,5 +247,7 @@ const idf_linear_kernels IDF_NAME(idf_linear) = {
     .pack_quantized = pack_quantized,
     .tile = tile,
     .stream = stream,
+    .split_x = split_x,
+    .stream_nf4 = stream_nf4,
     .finish = finish,
 };

@@ -245,7 +245,6 @@ extern const idf_format_kernels IDF_NAME(idf_formats);
 extern const idf_gradient_kernels IDF_NAME(idf_gradients);
 
 const idf_kernels IDF_NAME(idf_kernels) = {
-    .isa = IDF_ISA,
     .linear = &IDF_NAME(idf_linear),
     .attention = &IDF_NAME(idf_attention),
     .formats = &IDF_NAME(idf_formats),

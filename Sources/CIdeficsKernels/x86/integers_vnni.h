@@ -55,23 +55,4 @@ IDF_INLINE vi i_part8(vi codes, int part) {
 IDF_INLINE vi i_dot8(vi sum, vi weight, const int8_t *x) { return i_dot4(sum, weight, x); }
 IDF_INLINE vf i_float8(vi sum) { return _mm512_cvtepi32_ps(sum); }
 
-/// Stores 64 codes of x; returns what a sum with codes + 8 begins with.
-IDF_INLINE int32_t i_store4(int8_t *out, const int32_t *codes) {
-    int32_t sum = 0;
-    for (int l = 0; l < IDF_GROUP; l++) {
-        out[l] = (int8_t)codes[l];
-        sum += codes[l];
-    }
-    return -8 * sum;
-}
-
-/// As i_store4, high bytes first, with codes + 128.
-IDF_INLINE int32_t i_store8(int8_t *out, const int32_t *codes) {
-    int32_t sum = 0;
-    for (int l = 0; l < IDF_GROUP; l++) {
-        out[l] = (int8_t)((codes[l] + 128) >> 8);
-        out[IDF_GROUP + l] = (int8_t)codes[l];
-        sum += codes[l];
-    }
-    return -128 * sum;
-}
+#include "integers_bytes.h"

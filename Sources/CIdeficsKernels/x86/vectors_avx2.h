@@ -12,7 +12,6 @@
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 
 #define IDF_NAME(base) base##_avx2
-#define IDF_ISA IDF_ISA_AVX2
 #define IDF_INLINE static inline __attribute__((always_inline))
 
 #define IDF_TILE_ROWS 6   // 6 × 2 sums, 2 of b and 1 of a: 15 of 16 registers
@@ -55,14 +54,23 @@ IDF_INLINE vf v_field(const void *p, int shift, uint32_t mask) {
     const vi shifted = _mm256_srl_epi32(_mm256_loadu_si256((const __m256i *)p), _mm_cvtsi32_si128(shift));
     return _mm256_cvtepi32_ps(_mm256_and_si256(shifted, _mm256_set1_epi32((int)mask)));
 }
+/// Values of NF4 codes in the low four bits of each lane; three choose in half a table, the fourth between halves.
+IDF_INLINE vf v_nf4(vi codes) {
+    const vf low = _mm256_permutevar8x32_ps(_mm256_loadu_ps(idf_nf4_table), codes);
+    const vf high = _mm256_permutevar8x32_ps(_mm256_loadu_ps(idf_nf4_table + 8), codes);
+    return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(codes, 28)));
+}
 /// Values of eight NF4 codes in four bytes, the high nibble of each first.
 IDF_INLINE vf v_load_nf4(const uint8_t *p) {
     int bytes;
     memcpy(&bytes, p, sizeof bytes);
-    const vi codes = _mm256_srlv_epi32(_mm256_set1_epi32(bytes), _mm256_setr_epi32(4, 0, 12, 8, 20, 16, 28, 24));
-    const vf low = _mm256_permutevar8x32_ps(_mm256_loadu_ps(idf_nf4_table), codes);
-    const vf high = _mm256_permutevar8x32_ps(_mm256_loadu_ps(idf_nf4_table + 8), codes);
-    return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(codes, 28)));
+    return v_nf4(_mm256_srlv_epi32(_mm256_set1_epi32(bytes), _mm256_setr_epi32(4, 0, 12, 8, 20, 16, 28, 24)));
+}
+/// Values of the NF4 codes in eight bytes: high nibbles are even elements, low ones odd.
+IDF_INLINE void v_load_nf4_pairs(const uint8_t *p, vf *even, vf *odd) {
+    const vi bytes = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
+    *even = v_nf4(_mm256_srli_epi32(bytes, 4));
+    *odd = v_nf4(bytes);
 }
 IDF_INLINE void v_store_bf16(uint16_t *p, vf x) {
     const vi bits = _mm256_castps_si256(x), one = _mm256_set1_epi32(1);
@@ -79,6 +87,7 @@ IDF_INLINE vf v_add(vf a, vf b) { return _mm256_add_ps(a, b); }
 IDF_INLINE vf v_sub(vf a, vf b) { return _mm256_sub_ps(a, b); }
 IDF_INLINE vf v_mul(vf a, vf b) { return _mm256_mul_ps(a, b); }
 IDF_INLINE vf v_div(vf a, vf b) { return _mm256_div_ps(a, b); }
+IDF_INLINE vf v_sqrt(vf a) { return _mm256_sqrt_ps(a); }
 /// a · b + c, rounded once.
 IDF_INLINE vf v_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
 /// *p · b + c, rounded once.

@@ -12,7 +12,6 @@
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq"))), apply_to = function)
 
 #define IDF_NAME(base) base##_avx512
-#define IDF_ISA IDF_ISA_AVX512
 #define IDF_INLINE static inline __attribute__((always_inline))
 
 #define IDF_TILE_ROWS 14   // 14 × 2 sums, 2 of b and 1 of a: 31 of 32 registers
@@ -57,6 +56,13 @@ IDF_INLINE vf v_load_nf4(const uint8_t *p) {
     const vi bytes = _mm512_permutexvar_epi32(half, _mm512_castsi128_si512(_mm_loadl_epi64((const __m128i *)p)));
     return _mm512_permutexvar_ps(_mm512_srlv_epi32(bytes, shifts), _mm512_loadu_ps(idf_nf4_table));
 }
+/// Values of the NF4 codes in sixteen bytes: high nibbles are even elements, low ones odd.
+IDF_INLINE void v_load_nf4_pairs(const uint8_t *p, vf *even, vf *odd) {
+    const vi bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)); // only four bits of an index count
+    const vf table = _mm512_loadu_ps(idf_nf4_table);
+    *even = _mm512_permutexvar_ps(_mm512_srli_epi32(bytes, 4), table);
+    *odd = _mm512_permutexvar_ps(bytes, table);
+}
 IDF_INLINE void v_store_bf16(uint16_t *p, vf x) {
     const vi bits = _mm512_castps_si512(x), one = _mm512_set1_epi32(1);
     const vi odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), one);
@@ -71,6 +77,7 @@ IDF_INLINE vf v_add(vf a, vf b) { return _mm512_add_ps(a, b); }
 IDF_INLINE vf v_sub(vf a, vf b) { return _mm512_sub_ps(a, b); }
 IDF_INLINE vf v_mul(vf a, vf b) { return _mm512_mul_ps(a, b); }
 IDF_INLINE vf v_div(vf a, vf b) { return _mm512_div_ps(a, b); }
+IDF_INLINE vf v_sqrt(vf a) { return _mm512_sqrt_ps(a); }
 /// a · b + c, rounded once.
 IDF_INLINE vf v_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
 /// *p · b + c, rounded once. The load is part of the instruction: a compiler would load once for several products, which

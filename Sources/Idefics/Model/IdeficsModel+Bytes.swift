@@ -5,11 +5,14 @@ import IdeficsNN
 import IdeficsTensor
 
 extension IdeficsModel {
-    /// Bytes of parameters that generating one token of one sequence without images reads: decoder, feed-forward networks
-    /// of open gated blocks, head, and one row of the embedding.
-    package var decodeParameterBytes: Int {
+    /// Bytes of parameters that generating one token of one sequence reads: decoder, branches of gated blocks that are
+    /// run, head, and one row of the embedding.
+    ///
+    /// - Parameter seesImages: whether the token sees an image; otherwise the gated blocks' attention is not run.
+    /// - Returns: bytes.
+    package func decodeParameterBytes(seesImages: Bool = false) -> Int {
         let decoder = layers.reduce(0) { $0 + $1.parameterBytes }
-        let gated = gatedCrossAttnLayers.reduce(0) { $0 + $1.textParameterBytes }
+        let gated = gatedCrossAttnLayers.reduce(0) { $0 + $1.decodeParameterBytes(seesImages: seesImages) }
         let head = lmHead.weight.parameterBytes + (lmHead.additionalFc?.parameterBytes ?? 0)
         return decoder + gated + norm.weight.byteCount + head + embedTokens.weight.byteCount
             / embedTokens.weight.shape[0]
@@ -30,9 +33,15 @@ extension DecoderLayer {
 }
 
 extension GatedCrossAttentionLayer {
-    /// Without images there is no attention, and a closed gate leaves the network out too.
-    fileprivate var textParameterBytes: Int {
-        isDenseGateOpen ? mlp.parameterBytes + postAttentionLayerNorm.weight.byteCount : 0
+    /// Without images there is no attention, and a closed gate leaves its branch out too; keys and values of images are
+    /// there already.
+    fileprivate func decodeParameterBytes(seesImages: Bool) -> Int {
+        let isAttending = seesImages && isCrossAttnGateOpen
+        let attention =
+            qProj.parameterBytes + oProj.parameterBytes + inputLayerNorm.weight.byteCount
+            + (qLayerNorm?.weight.byteCount ?? 0)
+        let network = mlp.parameterBytes + postAttentionLayerNorm.weight.byteCount
+        return (isAttending ? attention : 0) + (isDenseGateOpen ? network : 0)
     }
 }
 

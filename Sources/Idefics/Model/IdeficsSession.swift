@@ -138,7 +138,7 @@ package final class IdeficsSession: DecodingSession {
 
 extension IdeficsSession.Sequence {
     /// Every image some token sees, once.
-    var distinctImages: [EncodedImage] {
+    package var distinctImages: [EncodedImage] {
         var seen: Set<ObjectIdentifier> = []
         return images.joined().filter { seen.insert(ObjectIdentifier($0)).inserted }
     }

@@ -50,8 +50,9 @@ struct DecodeBenchmark {
         return Measurement(
             name: "decode \(name), \(Self.context) tokens before",
             bound: .memory,
-            work: Double(model.decodeParameterBytes + cacheBytes),
-            steps: Self.steps
+            work: Double(model.decodeParameterBytes() + cacheBytes),
+            steps: Self.steps,
+            tokens: 1
         ) {
             let prompt = IdeficsSession(model)
             let first = try Self.argmax(prompt.start(Self.inputs(model.config)).floatArray())
@@ -65,14 +66,14 @@ struct DecodeBenchmark {
         }
     }
 
-    /// A prompt of `tokens` tokens without images.
-    static func inputs(_ config: IdeficsConfig, tokens: Int = context) -> IdeficsInputs {
+    /// A batch of prompts of `tokens` tokens without images.
+    static func inputs(_ config: IdeficsConfig, batch: Int = 1, tokens: Int = context) -> IdeficsInputs {
         let size = config.visionConfig.imageSize
         return IdeficsInputs(
-            inputIds: Tensor((0..<tokens).map { $0 * 37 % config.vocabSize }, shape: [1, tokens]),
+            inputIds: Tensor((0..<batch * tokens).map { $0 * 37 % config.vocabSize }, shape: [batch, tokens]),
             attentionMask: nil,
-            imageAttentionMask: Tensor(Array(repeating: 0, count: tokens), shape: [1, tokens, 1]),
-            images: .pixelValues(Tensor.zeros([1, 1, config.visionConfig.numChannels, size, size]))
+            imageAttentionMask: Tensor(Array(repeating: 0, count: batch * tokens), shape: [batch, tokens, 1]),
+            images: .pixelValues(Tensor.zeros([batch, 1, config.visionConfig.numChannels, size, size]))
         )
     }
 
@@ -91,7 +92,7 @@ struct DecodeBenchmark {
             context: Self.context,
             steps: Self.steps,
             tokensPerSecond: 1 / result.seconds,
-            weightBytesPerToken: container.model.decodeParameterBytes,
+            weightBytesPerToken: container.model.decodeParameterBytes(),
             cacheBytesPerToken: cacheBytes,
             secondsToFirstToken: try secondsToFirstToken(rounds: rounds, arguments: []),
             secondsToFirstTokenWithPicture: try secondsToFirstToken(

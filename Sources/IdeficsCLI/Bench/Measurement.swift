@@ -22,6 +22,8 @@ struct Measurement {
     let work: Double
     /// Steps of one run; times and rates are those of a step.
     var steps = 1
+    /// Tokens of one step, where it is tokens that count.
+    var tokens: Int?
     /// Makes what it works on (perhaps gigabytes) and returns what runs it once.
     let prepare: () throws -> () throws -> Void
 }
@@ -36,6 +38,8 @@ struct MeasurementResult: Encodable {
     let rate: Double
     /// The rate as a share of the limit of the same round.
     let shareOfLimit: Double
+    /// Tokens a second, of all sequences together.
+    let tokensPerSecond: Double?
 }
 
 /// The limits, medians over the rounds.
@@ -77,7 +81,8 @@ struct MeasurementRun {
                 bound: measurement.bound,
                 seconds: seconds,
                 rate: measurement.work / seconds,
-                shareOfLimit: samples.map(\.share).median
+                shareOfLimit: samples.map(\.share).median,
+                tokensPerSecond: measurement.tokens.map { Double($0) / seconds }
             )
         }
         func median(_ bound: Measurement.Bound) -> Double { limits[bound]?.median ?? limit(bound) }

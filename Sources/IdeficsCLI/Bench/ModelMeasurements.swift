@@ -4,79 +4,110 @@
 import Idefics
 import IdeficsTensor
 
-/// Parts of IDEFICS-9B with random weights, end to end.
-enum ModelMeasurements {
-    /// The configuration of `HuggingFaceM4/idefics-9b` with fewer decoder layers.
-    static func config(layers: Int) -> IdeficsConfig {
-        var config = IdeficsConfig()
-        config.numHiddenLayers = layers
-        config.crossLayerInterval = 4
-        config.additionalVocabSize = 2
-        config.qkLayerNorms = true
-        config.useResampler = true
-        config.visionConfig.embedDim = 1280
-        config.perceiverConfig.qkLayerNormsPerceiver = true
-        return config
+/// A whole model with random weights, end to end: images, prompts, generating.
+struct ModelMeasurements {
+    let random: RandomModel
+    /// Formats of the model's parts; one without is dense.
+    let options: QuantizationOptions
+
+    /// All of them.
+    var all: [Measurement] {
+        let images = random.hasImages ? [0, 1, 4] : [0]
+        let few = random.hasImages ? [0, 1] : [0]
+        var measurements = random.hasImages ? [image(.tower), image(.resampler), image(.both(1)), image(.both(4))] : []
+        for tokens in [128, 512] { measurements += images.map { prefill(tokens: tokens, images: $0, batch: 1) } }
+        measurements += few.map { prefill(tokens: 128, images: $0, batch: 4) }
+        for context in [128, 1024] { measurements += images.map { decode(context: context, images: $0, batch: 1) } }
+        for context in [128, 1024] { measurements += few.map { decode(context: context, images: $0, batch: 4) } }
+        return measurements
     }
 
-    /// The text side of IDEFICS-9B, `layers` of its 32 decoder layers with their gated blocks and the head: reading
-    /// prompts and generating, without images.
-    ///
-    /// - Parameters:
-    ///   - layers: decoder layers, a multiple of 4.
-    ///   - format: of all matrices; nil for bf16.
-    /// - Returns: measurements that share one model.
-    static func text(layers: Int, format: QuantizedTensor.Format?) -> [Measurement] {
-        var config = config(layers: layers)
-        config.visionConfig.numHiddenLayers = 0  // images are measured by themselves
-        let name = "9B, \(layers) layers, \(format?.rawValue ?? "bf16")"
-        let model = IdeficsModel(config, RandomWeights(.bf16).weights(format))
-        let parameters = Double(layers) * 202.4e6 + Double(config.numGatedLayers) * 135.3e6
-        let bound: Measurement.Bound = format == .int4 || format == .int8 ? .integer : .compute
-        let prefill = [128, 512].map { tokens in
-            Measurement(
-                name: "prefill \(tokens) tokens, \(name)",
-                bound: bound,
-                work: 2 * Double(tokens) * parameters
-            ) {
-                { _ = try IdeficsSession(model).start(DecodeBenchmark.inputs(config, tokens: tokens)) }
-            }
+    /// What bounds products of many rows with weights of `part`: f32 multiply-adds unless activations are quantised.
+    private func bound(_ part: QuantizationOptions.Part) -> Measurement.Bound {
+        switch options.formats[part] {
+        case .int8, .int4: .integer
+        case .nf4, nil: .compute
         }
-        let decode = [(128, 1), (1024, 1), (128, 4)].map { context, batch in
-            Measurement(
-                name: "decode after \(context), batch \(batch), \(name)",
-                bound: .memory,
-                work: Double(model.decodeParameterBytes + batch * model.cacheBytes(context: context)),
-                steps: 8
-            ) {
-                let prompt = IdeficsSession(model)
-                _ = try prompt.start(DecodeBenchmark.inputs(config, tokens: context))
-                let sequences = Array(repeating: prompt.sequences[0], count: batch)
-                return {
-                    let session = IdeficsSession(model, sequences: sequences)
-                    for _ in 0..<8 { _ = try session.step(tokenIds: Array(repeating: 17, count: batch)) }
-                }
-            }
-        }
-        return prefill + decode
     }
 
-    /// One image through CLIP-H: 32 layers, 1280 wide, 257 positions.
-    static func image(_ dtype: DType) -> Measurement {
-        let config = config(layers: 0).visionConfig
-        let tokens = Double(config.numPositions)
-        let width = Double(config.embedDim)
-        let perLayer = 2 * tokens * (4 * width * width + 2 * width * Double(config.intermediateSize))
-        let attention = 4 * tokens * tokens * width
-        let patches = 2 * (tokens - 1) * width * Double(3 * config.patchSize * config.patchSize)
+    private static func suffix(images: Int, batch: Int) -> String {
+        let seen = images == 0 ? "" : images == 1 ? ", 1 image" : ", \(images) images"
+        return seen + (batch == 1 ? "" : ", batch \(batch)")
+    }
+
+    // MARK: - Images
+
+    private enum ImagePart {
+        case tower
+        case resampler
+        case both(Int)
+    }
+
+    private func image(_ part: ImagePart) -> Measurement {
+        let (model, random) = (random.model, random)
+        let work = ModelWork(config: random.config)
+        switch part {
+        case .tower:
+            return Measurement(name: "image: vision tower", bound: bound(.vision), work: work.tower) {
+                let pixels = random.pixels(1)
+                return { _ = try model.visionModel(pixels) }
+            }
+        case .resampler:
+            return Measurement(name: "image: resampler", bound: bound(.resampler), work: work.resampler) {
+                let features = random.features(1)
+                return { _ = model.perceiverResampler?(features) }
+            }
+        case .both(let count):
+            return Measurement(
+                name: count == 1 ? "image: both" : "image: both, \(count) images",
+                bound: bound(.vision),
+                work: Double(count) * (work.tower + work.resampler)
+            ) {
+                let pixels = random.pixels(count)
+                return { _ = try model.imageHiddenStates(pixels) }
+            }
+        }
+    }
+
+    // MARK: - Text
+
+    /// Reading prompts, their images encoded already.
+    private func prefill(tokens: Int, images: Int, batch: Int) -> Measurement {
+        let random = random
+        let work = ModelWork(config: random.config).prompt(tokens: tokens, images: images, isGated: random.hasImages)
         return Measurement(
-            name: "CLIP-H image, \(dtype) weights",
-            bound: .compute,
-            work: Double(config.numHiddenLayers) * (perLayer + attention) + patches
+            name: "prefill \(tokens)\(Self.suffix(images: images, batch: batch))",
+            bound: bound(.text),
+            work: Double(batch) * work,
+            tokens: batch * tokens
         ) {
-            let tower = VisionTransformer(config, RandomWeights(dtype).weights())
-            let pixels = RandomWeights(.f32).tensor([1, 3, config.imageSize, config.imageSize])
-            return { _ = try tower(pixels) }
+            let inputs = random.prompts(batch: batch, tokens: tokens, images: images)
+            return { _ = try IdeficsSession(random.model).start(inputs) }
+        }
+    }
+
+    /// Generating, one token of each sequence a step.
+    private func decode(context: Int, images: Int, batch: Int) -> Measurement {
+        let random = random
+        let steps = 8
+        // An image's keys and values, in f32, are read by every token that sees it.
+        let imageBytes =
+            2 * 4 * images * random.config.imageTokens * random.config.hiddenSize
+            * random.config.numGatedLayers
+        let cacheBytes = random.model.cacheBytes(context: context + steps / 2) + imageBytes
+        return Measurement(
+            name: "decode after \(context)\(Self.suffix(images: images, batch: batch))",
+            bound: .memory,
+            work: Double(random.model.decodeParameterBytes(seesImages: images > 0) + batch * cacheBytes),
+            steps: steps,
+            tokens: batch
+        ) {
+            let sequences = try random.sequences(batch: batch, context: context, images: images)
+            return {
+                // Copies share the caches, so that every run begins at the same place.
+                let session = IdeficsSession(random.model, sequences: sequences)
+                for _ in 0..<steps { _ = try session.step(tokenIds: Array(repeating: 17, count: batch)) }
+            }
         }
     }
 }

@@ -61,6 +61,7 @@ struct GenerateCommand: AsyncParsableCommand {
     func run() async throws {
         let start = ContinuousClock.now
         let container = try await loadOptions.load()
+        let loadTime = (ContinuousClock.now - start) / .seconds(1)
         let config = try generation.config(over: container.generationConfig)
         let isStreaming = stream && !json && config.numBeams == 1 && config.numReturnSequences == 1
         let events: AsyncThrowingStream<TextGenerationEvent, any Error>
@@ -103,7 +104,7 @@ struct GenerateCommand: AsyncParsableCommand {
         }
         finished.sort { ($0.promptIndex, $0.returnIndex) < ($1.promptIndex, $1.returnIndex) }
         if json {
-            try Terminal.writeJSON(GenerateReport(finished, inputs: padded, config: config))
+            try Terminal.writeJSON(GenerateReport(finished, inputs: padded, config: config, loadTime: loadTime))
         } else if isStreaming && promptCount == 1 {
             Terminal.write("\n")
         } else {

@@ -42,9 +42,9 @@ struct PartOptions: ParsableArguments {
     @Option(help: "Format of the vision tower, or keep. (default: int8 with 4 bits, keep with int8)")
     var vision: Choice?
 
-    /// The options for a text side of `format`.
-    func options(_ format: QuantizedTensor.Format) -> QuantizationOptions {
-        var options = QuantizationOptions(format)
+    /// The options for a text side of `format`, nil for one that is left as it is.
+    func options(_ format: QuantizedTensor.Format?) -> QuantizationOptions {
+        var options = format.map(QuantizationOptions.init) ?? QuantizationOptions(formats: [:])
         for (part, choice) in [
             (QuantizationOptions.Part.head, head), (.embeddings, embeddings), (.resampler, resampler),
             (.vision, vision),

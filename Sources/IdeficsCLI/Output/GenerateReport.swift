@@ -22,10 +22,15 @@ struct GenerateReport: Encodable {
     }
 
     let results: [Result]
+    /// Seconds from the start of the command to the loaded model, and the most memory the process had, if known.
+    let loadTime: Double
+    let peakMemoryBytes: Int?
     /// transformers' `sequences`: padded prompts with what was generated, filled to equal length; for --inputs only.
     let sequences: [[Int]]?
 
-    init(_ finished: [GenerationInfo], inputs: IdeficsInputs?, config: GenerationConfig) {
+    init(_ finished: [GenerationInfo], inputs: IdeficsInputs?, config: GenerationConfig, loadTime: Double) {
+        self.loadTime = loadTime
+        peakMemoryBytes = PeakMemory.byteCount
         results = finished.map { info in
             Result(
                 promptIndex: info.promptIndex,

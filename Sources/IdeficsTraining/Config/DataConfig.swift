@@ -115,12 +115,14 @@ public struct ParameterConfig: Sendable, Equatable, Codable {
     /// Patterns of names that are not trained whatever else is said.
     public var freeze: [String] = []
 
-    /// The defaults.
-    public init() {}
+    /// What the patterns say, by default nothing.
+    public init(train: [String] = [], freeze: [String] = []) {
+        self.train = train
+        self.freeze = freeze
+    }
 
     /// Reads a section of a recipe.
     public init(from decoder: any Decoder) throws {
-        self.init()
         var keys = try StrictKeys(decoder)
         try keys.read("train", into: &train)
         try keys.read("freeze", into: &freeze)

@@ -111,7 +111,7 @@ extension Node {
         let key = String(text[..<equals])
         let value: Node
         do {
-            value = try Yams.compose(yaml: String(text[text.index(after: equals)...])) ?? Node("null")
+            value = try Yams.compose(yaml: String(text[text.index(after: equals)...])) ?? Yams.compose(yaml: "~") ?? Node("")
         } catch {
             throw TrainingError.config(key: key, reason: "the value is not YAML: \(error)")
         }

@@ -161,11 +161,10 @@ private struct StateFile: Codable {
 
 extension TrainingRecipe {
     /// Checks that this recipe continues a run of `earlier`: how often is saved, logged and evaluated may change, and
-    /// where things lie; nothing that decides a weight.
+    /// where the data lies; nothing that decides a weight.
     fileprivate func check(continues earlier: TrainingRecipe, at path: String) throws {
         var earlier = earlier
         earlier.output = output
-        earlier.model = model
         earlier.data.train = data.train
         earlier.data.eval = data.eval
         earlier.data.samples = data.samples
@@ -177,10 +176,12 @@ extension TrainingRecipe {
         earlier.trainer.evalSteps = trainer.evalSteps
         earlier.trainer.peakFlops = trainer.peakFlops
         guard earlier != self else { return }
-        let section = earlier.data != data ? "data" : earlier.parameters != parameters ? "parameters" : "trainer"
+        let section =
+            earlier.model != model
+            ? "model" : earlier.data != data ? "data" : earlier.parameters != parameters ? "parameters" : "trainer"
         throw TrainingError.run(
             path: path,
-            reason: "was made with another recipe (section \(section)); resume with the same, or begin a new run"
+            reason: "was made with another recipe (\(section)); resume with the same, or begin a new run"
         )
     }
 }

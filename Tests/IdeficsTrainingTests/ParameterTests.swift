@@ -1,0 +1,134 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Idefics
+import IdeficsCheckpoints
+import IdeficsTensor
+import IdeficsTestSupport
+import Testing
+
+@testable import IdeficsTraining
+
+@Suite struct ParameterTests {
+    private func golden(_ fixture: String) throws -> [String: Any] {
+        try #require(
+            JSONSerialization.jsonObject(with: Fixtures.data("\(fixture)/golden/golden.json")) as? [String: Any]
+        )
+    }
+
+    /// What transformers 4.57 leaves trainable of each fixture.
+    @Test(arguments: ["f1-resampler-qk", "f2-plain-vector", "f3-noqk-noextra", "f4-bin-noresampler-qk"])
+    func freezeFlagsAreTransformers(fixture: String) throws {
+        let expected = try #require(golden(fixture)["trainable"] as? [String])
+        let found = try FullParameters(directory: Fixtures.url(fixture)).parameters.map(\.name)
+        #expect(Set(found) == Set(expected))
+        #expect(found == found.sorted())
+    }
+
+    @Test func patternsAddAndTakeAway() throws {
+        let directory = Fixtures.url("f1-resampler-qk")
+        let plain = try FullParameters(directory: directory).parameters.map(\.name)
+        let patterns = try FullParameters(
+            directory: directory,
+            patterns: ParameterConfig(
+                train: ["lm_head.*", "model.layers.1.*"],
+                freeze: ["*.alpha_*", "*.layers.1.mlp.*"]
+            )
+        ).parameters.map(\.name)
+        #expect(patterns.contains("lm_head.weight") && !plain.contains("lm_head.weight"))
+        #expect(patterns.contains("model.layers.1.self_attn.q_proj.weight"))
+        #expect(!patterns.contains("model.layers.1.mlp.up_proj.weight"))
+        #expect(!patterns.contains { $0.contains("alpha") } && plain.contains { $0.contains("alpha") })
+        for wrong in [
+            ParameterConfig(train: ["lm_haed.*"]), ParameterConfig(freeze: ["x"]), ParameterConfig(freeze: ["*"]),
+        ] {
+            #expect(throws: TrainingError.self) { try FullParameters(directory: directory, patterns: wrong) }
+        }
+    }
+
+    @Test func moduleExceptionsAreTorchsClasses() throws {
+        var config = try ModelFiles(directory: Fixtures.url("f1-resampler-qk")).config()
+        let names = Weights.listing { _ = IdeficsModel(config, $0) }.map(\.name)
+        config.freezeTextModuleExceptions = ["LayerNorm", "Linear"]
+        config.freezeVisionModuleExceptions = ["LayerNorm"]
+        let trained = try FreezeRules(config, ParameterConfig()).trained(of: names)
+        #expect(trained.contains("model.layers.0.mlp.gate_proj.weight"))
+        #expect(!trained.contains("model.layers.0.input_layernorm.weight"))
+        #expect(trained.contains("model.vision_model.encoder.layers.0.layer_norm1.bias"))
+        #expect(!trained.contains("model.vision_model.encoder.layers.0.mlp.fc1.weight"))
+        config.freezeTextModuleExceptions = ["RMSNorm"]
+        #expect(throws: TrainingError.self) { try FreezeRules(config, ParameterConfig()) }
+    }
+
+    /// A model that was not trained is written as it was, and as what transformers reads.
+    @Test func exportWritesTheWholeModel() throws {
+        let folder = try TemporaryFolder()
+        let source = Fixtures.url("f7-e2e")
+        let trainable = try FullParameters(directory: source)
+        let values = Dictionary(
+            uniqueKeysWithValues: zip(trainable.parameters.map(\.name), try trainable.initialValues(seed: 0))
+        )
+        let staged = try StagedDirectory(folder.url.appending(path: "model"))
+        try trainable.export(values, to: staged)
+        try staged.commit()
+        let (before, after) = try (
+            Checkpoint(directory: source), Checkpoint(directory: folder.url.appending(path: "model"))
+        )
+        #expect(after.tensorNames.count > 50)
+        for name in after.tensorNames {
+            let (a, b) = try (before.tensor(named: name), after.tensor(named: name))
+            #expect(a.dtype == b.dtype && a.withUnsafeBytes(Array.init) == b.withUnsafeBytes(Array.init))
+        }
+        _ = try ModelContainer(directory: folder.url.appending(path: "model"))
+    }
+
+    /// Four steps through the trainer's own parts against torch's AdamW and clipping.
+    @Test(arguments: ["f1-resampler-qk", "f2-plain-vector", "f3-noqk-noextra", "f4-bin-noresampler-qk"])
+    func stepsAreTorchs(fixture: String) throws {
+        let adamW = try #require(golden(fixture)["adamw"] as? [String: Any])
+        let losses = try #require(adamW["losses"] as? [Double])
+        let norms = try #require(adamW["grad_norms"] as? [Double])
+        let trainable = try FullParameters(directory: Fixtures.url(fixture))
+        var state = TrainingState(values: try trainable.initialValues(seed: 0))
+        var config = TrainingConfig()
+        config.noDecay = []
+        let batch = try Self.batch(fixture)
+        for step in 0..<4 {
+            let found = try StepGradients(
+                [batch],
+                of: trainable,
+                values: state.values,
+                pass: TrainingPass(),
+                seed: 0,
+                firstMicroBatch: 0
+            )
+            #expect(abs(found.loss - losses[step]) < 2e-4)
+            #expect(abs(found.norm - norms[step]) < 2e-3)
+            state.update(
+                found.gradients,
+                scale: min(1, 1 / (found.norm + 1e-6)),
+                learningRate: 1e-2,
+                parameters: trainable.parameters,
+                config: config
+            )
+        }
+    }
+
+    private static func batch(_ fixture: String) throws -> TrainingBatch {
+        let file = try SafetensorsFile(Fixtures.url("\(fixture)/golden/train.safetensors"))
+        let labels = try file.tensor(named: "in.labels")
+        return TrainingBatch(
+            inputs: IdeficsInputs(
+                inputIds: try file.tensor(named: "in.input_ids"),
+                attentionMask: file.contains("in.attention_mask") ? try file.tensor(named: "in.attention_mask") : nil,
+                imageAttentionMask: try file.tensor(named: "in.image_attention_mask"),
+                images: .pixelValues(try file.tensor(named: "in.pixel_values"))
+            ),
+            labels: labels,
+            tokenCount: labels.count,
+            imageCount: 0,
+            targetCount: 1
+        )
+    }
+}

@@ -1,0 +1,106 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import IdeficsTraining
+import Testing
+
+@Suite struct RecipeTests {
+    static let yaml = """
+        model: DIR
+        output: run
+        data:
+          train: a.jsonl
+          samples: ["One", {user: What?, image: b.png}]
+        trainer:
+          learningRate: 2e-4
+          lrSchedulerType: cosine
+          noDecay: [bias]
+        """
+
+    @Test func keysAreRead() throws {
+        let recipe = try TrainingRecipe(yaml: Self.yaml)
+        #expect(recipe.model == "DIR" && recipe.data.train == "a.jsonl")
+        #expect(recipe.trainer.learningRate == 2e-4 && recipe.trainer.lrSchedulerType == .cosine)
+        #expect(recipe.trainer.noDecay == ["bias"])
+        #expect(recipe.trainer.adamBeta2 == 0.999)
+        #expect(recipe.data.samples.map(\.user) == [nil, "What?"])
+    }
+
+    @Test func overridesWinAndMakeSections() throws {
+        let recipe = try TrainingRecipe(
+            yaml: Self.yaml,
+            overrides: ["trainer.learningRate=1", "trainer.learningRate=3e-5", "parameters.train=[lm_head.*, \"a*\"]"]
+        )
+        #expect(recipe.trainer.learningRate == 3e-5)
+        #expect(recipe.parameters.train == ["lm_head.*", "a*"])
+    }
+
+    /// What a checkpoint keeps of its recipe is read back as it was, to the last bit.
+    @Test func jsonIsReadBack() throws {
+        var recipe = try TrainingRecipe(yaml: Self.yaml)
+        recipe.trainer.learningRate = 0.1 + 0.2
+        recipe.trainer.adamEpsilon = 1e-8
+        recipe.trainer.seed = .max
+        #expect(try TrainingRecipe(yaml: String(decoding: recipe.json, as: UTF8.self)) == recipe)
+    }
+
+    @Test(arguments: [
+        ("trainer.learningrate=1", "trainer.learningrate"), ("data.loss=some", "data.loss"), ("extra=1", "extra"),
+        ("trainer.learningRate=-1", "trainer.learningRate"), ("trainer.learningRate=.nan", "trainer.learningRate"),
+        ("trainer.learningRate=.inf", "trainer.learningRate"), ("trainer.learningRate=fast", "trainer.learningRate"),
+        ("trainer.adamBeta1=1", "trainer.adamBeta1"), ("trainer.maxSteps=1.5", "trainer.maxSteps"),
+        ("trainer.perDeviceTrainBatchSize=0", "trainer.perDeviceTrainBatchSize"),
+        ("trainer.maxBatchTokens=10", "trainer.maxSteps"), ("trainer.evalSteps=5", "trainer.evalSteps"),
+        ("trainer.spikeFactor=0.5", "trainer.spikeFactor"), ("data.maxTokens=1", "data.maxTokens"),
+        ("trainer=3", "trainer"), ("model=", "model"), ("model.x.y=1", "model.x.y"),
+        ("data.samples=[{}]", "data.samples"),
+        ("trainer.seed=-1", "trainer.seed"), ("=1", "=1"), ("trainer", "trainer"),
+        ("trainer.maxSteps=[", "trainer.maxSteps"),
+    ])
+    func wrongValuesAreNamed(override: String, key: String) throws {
+        var yaml = Self.yaml
+        if override.hasPrefix("trainer.evalSteps") { yaml = yaml.replacing("  samples", with: "  #") }
+        let error = #expect(throws: TrainingError.self) {
+            try TrainingRecipe(yaml: yaml, overrides: [override])
+        }
+        guard case .config(let found, _) = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(found == key, "\(String(describing: error))")
+    }
+
+    @Test(arguments: ["a: [", "- 1", "3", "{a: b}", "\u{0}"])
+    func otherTextIsRefused(yaml: String) {
+        #expect(throws: TrainingError.self) { try TrainingRecipe(yaml: yaml) }
+    }
+
+    /// transformers' get_linear_schedule_with_warmup and get_cosine_schedule_with_warmup, by their formulas.
+    @Test func schedules() {
+        var config = TrainingConfig()
+        config.learningRate = 1
+        config.warmupSteps = 4
+        #expect((0..<4).map { config.learningRate(step: $0, total: 14) } == [0, 0.25, 0.5, 0.75])
+        #expect(config.learningRate(step: 4, total: 14) == 1)
+        #expect(config.learningRate(step: 9, total: 14) == 0.5)
+        #expect(config.learningRate(step: 14, total: 14) == 0)
+        config.lrSchedulerType = .constant
+        #expect(config.learningRate(step: 13, total: 14) == 1)
+        config.lrSchedulerType = .cosine
+        for step in 4...14 {
+            let expected = 0.5 * (1 + cos(Double.pi * Double(step - 4) / 10))
+            #expect(abs(config.learningRate(step: step, total: 14) - expected) < 1e-15)
+        }
+    }
+
+    @Test func decayLeavesOutTheCardsNames() {
+        let config = TrainingConfig()
+        for name in [
+            "model.gated_cross_attn_layers.0.alpha_dense", "model.perceiver_resampler.latents",
+            "model.gated_cross_attn_layers.0.input_layernorm.weight",
+            "model.vision_model.encoder.layers.0.mlp.fc1.bias",
+        ] { #expect(!config.isDecayed(name)) }
+        #expect(config.isDecayed("model.gated_cross_attn_layers.0.cross_attn.q_proj.weight"))
+    }
+}

@@ -1,0 +1,200 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Idefics
+import IdeficsCheckpoints
+import IdeficsTensor
+import IdeficsTestSupport
+import Synchronization
+import Testing
+
+@testable import IdeficsTraining
+
+/// Parameters of a model that gives no numbers in some micro-batches.
+private struct FailingParameters: TrainableParameters {
+    let base: FullParameters
+    let failing: Set<UInt64>
+
+    var config: IdeficsConfig { base.config }
+    var parameters: [TrainableParameter] { base.parameters }
+    func initialValues(seed: UInt64) throws -> [Tensor] { try base.initialValues(seed: seed) }
+
+    func model(_ values: [String: Tensor], pass: ParameterPass) throws -> IdeficsModel {
+        var values = values
+        if case .training(_, let step) = pass, failing.contains(step) {
+            let name = "model.perceiver_resampler.latents"
+            values[name] = values[name].map { Tensor([Float](repeating: .nan, count: $0.count), shape: $0.shape) }
+        }
+        return try base.model(values, pass: pass)
+    }
+
+    func export(_ values: [String: Tensor], to directory: StagedDirectory) throws {
+        try base.export(values, to: directory)
+    }
+}
+
+@Suite struct TrainerTests {
+    /// Events that a run told.
+    private final class Events: Sendable {
+        private let all = Mutex<[TrainingEvent]>([])
+        func add(_ event: TrainingEvent) { all.withLock { $0.append(event) } }
+        var list: [TrainingEvent] { all.withLock { $0 } }
+    }
+
+    @Test func lossFallsAndTheFolderIsWhole() async throws {
+        let fixture = try TrainingFixture()
+        let recipe = try fixture.recipe([
+            "trainer.maxSteps=20", "trainer.saveSteps=5", "trainer.evalSteps=10", "trainer.zLossWeight=0.001",
+            "trainer.gradientCheckpointing=true", "data.eval=\(fixture.folder.path("train.jsonl"))",
+            "data.samples=[A page, {user: What?, image: \(fixture.folder.path("rgb.png"))}]", "data.sampleTokens=3",
+        ])
+        let events = Events()
+        #expect(try await fixture.trainer(recipe) { events.add($0) }.run() == .finished)
+        let run = RunFolder(recipe.output)
+        #expect(run.checkpointSteps() == [15, 20])
+        let lines = try MetricsFile(folder: run.url, step: 20).lines
+        #expect(lines.map(\.step) == Array(1...20))
+        let (first, last) = (try #require(lines.first), try #require(lines.last))
+        #expect(last.loss < first.loss - 1)
+        #expect(first.learningRate == 1e-2 && last.learningRate < 1e-3)
+        #expect(last.zLoss > 0 && last.gradNorm > 0 && last.tokens > 0 && last.images > 0 && last.paddingShare == 0)
+        #expect(lines.filter { $0.evalLoss != nil }.map(\.step) == [10, 20])
+        var samples = 0
+        for case .sample(let step, _, let text) in events.list {
+            samples += 1
+            #expect([10, 20].contains(step) && !text.isEmpty)
+        }
+        #expect(samples == 4)
+        let names = try FileManager.default.contentsOfDirectory(atPath: run.url.path)
+        #expect(names.contains("loss.svg") && names.contains { $0.hasPrefix("events.out.tfevents.") })
+        #expect(!names.contains { $0.hasSuffix(".tmp") || $0.hasSuffix(".old") })
+        let model = try ModelContainer(directory: run.url.appending(path: "model"))
+        #expect(model.unexpectedTensors.isEmpty)
+    }
+
+    /// Stopped behind some step and resumed: the numbers of a run that was not.
+    @Test(arguments: [1, 4])
+    func stoppedRunsGoOn(after: Int) async throws {
+        let fixture = try TrainingFixture()
+        let options = ["trainer.gradientAccumulationSteps=2", "trainer.spikeFactor=50"]
+        _ = try await fixture.trainer(fixture.recipe(options)).run()
+        let stop = StopRequest()
+        let stopped = try fixture.trainer(fixture.recipe(options, output: "other")) { event in
+            if case .step(let metrics, _, _) = event, metrics.step == after { stop.stop() }
+        }
+        #expect(try await stopped.run(stop: stop) == .stopped)
+        #expect(RunFolder(fixture.folder.path("other")).checkpointSteps() == [after])
+        // A new run must not grow into an old one by mistake, nor go on with other numbers or data.
+        #expect(throws: TrainingError.self) { try fixture.trainer(fixture.recipe(options, output: "other")) }
+        #expect(throws: TrainingError.self) {
+            try fixture.trainer(fixture.recipe(options + ["trainer.seed=1"], output: "other"), isResuming: true)
+        }
+        let resumed = try fixture.trainer(
+            fixture.recipe(options + ["trainer.loggingSteps=2"], output: "other"),
+            isResuming: true
+        )
+        #expect(try await resumed.run() == .finished)
+        let (a, b) = (try fixture.lastCheckpoint("run"), try fixture.lastCheckpoint("other"))
+        #expect(a.count == 4 && a == b)
+        try fixture.write(TrainingFixture.lines + [#"{"text":"more"}"#], to: "train.jsonl")
+        #expect(throws: TrainingError.self) {
+            try fixture.trainer(fixture.recipe(options, output: "other"), isResuming: true)
+        }
+    }
+
+    @Test func threadsAndMicroBatchesChangeNothingButRounding() async throws {
+        let fixture = try TrainingFixture()
+        let threads = Engine.threadCount
+        defer { Engine.threadCount = threads }
+        _ = try await fixture.trainer(fixture.recipe()).run()
+        Engine.threadCount = threads == 1 ? 2 : 1
+        _ = try await fixture.trainer(fixture.recipe(output: "threads")).run()
+        #expect(try fixture.lastCheckpoint("run") == fixture.lastCheckpoint("threads"))
+        // Two micro-batches of one example are a step of a batch of two: the mean is over all targets.
+        _ = try await fixture.trainer(
+            fixture.recipe(
+                ["trainer.perDeviceTrainBatchSize=1", "trainer.gradientAccumulationSteps=2"],
+                output: "micro"
+            )
+        ).run()
+        let (a, b) = (
+            try MetricsFile(folder: fixture.folder.url.appending(path: "run"), step: 6).lines,
+            try MetricsFile(folder: fixture.folder.url.appending(path: "micro"), step: 6).lines
+        )
+        for (one, two) in zip(a, b) {
+            #expect(abs(one.loss - two.loss) < 1e-3 * one.loss && one.tokens == two.tokens)
+        }
+    }
+
+    @Test func stepsWithoutNumbersAreLeftOutAndRolledBack() async throws {
+        let fixture = try TrainingFixture()
+        let base = try FullParameters(directory: TrainingFixture.model)
+        let recipe = try fixture.recipe([
+            "trainer.maxSteps=8", "trainer.saveSteps=2", "trainer.rollbackAfterSkips=2", "data.shuffle=false",
+            "trainer.saveTotalLimit=0",
+        ])
+        let events = Events()
+        // Examples 4 and 5 have a picture in every second micro-batch only: all of 0 to 4 have one.
+        let trainer = try fixture.trainer(recipe, trainable: FailingParameters(base: base, failing: [3, 4])) {
+            events.add($0)
+        }
+        #expect(try await trainer.run() == .finished)
+        var (skipped, rolledBack): ([Int], [Int]) = ([], [])
+        for event in events.list {
+            if case .skippedStep(let step, _) = event { skipped.append(step) }
+            if case .rolledBack(_, let step) = event { rolledBack.append(step) }
+        }
+        #expect(skipped == [4, 5] && rolledBack == [4])
+        #expect(trainer.state.progress.updates == 6 && trainer.state.progress.step == 8)
+        #expect(trainer.state.values.allSatisfy { $0.floatArray().allSatisfy(\.isFinite) })
+        let lines = try MetricsFile(folder: RunFolder(recipe.output).url, step: 8).lines
+        #expect(lines.last?.skippedSteps == 2)
+    }
+
+    @Test func spikesAreLeftOut() {
+        var spikes = SpikeGuard()
+        for _ in 0..<30 { #expect(spikes.reason(loss: 1, norm: 2, factor: 5) == nil) }
+        #expect(spikes.reason(loss: 1, norm: 11, factor: 5) != nil)
+        #expect(spikes.reason(loss: 1, norm: 11, factor: 0) == nil)
+        #expect(spikes.reason(loss: .nan, norm: 1, factor: 0) != nil)
+        #expect(spikes.reason(loss: 1, norm: .infinity, factor: 0) != nil)
+        #expect(spikes.skippedInARow == 2 && spikes.skipped == 3)
+        #expect(spikes.reason(loss: 1, norm: 2, factor: 5) == nil && spikes.skippedInARow == 0)
+    }
+
+    @Test func badPicturesStopOrAreLeftOut() async throws {
+        let fixture = try TrainingFixture()
+        try fixture.write(TrainingFixture.lines + [#"{"image":"none.png","text":"x"}"#], to: "train.jsonl")
+        let options = ["trainer.maxSteps=5", "data.shuffle=false"]
+        let error = await #expect(throws: TrainingError.self) {
+            try await fixture.trainer(fixture.recipe(options)).run()
+        }
+        guard case .data(_, 7, _) = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        let events = Events()
+        let recipe = try fixture.recipe(options + ["data.badLines=skip"], output: "skip")
+        #expect(try await fixture.trainer(recipe) { events.add($0) }.run() == .finished)
+        var skipped = 0
+        for case .skippedExample(.data(_, 7, _)) in events.list { skipped += 1 }
+        #expect(skipped == 1)
+        // Nothing is left to train on.
+        try fixture.write([#"{"image":"none.png","text":"x"}"#], to: "train.jsonl")
+        await #expect(throws: TrainingError.self) {
+            try await fixture.trainer(fixture.recipe(["data.badLines=skip"], output: "empty")).run()
+        }
+    }
+
+    @Test(arguments: ["state.json", "parameters.safetensors", "second_moments.safetensors", "recipe.json"])
+    func damagedCheckpointsAreNamed(file: String) async throws {
+        let fixture = try TrainingFixture()
+        let recipe = try fixture.recipe(["trainer.maxSteps=1"])
+        _ = try await fixture.trainer(recipe).run()
+        let url = RunFolder(recipe.output).checkpoint(1).appending(path: file)
+        try Data(contentsOf: url).dropLast(9).write(to: url)
+        let error = #expect(throws: TrainingError.self) { try fixture.trainer(recipe, isResuming: true) }
+        #expect("\(String(describing: error))".contains("checkpoint-1") || file == "recipe.json")
+    }
+}
