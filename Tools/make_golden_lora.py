@@ -34,6 +34,8 @@ ADAPTERS = {
         alpha_pattern={"down_proj": 3, "^model.layers.2.self_attn.q_proj": 12},
         modules_to_save=["perceiver_resampler", "gated_cross_attn_layers.1", "lm_head.additional_fc"],
     ),
+    # Every linear layer PEFT finds, the added tokens' part of the head among them.
+    "all": dict(r=1, lora_alpha=2, target_modules="all-linear"),
 }
 
 

@@ -18,7 +18,7 @@ public struct LoRAParameters: TrainableParameters {
     public let lora: LoRAConfig
     /// What is trained.
     public let parameters: [TrainableParameter]
-    private let checkpoint: Checkpoint
+    private let base: BaseModel
     private let layers: [String: [Int]]
     private let saved: [Weights.Parameter]
     private let start: LoRAAdapter?
@@ -39,7 +39,7 @@ public struct LoRAParameters: TrainableParameters {
         try self.init(
             config,
             resolved,
-            Checkpoint(directory: directory),
+            BaseModel(config, Checkpoint(directory: directory)),
             layers: Dictionary(targets.layers.map { ($0.path, $0.shape) }) { first, _ in first },
             saved: targets.savedParameters,
             start: nil
@@ -55,6 +55,9 @@ public struct LoRAParameters: TrainableParameters {
     public init(directory: URL, continuing adapter: URL) throws {
         let config = try ModelFiles(directory: directory).config()
         let start = try LoRAAdapter(directory: adapter, for: config)
+        guard start.isTrainable else {
+            throw TrainingError.parameters(reason: "\(adapter.path) adapts the head, which cannot be trained so")
+        }
         let shapes = Dictionary(
             Weights.listing { _ = IdeficsModel(config, $0) }.map { ($0.name, $0) },
             uniquingKeysWith: { first, _ in first }
@@ -62,7 +65,7 @@ public struct LoRAParameters: TrainableParameters {
         try self.init(
             config,
             start.config,
-            Checkpoint(directory: directory),
+            BaseModel(config, Checkpoint(directory: directory)),
             layers: start.layers.mapValues { [$0.b.shape[0], $0.a.shape[1]] },
             saved: start.savedParameters.keys.compactMap { shapes[$0] },
             start: start
@@ -72,14 +75,14 @@ public struct LoRAParameters: TrainableParameters {
     private init(
         _ config: IdeficsConfig,
         _ lora: LoRAConfig,
-        _ checkpoint: Checkpoint,
+        _ base: BaseModel,
         layers: [String: [Int]],
         saved: [Weights.Parameter],
         start: LoRAAdapter?
-    ) throws {
+    ) {
         self.config = config
         self.lora = lora
-        self.checkpoint = checkpoint
+        self.base = base
         self.layers = layers
         self.saved = saved
         self.start = start
@@ -92,7 +95,6 @@ public struct LoRAParameters: TrainableParameters {
         }
         let others = saved.map { TrainableParameter(name: LoRAAdapter.prefix + $0.name, shape: $0.shape) }
         parameters = (adapters + others).sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
-        _ = try model([:], pass: .inference)
     }
 
     private static func aName(_ path: String) -> String { LoRAAdapter.prefix + path + LoRAAdapter.aSuffix }
@@ -104,22 +106,13 @@ public struct LoRAParameters: TrainableParameters {
     /// where they are quantised.
     public func initialValues(seed: UInt64) throws -> [Tensor] {
         let started = start?.tensors ?? [:]
-        let weights = Weights(checkpoint)
-        let kinds = Dictionary(saved.map { (LoRAAdapter.prefix + $0.name, $0) }) { first, _ in first }
-        let values = parameters.map { parameter in
+        return parameters.map { parameter in
             if let value = started[parameter.name] { return cast(value) }
-            if let own = kinds[parameter.name] {
-                return cast(
-                    own.isWeight
-                        ? weights.weight(own.name, shape: own.shape).values
-                        : weights.tensor(own.name, shape: own.shape)
-                )
-            }
+            let own = String(parameter.name.dropFirst(LoRAAdapter.prefix.count))
+            if let value = base.weights[own]?.values ?? base.tensors[own] { return cast(value) }
             return parameter.name.hasSuffix(LoRAAdapter.aSuffix)
                 ? kaimingUniform(parameter, seed: seed) : Tensor.zeros(parameter.shape)
         }
-        try weights.finish(ignoring: ["*"])
-        return values
     }
 
     /// The model with the adapters in `values`; in training with dropout on their inputs.
@@ -129,10 +122,7 @@ public struct LoRAParameters: TrainableParameters {
             var random = RandomStream(seed: seed, stream: step)
             dropoutSeed = random.next()
         }
-        let weights = adapter(values).weights(over: checkpoint, isExact: true, dropoutSeed: dropoutSeed)
-        let model = IdeficsModel(config, weights)
-        try weights.finish()
-        return model
+        return base.model(config, with: adapter(values), dropoutSeed: dropoutSeed)
     }
 
     /// The adapter as PEFT stores it.
@@ -155,6 +145,39 @@ public struct LoRAParameters: TrainableParameters {
             layers: updates,
             savedParameters: Dictionary(others) { first, _ in first }
         )
+    }
+}
+
+/// The parameters of a checkpoint, taken once: a model is made for every micro-batch, and some forms of weights have parts
+/// that are computed when they are taken (bitsandbytes' scales).
+private struct BaseModel {
+    let tensors: [String: Tensor]
+    let weights: [String: Weight]
+
+    init(_ config: IdeficsConfig, _ checkpoint: Checkpoint) throws {
+        let source = Weights(checkpoint, isExact: true)
+        var (tensors, weights): ([String: Tensor], [String: Weight]) = ([:], [:])
+        for parameter in Weights.listing({ _ = IdeficsModel(config, $0) }) {
+            if parameter.isWeight {
+                weights[parameter.name] = source.weight(parameter.name, shape: parameter.shape)
+            } else {
+                tensors[parameter.name] = source.tensor(parameter.name, shape: parameter.shape)
+            }
+        }
+        try source.finish()
+        (self.tensors, self.weights) = (tensors, weights)
+    }
+
+    /// The model of these parameters with what `adapter` adds to them and puts in their places.
+    func model(_ config: IdeficsConfig, with adapter: LoRAAdapter, dropoutSeed: UInt64?) -> IdeficsModel {
+        let saved = adapter.savedParameters
+        let root = Weights(
+            making: { name, shape in saved[name] ?? tensors[name] ?? Tensor.zeros(shape) },
+            weights: { name, shape in
+                saved[name].map { .dense($0) } ?? weights[name] ?? .dense(Tensor.zeros(shape))
+            }
+        )
+        return IdeficsModel(config, root.adapted { path, _ in adapter.update(of: path, dropoutSeed: dropoutSeed) })
     }
 }
 

@@ -33,7 +33,7 @@ import Testing
     }
 
     /// One f32 rounding of each weight is between the merged model and the model with its adapter.
-    @Test(arguments: ["qkv", "patterns"], [1 << 30, 20_000])
+    @Test(arguments: ["qkv", "patterns", "all"], [1 << 30, 20_000])
     func computesWhatModelAndAdapterCompute(name: String, shardByteCount: Int) throws {
         let adapter = Fixtures.url("lora/\(name)")
         let merge = try AdapterMerge(directory: fixture, adapter: adapter, shardByteCount: shardByteCount)

@@ -118,7 +118,7 @@ import Testing
         try refused(a) { $0[a] = Tensor([Int](repeating: 1, count: 128), shape: [4, 32]) }
         try refused("model.x.lora_A.weight") { $0["model.x.lora_A.weight"] = .zeros([4, 32]) }
         for name in [
-            "model.layers.9.self_attn.q_proj.lora_A.weight", "lm_head.lora_A.weight", "model.norm.bias",
+            "model.layers.9.self_attn.q_proj.lora_A.weight", "model.norm.bias",
             "model.embed_tokens.lora_embedding_A", "model.layers.0.self_attn.q_proj.lora_magnitude_vector",
             "model.layers.0.self_attn.q_proj.lora_B.bias", "model.layers.0.self_attn.q_proj.weight", "", ".",
         ] {

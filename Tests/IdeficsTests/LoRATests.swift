@@ -10,7 +10,7 @@ import Testing
 
 /// Adapters made by peft 0.21.2 on f1, against what transformers computes with them (`Tools/make_golden_lora.py`).
 @Suite struct LoRATests {
-    static let adapters = ["qkv", "patterns"]
+    static let adapters = ["qkv", "patterns", "all"]
     static let fixture = "f1-resampler-qk"
 
     private let files = ModelFiles(directory: Fixtures.url(Self.fixture))
@@ -114,7 +114,7 @@ import Testing
     // MARK: - Targets
 
     @Test func targetsAreChosenAsPEFTChooses() throws {
-        for name in Self.adapters {
+        for name in ["qkv", "patterns"] {
             let learned = try adapter(name)
             let targets = try LoRATargets(learned.config, for: config)
             #expect(Set(targets.layers.map(\.path)) == Set(learned.layers.keys))
@@ -133,6 +133,10 @@ import Testing
         // 2 vision layers of 6, 2 resampler blocks of 6, 2 gated blocks of 7, 4 decoder layers of 7.
         #expect(all.layers.count == 12 + 12 + 14 + 28)
         #expect(!all.layers.contains { $0.path.hasPrefix("lm_head") })
+        // PEFT takes the added tokens' part of the head, too; here that is for use only.
+        let taken = try Set(adapter("all").layers.keys)
+        #expect(taken.subtracting(all.layers.map(\.path)) == ["lm_head.additional_fc"])
+        #expect(taken.count == all.layers.count + 1)
         lora.modulesToSave = ["gated_cross_attn_layers", "perceiver_resampler"]
         let saving = try LoRATargets(lora, for: config)
         #expect(saving.layers.count == 12 + 28)

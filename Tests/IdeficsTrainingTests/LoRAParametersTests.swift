@@ -189,6 +189,13 @@ import Testing
         #expect(try Set(step(trained, trained.initialValues(seed: 1)).gradients.keys).count == 4)
     }
 
+    /// An adapter of the head can be used, not trained.
+    @Test func anAdapterOfTheHeadIsRefused() {
+        #expect(throws: TrainingError.self) {
+            try LoRAParameters(directory: fixture, continuing: Fixtures.url("lora/all"))
+        }
+    }
+
     // MARK: - Export
 
     @Test func whatIsExportedIsContinued() throws {

@@ -12,6 +12,9 @@ public struct LoRATargets: Sendable {
         public let path: String
         /// `[outFeatures, inFeatures]`.
         public let shape: [Int]
+
+        /// Whether it makes logits: of these the loss is computed without them, from the weight alone.
+        var isHead: Bool { path == "lm_head" || path.hasPrefix("lm_head.") }
     }
 
     /// Layers that get adapters, in the model's order.
@@ -34,7 +37,7 @@ public struct LoRATargets: Sendable {
             savedParameters = parameters.filter { parameter in
                 modules.contains { parameter.name.hasPrefix("\($0).") }
             }
-            let adaptable = Self.layers(of: architecture)
+            let adaptable = Self.layers(of: architecture).filter { !$0.isHead }
             let isTarget = try Self.choice(config.targetModules, "target_modules", of: adaptable)
             let isExcluded = try config.excludeModules.map { try Self.choice($0, "exclude_modules", of: adaptable) }
             layers = adaptable.filter { layer in
@@ -47,10 +50,9 @@ public struct LoRATargets: Sendable {
         }
     }
 
-    /// Every linear layer of the model that can have an adapter.
+    /// Every linear layer of the model that can have an adapter; that of the head can be used, not trained.
     ///
-    /// The head cannot: the loss is computed from its weight without logits. The patch embedding is a convolution in
-    /// PEFT, the embedding has other adapters there.
+    /// The patch embedding is a convolution in PEFT, the embedding has other adapters there.
     static func layers(of architecture: IdeficsConfig) -> [Layer] {
         let found = Mutex<[Layer]>([])
         _ = Weights.listing { weights in
@@ -62,7 +64,7 @@ public struct LoRATargets: Sendable {
                 }
             )
         }
-        return found.withLock { $0 }.filter { $0.path != "lm_head" && !$0.path.hasPrefix("lm_head.") }
+        return found.withLock { $0 }
     }
 
     /// Whether a layer is of a choice, every part of which is of use.
@@ -104,7 +106,7 @@ public struct LoRATargets: Sendable {
                         LoRAConfig.isName(name, of: parts[..<count].joined(separator: "."))
                     })
                 else { continue }
-                if parts[count].allSatisfy(\.isNumber) { count += 1 }
+                while count < parts.count - 1, parts[count].allSatisfy(\.isNumber) { count += 1 }
                 let module = parts[..<count].joined(separator: ".")
                 if !found.contains(module) { found.append(module) }
             }
