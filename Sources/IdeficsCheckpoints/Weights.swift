@@ -14,6 +14,10 @@ public struct Weights: Sendable {
     let ledger: WeightLedger
     /// Whether products with quantised weights leave the input as it is.
     let isExact: Bool
+    private let makeAdapter: AdapterMaker?
+
+    /// Makes the adapter of the linear layer at `path` with a weight of `shape`; nil for none.
+    public typealias AdapterMaker = @Sendable (_ path: String, _ shape: [Int]) -> LowRankAdapter?
 
     /// Entries of old checkpoints that today's models compute: skipped everywhere.
     public static let staleKeys = ["*.rotary_emb.inv_freq", "*.original_inv_freq", "*.position_ids"]
@@ -61,15 +65,26 @@ public struct Weights: Sendable {
         return ledger.taken
     }
 
-    private init(path: String, ledger: WeightLedger, isExact: Bool) {
+    private init(path: String, ledger: WeightLedger, isExact: Bool, makeAdapter: AdapterMaker? = nil) {
         self.path = path
         self.ledger = ledger
         self.isExact = isExact
+        self.makeAdapter = makeAdapter
+    }
+
+    /// The same path, with adapters for linear layers from here on.
+    public func adapted(by makeAdapter: @escaping AdapterMaker) -> Weights {
+        Weights(path: path, ledger: ledger, isExact: isExact, makeAdapter: makeAdapter)
+    }
+
+    /// The adapter of the linear layer at this path, whose weight is of `shape`, `[outFeatures, inFeatures]`.
+    public func adapter(shape: [Int]) -> LowRankAdapter? {
+        makeAdapter?(path, shape)
     }
 
     /// The path below `component`.
     public subscript(_ component: String) -> Weights {
-        Weights(path: fullName(component), ledger: ledger, isExact: isExact)
+        Weights(path: fullName(component), ledger: ledger, isExact: isExact, makeAdapter: makeAdapter)
     }
 
     /// The path below the list element `index`.

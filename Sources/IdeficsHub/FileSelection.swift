@@ -24,6 +24,9 @@ public struct FileSelection: Sendable, Equatable {
         "pytorch_model.bin", "pytorch_model-*.bin", "pytorch_model.bin.index.json",
     ]
 
+    /// What a LoRA adapter is, as PEFT saves it.
+    public static let adapter = ["adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"]
+
     /// Files wanted whatever an index says.
     package private(set) var files: [String]
     /// Indexes (wanted, too) and the shards that are wanted if the index names them.

@@ -3,17 +3,20 @@
 
 public import IdeficsTensor
 
-/// `x · weightᵀ + bias`.
+/// `x · weightᵀ + bias`, and what an adapter adds to it.
 public struct Linear: Sendable {
     /// `[outFeatures, inFeatures]`, as it lies in the checkpoint.
     public let weight: Weight
     /// `[outFeatures]` in f32.
     public let bias: Tensor?
+    /// Added to the product (LoRA); nil for none, which costs nothing.
+    public let adapter: LowRankAdapter?
 
     /// A layer over the given parameters.
-    public init(weight: Weight, bias: Tensor? = nil) {
+    public init(weight: Weight, bias: Tensor? = nil, adapter: LowRankAdapter? = nil) {
         self.weight = weight
         self.bias = bias.map { cast($0) }
+        self.adapter = adapter
     }
 
     /// Applies the layer to `x`, `[rows, inFeatures]`.
@@ -39,6 +42,13 @@ public struct Linear: Sendable {
         scale: Tensor? = nil,
         residual: Tensor? = nil
     ) -> LinearProduct {
-        LinearProduct(weight, bias: bias, activation: activation, scale: scale, residual: residual)
+        LinearProduct(
+            weight,
+            bias: bias,
+            activation: activation,
+            scale: scale,
+            residual: residual,
+            adapter: adapter
+        )
     }
 }

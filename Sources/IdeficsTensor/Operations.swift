@@ -5,7 +5,7 @@
 // `Backend` requirement of the same name. Where an input is recorded, so is the operation (Gradients/Recording.swift).
 
 /// One product of an input with a weight, with what follows it in the same pass over memory:
-/// `residual + scale ⊙ activation(x · weightᵀ + bias)`.
+/// `residual + scale ⊙ activation(x · weightᵀ + bias + adapter(x))`.
 public struct LinearProduct: Sendable {
     /// `[outFeatures, inFeatures]`.
     public var weight: Weight
@@ -17,6 +17,8 @@ public struct LinearProduct: Sendable {
     public var scale: Tensor?
     /// `[rows, outFeatures]` in f32, added last.
     public var residual: Tensor?
+    /// Added to the product; nil for none.
+    public var adapter: LowRankAdapter?
 
     /// A product with `weight`.
     public init(
@@ -24,13 +26,15 @@ public struct LinearProduct: Sendable {
         bias: Tensor? = nil,
         activation: Activation = .none,
         scale: Tensor? = nil,
-        residual: Tensor? = nil
+        residual: Tensor? = nil,
+        adapter: LowRankAdapter? = nil
     ) {
         self.weight = weight
         self.bias = bias
         self.activation = activation
         self.scale = scale
         self.residual = residual
+        self.adapter = adapter
     }
 }
 
@@ -50,6 +54,7 @@ public enum Activation: String, Sendable {
 
 /// Several products of the same `x` in one parallel region; see `Backend.linear`.
 public func linear(_ x: Tensor, _ products: [LinearProduct]) -> [Tensor] {
+    if products.contains(where: { $0.adapter != nil }) { return adaptedLinear(x, products) }
     guard x.isRecorded || products.contains(where: \.isRecorded) else { return x.backend.linear(x, products) }
     return recordedLinear(x, products)
 }

@@ -15,8 +15,7 @@ import Testing
 
     @Test(arguments: [
         "generate", "chat", "score", "perplexity", "forward", "process", "tokenize", "download", "init", "quantize",
-        "finetune", "train", "inspect",
-        "bench",
+        "merge", "finetune", "train", "inspect", "bench",
     ])
     func everyCommandHasHelp(command: String) throws {
         let run = try idefics([command, "--help"])

@@ -4,7 +4,7 @@
 import IdeficsTensor
 
 extension GradientCase {
-    static let all = linears + attentions + norms + elements + rows + losses
+    static let all = linears + adapters + attentions + norms + elements + rows + losses
 
     // MARK: - Linear
 
@@ -35,6 +35,48 @@ extension GradientCase {
             let y = linear($0[0], [LinearProduct(.dense(base)), LinearProduct(.dense($0[1]))])
             let scale = Tensor([Float(2)], shape: [1])
             return linear(y[1], LinearProduct(.dense($0[2]), scale: scale, residual: y[0]))
+        },
+    ]
+
+    /// Adapters alone, beside others, with dropout, and where an activation, a gate and a residual follow.
+    private static let adapters: [GradientCase] = [
+        GradientCase(name: "adapter", shapes: [[3, 5], [2, 5], [4, 2]]) {
+            let base = Tensor([Float](repeating: 0.5, count: 20), shape: [4, 5])
+            let adapter = LowRankAdapter(a: $0[1], b: $0[2], scaling: 2)
+            return linear($0[0], LinearProduct(.dense(base), adapter: adapter))
+        },
+        GradientCase(
+            name: "adapter, several products, dropout",
+            shapes: [[3, 5], [4, 5], [2, 5], [4, 2], [1, 5], [4, 1]]
+        ) {
+            let first = LowRankAdapter(a: $0[2], b: $0[3], scaling: 2, dropout: .init(probability: 0.4, seed: 1))
+            let second = LowRankAdapter(a: $0[4], b: $0[5], scaling: 0.5)
+            let y = linear(
+                $0[0],
+                [
+                    LinearProduct(.dense($0[1]), adapter: first), LinearProduct(.dense($0[1])),
+                    LinearProduct(.dense($0[1]), adapter: second),
+                ]
+            )
+            return concatenateColumns(y)
+        },
+        GradientCase(
+            name: "adapter, activation, gates, residual",
+            shapes: [[3, 5], [2, 5], [4, 2], [4], [4], [3, 4]]
+        ) {
+            let base = Tensor([Float](repeating: 0.25, count: 20), shape: [4, 5])
+            let adapter = LowRankAdapter(a: $0[1], b: $0[2], scaling: 2)
+            return linear(
+                $0[0],
+                LinearProduct(
+                    .dense(base),
+                    bias: $0[3],
+                    activation: .gelu,
+                    scale: $0[4],
+                    residual: $0[5],
+                    adapter: adapter
+                )
+            )
         },
     ]
 

@@ -11,7 +11,7 @@ enum {
     BLOCK_VECTORS = IDF_BLOCK_ROWS / INTEGER_LANES, ///< vectors of 16 features
     MOST_VECTORS = INTEGER_SINGLE_BLOCKS * BLOCK_VECTORS,
     UNITS = IDF_GROUP / 4,                          ///< byte units of a group
-    AHEAD = 2048, ///< codes are asked for so early that the next page is known before it is needed
+    AHEAD = 4096, ///< codes are asked for a page before they are needed, into the L2 cache: it has room for more requests
 };
 
 // MARK: - x
@@ -122,7 +122,7 @@ IDF_INLINE void tile_group(vf totals[INTEGER_ROWS][MOST_VECTORS], const uint8_t 
         for (int u = 0; u < UNITS / 2; u++) {
             vi both[MOST_VECTORS];
             for (int v = 0; v < vectors; v += BLOCK_VECTORS) {
-                __builtin_prefetch(AT(v) + u * IDF_UNIT + AHEAD, 0, 3);
+                __builtin_prefetch(AT(v) + u * IDF_UNIT + AHEAD, 0, 2);
             }
 #pragma clang loop unroll(full)
             for (int v = 0; v < vectors; v++) {
@@ -151,7 +151,7 @@ IDF_INLINE void tile_group(vf totals[INTEGER_ROWS][MOST_VECTORS], const uint8_t 
             for (int u = 0; u < UNITS; u++) {
                 if (part == 0 && rows <= 4) {
                     for (int v = 0; v < vectors; v += BLOCK_VECTORS) {
-                        __builtin_prefetch(AT(v) + u * IDF_UNIT + AHEAD, 0, 3);
+                        __builtin_prefetch(AT(v) + u * IDF_UNIT + AHEAD, 0, 2);
                     }
                 }
 #pragma clang loop unroll(full)

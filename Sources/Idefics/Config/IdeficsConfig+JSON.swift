@@ -90,7 +90,7 @@ extension IdeficsPerceiverConfig {
 
 extension DType {
     /// torch's name of this type.
-    fileprivate var torchName: String {
+    var torchName: String {
         switch self {
         case .bf16: "bfloat16"
         case .f16: "float16"

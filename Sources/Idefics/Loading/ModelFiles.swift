@@ -82,6 +82,7 @@ public struct ModelFiles: Sendable {
     /// - Parameters:
     ///   - config: the architecture they must fit.
     ///   - isExact: whether products with quantised weights leave the activations as they are; slower.
+    ///   - adapter: what was learned on this model; nil for none.
     ///   - memory: what the model may take; weights beyond it are read for every pass. nil leaves that to the system,
     ///     which is good where they fit.
     /// - Returns: the model, and names in the checkpoint that it does not know.
@@ -89,9 +90,12 @@ public struct ModelFiles: Sendable {
     public func model(
         _ config: IdeficsConfig,
         isExact: Bool = false,
+        adapter: LoRAAdapter? = nil,
         memory: MemoryBudget? = nil
     ) throws -> (model: IdeficsModel, unexpected: [String]) {
-        let weights = Weights(try Checkpoint(directory: directory), isExact: isExact)
+        let checkpoint = try Checkpoint(directory: directory)
+        let weights =
+            adapter?.weights(over: checkpoint, isExact: isExact) ?? Weights(checkpoint, isExact: isExact)
         var model = IdeficsModel(config, weights)
         let unexpected = try weights.finish(
             ignoring: Weights.staleKeys + (config.tieWordEmbeddings ? ["lm_head.*"] : [])

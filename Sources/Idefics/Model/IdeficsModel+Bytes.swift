@@ -52,5 +52,7 @@ extension SwiGLU {
 }
 
 extension Linear {
-    fileprivate var parameterBytes: Int { weight.byteCount + (bias?.byteCount ?? 0) }
+    fileprivate var parameterBytes: Int {
+        weight.byteCount + (bias?.byteCount ?? 0) + (adapter?.byteCount ?? 0)
+    }
 }

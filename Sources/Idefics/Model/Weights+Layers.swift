@@ -10,9 +10,11 @@ extension Weights {
     /// The linear layer `name`: `name.weight` and, with `bias`, `name.bias`.
     func linear(_ name: String, _ outFeatures: Int, _ inFeatures: Int, bias: Bool = false) -> Linear {
         let layer = self[name]
+        let shape = [outFeatures, inFeatures]
         return Linear(
-            weight: layer.weight("weight", shape: [outFeatures, inFeatures]),
-            bias: bias ? layer.tensor("bias", shape: [outFeatures]) : nil
+            weight: layer.weight("weight", shape: shape),
+            bias: bias ? layer.tensor("bias", shape: [outFeatures]) : nil,
+            adapter: layer.adapter(shape: shape)
         )
     }
 

@@ -227,12 +227,7 @@ public struct ModelQuantization: Sendable {
 
     /// What decides the result: the source's files and the options.
     package var identity: String {
-        let files = checkpoint.weightFileNames.map { name in
-            let path = source.directory.appending(path: name).resolvingSymlinksInPath().path
-            let attributes = try? FileManager.default.attributesOfItem(atPath: path)
-            let date = (attributes?[.modificationDate] as? Date)?.timeIntervalSince1970 ?? 0
-            return "\(path) \(attributes?[.size] ?? 0) \(date)"
-        }
+        let files = checkpoint.weightFileNames.map { fileIdentity(source.directory.appending(path: $0)) }
         let formats = options.formats.map { "\($0.key.rawValue) \($0.value.rawValue)" }.sorted()
         var lines = ["idefics quantize 1", "\(shardByteCount)"] + formats + files
         if !options.keptInInt8.isEmpty { lines.append("int8: \(options.keptInInt8.joined(separator: " "))") }

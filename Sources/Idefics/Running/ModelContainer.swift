@@ -37,12 +37,14 @@ public actor ModelContainer {
     /// - Parameters:
     ///   - directory: a checkpoint in Hugging Face format.
     ///   - isExact: whether products with quantised weights leave the activations as they are; slower.
+    ///   - adapter: a directory with a LoRA adapter as PEFT writes it, to be used with the model; nil for none.
     ///   - memory: what the model may take; weights beyond it are read for every pass (`model.memoryPlan` tells).
     ///   - cacheType: how keys and values are stored.
     /// - Throws: what reading or checking the files throws; each names the file and the field.
     public init(
         directory: URL,
         isExact: Bool = false,
+        adapter: URL? = nil,
         memory: MemoryBudget = MemoryBudget(),
         cacheType: KeyValueType = .f32
     ) throws {
@@ -50,7 +52,8 @@ public actor ModelContainer {
         config = try files.config()
         generationConfig = try files.generationConfig(for: config)
         processor = files.hasTokenizer ? try files.processor() : nil
-        var (model, unexpectedTensors) = try files.model(config, isExact: isExact, memory: memory)
+        let learned = try adapter.map { [config] in try LoRAAdapter(directory: $0, for: config) }
+        var (model, unexpectedTensors) = try files.model(config, isExact: isExact, adapter: learned, memory: memory)
         model.cacheType = cacheType
         (self.model, self.unexpectedTensors) = (model, unexpectedTensors)
         self.directory = directory

@@ -100,6 +100,7 @@ struct FinetuneCommand: AsyncParsableCommand {
     @Option(help: "Set any other key of the recipe: section.key=value (repeatable; docs/training.md).")
     var set: [String] = []
 
+    @OptionGroup(title: "LoRA") var lora: LoRAOptions
     @OptionGroup var runOptions: RunOptions
 
     func run() async throws {
@@ -111,7 +112,7 @@ struct FinetuneCommand: AsyncParsableCommand {
         recipe.parameters.train = train
         recipe.parameters.freeze = freeze
         let yaml = String(decoding: try recipe.json, as: UTF8.self)
-        try await runOptions.train(TrainingRecipe(yaml: yaml, overrides: overrides + set))
+        try await runOptions.train(TrainingRecipe(yaml: yaml, overrides: overrides + lora.overrides + set))
     }
 
     /// Flags that were given, as keys of a recipe.

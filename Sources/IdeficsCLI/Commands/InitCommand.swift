@@ -45,20 +45,6 @@ struct InitCommand: AsyncParsableCommand {
     @Flag(help: "Write one JSON object about the result.")
     var json = false
 
-    enum StorageDType: String, ExpressibleByArgument, CaseIterable {
-        case bfloat16
-        case float16
-        case float32
-
-        var dtype: DType {
-            switch self {
-            case .bfloat16: .bf16
-            case .float16: .f16
-            case .float32: .f32
-            }
-        }
-    }
-
     private struct Report: Encodable {
         let directory: String
         let bytes: Int

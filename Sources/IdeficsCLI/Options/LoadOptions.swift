@@ -26,6 +26,9 @@ struct LoadOptions: ParsableArguments {
     @Option(help: "How keys and values are stored: f32, bf16 (half the memory) or int8 (about a quarter).")
     var cacheType = CacheTypeArgument.f32
 
+    @Option(help: "LoRA adapter to use with the model, as PEFT writes it: directory or ORG/NAME[@revision].")
+    var adapter: String?
+
     /// Loads the model.
     func load() async throws -> ModelContainer {
         var directory = try await modelOptions.directory()
@@ -39,6 +42,7 @@ struct LoadOptions: ParsableArguments {
         let container = try ModelContainer(
             directory: directory,
             isExact: exact,
+            adapter: await adapterDirectory(),
             memory: memoryOptions.budget,
             cacheType: cacheType.type
         )
@@ -50,6 +54,13 @@ struct LoadOptions: ParsableArguments {
             Terminal.note("… and \(container.unexpectedTensors.count - 10) more")
         }
         return container
+    }
+
+    private func adapterDirectory() async throws -> URL? {
+        guard let adapter else { return nil }
+        let bar = ProgressBar()
+        defer { bar.finish() }
+        return try await Idefics.adapterDirectory(of: adapter) { bar.show($0) }
     }
 }
 

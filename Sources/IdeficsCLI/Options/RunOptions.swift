@@ -20,6 +20,8 @@ struct RunOptions: ParsableArguments {
         threadOptions.apply()
         let bar = ProgressBar()
         let directory = try await modelDirectory(of: recipe.model) { bar.show($0) }
+        var adapter: URL?
+        if let name = recipe.lora?.adapter { adapter = try await adapterDirectory(of: name) { bar.show($0) } }
         bar.finish()
         let stop = StopRequest()
         let signals = StopSignals(stop)
@@ -27,7 +29,7 @@ struct RunOptions: ParsableArguments {
         let trainer = try Trainer(
             recipe: recipe,
             directory: directory,
-            trainable: FullParameters(directory: directory, patterns: recipe.parameters),
+            trainable: recipe.trainable(of: directory, adapter: adapter),
             isResuming: resume
         ) { output.show($0) }
         let outcome = try await trainer.run(stop: stop)

@@ -52,12 +52,7 @@ func recordedLinear(_ x: Tensor, _ products: [LinearProduct]) -> [Tensor] {
     for index in results.indices where xTarget.isWanted || cores[index].isRecorded {
         results[index].origin = GradientOrigin(node: node, index: index)
     }
-    return zip(results, products).map { result, product in
-        guard product.isSplit else { return result }
-        let activated = activate(result, product.activation)
-        if let scale = product.scale { return scaled(activated, by: scale, residual: product.residual) }
-        return product.residual.map { add(activated, $0) } ?? activated
-    }
+    return zip(results, products).map { $1.isSplit ? $1.followed($0) : $0 }
 }
 
 private func linearBackward(

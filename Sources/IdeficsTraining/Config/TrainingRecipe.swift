@@ -14,6 +14,8 @@ public struct TrainingRecipe: Sendable, Equatable, Codable {
     public var data = DataConfig()
     /// What is trained.
     public var parameters = ParameterConfig()
+    /// Adapters that are trained instead; nil for parameters of the model itself.
+    public var lora: LoRASettings?
     /// How.
     public var trainer = TrainingConfig()
 
@@ -28,6 +30,7 @@ public struct TrainingRecipe: Sendable, Equatable, Codable {
         try keys.read("output", into: &output)
         try keys.read("data", into: &data)
         try keys.read("parameters", into: &parameters)
+        try keys.read("lora", into: &lora)
         try keys.read("trainer", into: &trainer)
         try keys.finish()
     }

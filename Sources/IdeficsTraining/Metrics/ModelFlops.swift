@@ -18,7 +18,8 @@ struct ModelFlops: Sendable, Equatable {
     let perImage: Double
 
     init(_ config: IdeficsConfig, trained: [TrainableParameter]) {
-        let names = Set(trained.map(\.name))
+        // Modules trained in full beside adapters have PEFT's names; the adapters' own products count for nothing.
+        let names = Set(trained.map { String($0.name.trimmingPrefix(LoRAAdapter.prefix)) })
         var (decoder, image) = (0.0, 0.0)
         for parameter in Weights.listing({ _ = IdeficsModel(config, $0) }) where parameter.shape.count >= 2 {
             // Tables are looked up, not multiplied; a tied head is multiplied.

@@ -51,7 +51,7 @@ public struct FullParameters: TrainableParameters {
 
     /// The model with `values` in the place of the checkpoint's.
     public func model(_ values: [String: Tensor], pass: ParameterPass) throws -> IdeficsModel {
-        let weights = Weights(Overlay(base: checkpoint, values: values), isExact: true)
+        let weights = Weights(OverlaidTensors(checkpoint, replaced: values), isExact: true)
         let model = IdeficsModel(config, weights)
         try weights.finish()
         return model
@@ -77,16 +77,6 @@ public struct FullParameters: TrainableParameters {
         }
         try writer.finish()
         try ModelFiles(directory: self.directory).copyOtherFiles(to: directory)
-    }
-
-    /// A checkpoint some of whose tensors are others.
-    private struct Overlay: TensorSource {
-        let base: Checkpoint
-        let values: [String: Tensor]
-
-        var tensorNames: [String] { base.tensorNames }
-        func metadata(named name: String) -> TensorMetadata? { base.metadata(named: name) }
-        func tensor(named name: String) throws -> Tensor { try values[name] ?? base.tensor(named: name) }
     }
 }
 

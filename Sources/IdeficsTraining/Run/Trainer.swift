@@ -239,7 +239,8 @@ public final class Trainer {
     }
 
     private func export() throws {
-        let place = folder.url.appending(path: "model", directoryHint: .isDirectory)
+        let name = recipe.lora == nil ? "model" : "adapter"
+        let place = folder.url.appending(path: name, directoryHint: .isDirectory)
         let staged = try StagedDirectory(place, replacesExisting: true)
         try trainable.export(namedValues, to: staged)
         try staged.commit()

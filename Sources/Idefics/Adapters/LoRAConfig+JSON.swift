@@ -1,0 +1,142 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+public import Foundation
+
+/// `adapter_config.json` of PEFT.
+///
+/// What would change the result and is not supported is refused by name, and so is every key that this version does not
+/// know, unless its value says that nothing is wanted (null, false, empty).
+extension LoRAConfig: Decodable {
+    /// Reads and checks the `adapter_config.json` at `url`.
+    ///
+    /// - Throws: `IdeficsError.config` naming the file and the key.
+    public init(contentsOf url: URL) throws {
+        self = try decodeJSON(LoRAConfig.self, from: url)
+    }
+
+    /// Keys that say how an adapter began, was trained or is to be stored, not what it computes.
+    private static let notes: Set<String> = [
+        "auto_mapping", "base_model_name_or_path", "corda_config", "eva_config", "inference_mode", "layers_pattern",
+        "layers_to_transform", "loftq_config", "lora_ga_config", "megatron_core", "peft_version", "qalora_group_size",
+        "revision", "runtime_config", "task_type",
+    ]
+
+    private static let understood: Set<String> = [
+        "alpha_pattern", "bias", "exclude_modules", "init_lora_weights", "lora_alpha", "lora_dropout",
+        "modules_to_save", "peft_type", "r", "rank_pattern", "target_modules", "use_rslora",
+    ]
+
+    /// Ways to begin that leave the base model as it is; others (PiSSA, OLoRA, LoftQ …) subtract from its weights.
+    private static let initializations: Set<String> = ["gaussian", "eva", "orthogonal", "true", "false"]
+
+    /// Reads and checks.
+    public init(from decoder: any Decoder) throws {
+        let json = try decoder.container(keyedBy: JSONKey.self)
+        var type = ""
+        try json.read("peft_type", into: &type)
+        guard type.uppercased() == "LORA" else {
+            throw ConfigProblem("peft_type", "\"\(type)\": only \"LORA\" is supported")
+        }
+        guard let targets = try json.modules("target_modules") else {
+            throw ConfigProblem("target_modules", "is missing")
+        }
+        self.init(targetModules: targets)
+        excludeModules = try json.modules("exclude_modules")
+        try json.read("r", into: &r)
+        try json.read("lora_alpha", into: &loraAlpha)
+        try json.read("lora_dropout", into: &loraDropout)
+        try json.read("use_rslora", into: &useRslora)
+        try json.read("rank_pattern", into: &rankPattern)
+        try json.read("alpha_pattern", into: &alphaPattern)
+        try json.read("modules_to_save", into: &modulesToSave)
+        var base = ""
+        try json.read("base_model_name_or_path", into: &base)
+        baseModelNameOrPath = base.isEmpty ? nil : base
+        var bias = "none"
+        try json.read("bias", into: &bias)
+        guard bias == "none" else {
+            throw ConfigProblem("bias", "\"\(bias)\": adapters that train biases are not supported")
+        }
+        let start = try? json.decodeIfPresent(String.self, forKey: JSONKey("init_lora_weights"))
+        guard Self.initializations.contains(start ?? "true") else {
+            throw ConfigProblem(
+                "init_lora_weights",
+                "\"\(start ?? "")\" changed the weights of the base model, which is not supported; "
+                    + "let PEFT save the adapter as a plain one (path_initial_model_for_weight_conversion)"
+            )
+        }
+        for key in json.allKeys.map(\.stringValue).sorted()
+        where !Self.notes.contains(key) && !Self.understood.contains(key) {
+            guard try json.saysNothing(key) else {
+                throw ConfigProblem(key, "is set and not supported: the result would be another")
+            }
+        }
+        try validate()
+    }
+
+    /// As PEFT reads it.
+    package func json() throws -> Data {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        return try encoder.encode(File(config: self))
+    }
+
+    private struct File: Encodable {
+        let config: LoRAConfig
+
+        func encode(to encoder: any Encoder) throws {
+            var json = encoder.container(keyedBy: JSONKey.self)
+            try json.encode("LORA", forKey: JSONKey("peft_type"))
+            try json.encode(config.r, forKey: JSONKey("r"))
+            try json.encode(config.loraAlpha, forKey: JSONKey("lora_alpha"))
+            try json.encode(config.loraDropout, forKey: JSONKey("lora_dropout"))
+            try json.encode(config.targetModules, forKey: JSONKey("target_modules"))
+            try json.encode(config.excludeModules, forKey: JSONKey("exclude_modules"))
+            try json.encode(config.useRslora, forKey: JSONKey("use_rslora"))
+            try json.encode(config.rankPattern, forKey: JSONKey("rank_pattern"))
+            try json.encode(config.alphaPattern, forKey: JSONKey("alpha_pattern"))
+            let saved = config.modulesToSave.isEmpty ? nil : config.modulesToSave
+            try json.encode(saved, forKey: JSONKey("modules_to_save"))
+            try json.encode(config.baseModelNameOrPath, forKey: JSONKey("base_model_name_or_path"))
+            try json.encode("none", forKey: JSONKey("bias"))
+            try json.encode(true, forKey: JSONKey("init_lora_weights"))
+            try json.encode(true, forKey: JSONKey("inference_mode"))
+            for key in ["fan_in_fan_out", "use_dora"] { try json.encode(false, forKey: JSONKey(key)) }
+        }
+    }
+}
+
+extension LoRAConfig.Modules: Encodable {
+    /// A list of names, or a text.
+    public func encode(to encoder: any Encoder) throws {
+        var value = encoder.singleValueContainer()
+        switch self {
+        case .names(let names): try value.encode(names)
+        case .pattern(let pattern): try value.encode(pattern)
+        case .allLinear: try value.encode(Self.allLinearName)
+        }
+    }
+}
+
+extension KeyedDecodingContainer<JSONKey> {
+    /// A choice of modules; nil when absent or null.
+    fileprivate func modules(_ key: String) throws -> LoRAConfig.Modules? {
+        guard contains(JSONKey(key)), try !decodeNil(forKey: JSONKey(key)) else { return nil }
+        if let text = try? decode(String.self, forKey: JSONKey(key)) {
+            return text == LoRAConfig.Modules.allLinearName ? .allLinear : .pattern(text)
+        }
+        return .names(try decode([String].self, forKey: JSONKey(key)))
+    }
+
+    /// Whether the value of `key` is null, false or empty.
+    fileprivate func saysNothing(_ key: String) throws -> Bool {
+        let key = JSONKey(key)
+        if try decodeNil(forKey: key) { return true }
+        if let flag = try? decode(Bool.self, forKey: key) { return !flag }
+        if let text = try? decode(String.self, forKey: key) { return text.isEmpty }
+        if let object = try? nestedContainer(keyedBy: JSONKey.self, forKey: key) { return object.allKeys.isEmpty }
+        if let list = try? nestedUnkeyedContainer(forKey: key) { return list.isAtEnd }
+        return false
+    }
+}
