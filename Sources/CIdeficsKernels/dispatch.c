@@ -106,7 +106,11 @@ void idf_isa_select(idf_isa isa) {
 }
 
 int idf_isa_is_integer_only(idf_isa isa) {
-    return isa == IDF_ISA_AVX_VNNI || isa == IDF_ISA_AVX512_VNNI || isa == IDF_ISA_DOTPROD || isa == IDF_ISA_I8MM;
+    const instruction_set *set = set_of(isa);
+    for (int i = 0; i < SETS && sets[i].isa < isa; i++) {
+        if (set != NULL && sets[i].kernels == set->kernels) return 1;
+    }
+    return 0;
 }
 
 const char *idf_isa_name(idf_isa isa) {

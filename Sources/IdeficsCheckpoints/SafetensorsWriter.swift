@@ -28,6 +28,9 @@ public final class SafetensorsWriter {
         /// A power of two, of which the tensor's first byte in the file is to be a multiple; 1 for wherever it falls.
         public let alignment: Int
 
+        /// Bytes of its elements.
+        public var byteCount: Int { shape.reduce(dtype.byteCount, *) }
+
         /// A tensor to come.
         ///
         /// - Precondition: `alignment` is a power of two.

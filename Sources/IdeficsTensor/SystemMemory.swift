@@ -32,6 +32,11 @@ public struct SystemMemory: Sendable {
         kilobytes("proc/self/status", key: "RssAnon") ?? 0
     }
 
+    /// The most bytes this process held in memory at once, mapped files included; nil where the system does not say.
+    public var peakByteCount: Int? {
+        kilobytes("proc/self/status", key: "VmHWM")
+    }
+
     private func text(_ path: String) -> String? {
         // Files of the kernel have no size, so they are read to their end.
         (try? Data(contentsOf: root.appending(path: path))).map { String(decoding: $0, as: UTF8.self) }

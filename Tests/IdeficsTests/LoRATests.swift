@@ -95,7 +95,7 @@ import Testing
             // The same weights as floats, with the same adapter.
             let weights = Weights(try Checkpoint(directory: place))
             var tensors: [String: Tensor] = [:]
-            for parameter in Weights.listing({ _ = IdeficsModel(config, $0) }) {
+            for parameter in IdeficsModel.parameters(of: config) {
                 tensors[parameter.name] =
                     parameter.isWeight
                     ? weights.weight(parameter.name, shape: parameter.shape).values

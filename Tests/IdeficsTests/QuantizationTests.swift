@@ -47,7 +47,7 @@ import Testing
         let config = try files.config()
         let weights = Weights(try Checkpoint(directory: output))
         var tensors: [String: Tensor] = [:]
-        for parameter in Weights.listing({ _ = IdeficsModel(config, $0) }) {
+        for parameter in IdeficsModel.parameters(of: config) {
             tensors[parameter.name] = cast(
                 parameter.isWeight
                     ? weights.weight(parameter.name, shape: parameter.shape).values
@@ -93,7 +93,7 @@ import Testing
         let report = try quantize("f1-resampler-qk", .int4)
         let files = ModelFiles(directory: output)
         let config = try files.config()
-        let matrices = Weights.listing { _ = IdeficsModel(config, $0) }.filter(\.isWeight)
+        let matrices = IdeficsModel.parameters(of: config).filter(\.isWeight)
         #expect(report.entries.map(\.name) == matrices.map(\.name))
         #expect(report.entries.allSatisfy { $0.relativeError > 0.01 && $0.relativeError < 0.2 })
         let eighth = try quantize("f1-resampler-qk", .int8)

@@ -48,7 +48,7 @@ int idf_isa_available(idf_isa isa);
 void idf_isa_select(idf_isa isa);
 /// "reference", "avx2", "avx-vnni", "avx512", "avx512-vnni", "neon", "dotprod", "i8mm".
 const char *idf_isa_name(idf_isa isa);
-/// Whether `isa` adds nothing but products of INT8 and INT4 weights to the one before it.
+/// Whether `isa`, which the machine has, adds nothing but products of INT8 and INT4 weights to one before it.
 int idf_isa_is_integer_only(idf_isa isa);
 
 /// Threads that operations use, the caller included. Default: the machine's cores.

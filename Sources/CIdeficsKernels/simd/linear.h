@@ -94,10 +94,6 @@ IDF_INLINE int64_t prefetch_distance(int64_t row_bytes, int64_t columns) {
     return row_bytes < SHORT_ROW_BYTES ? columns * row_bytes : PREFETCH_BYTES;
 }
 
-/// Steps of k between visits to the sums. One or two rows of x stay cached anyway; of more, a piece must stay in the L1
-/// cache while the weights pass.
-static int64_t stream_depth(int64_t m, int64_t k) { return m <= 2 ? k : STREAM_DEPTH; }
-
 /// Bytes of l elements of a row.
 IDF_INLINE int64_t stream_bytes(idf_dtype dtype, int64_t l) {
     return dtype == IDF_NF4 ? l / 2 : l * (int64_t)idf_dtype_size(dtype);
@@ -159,21 +155,31 @@ IDF_INLINE void stream_block(float *out, int64_t ldo, const char *weight, const 
     }
 }
 
+#include "linear_nf4.h"
+
+/// `is_split`: NF4, and x is what split_x made.
 IDF_INLINE void stream_rows(float *out, int64_t ldo, const char *weight, const float *absmax, int64_t k_total, idf_dtype dtype,
-                            int64_t n, const float *x, int64_t ldx, int64_t k, int accumulate, const int rows) {
-#define BLOCK(columns)                                                                                                \
-    stream_block(out + j, ldo, weight + stream_bytes(dtype, j * k_total), absmax + j * (k_total / IDF_GROUP), k_total, \
-                 dtype, x, ldx, k, accumulate, columns, rows)
+                            const int is_split, int64_t n, const float *x, int64_t ldx, int64_t k, int accumulate,
+                            const int rows) {
+#define BLOCK(columns)                                                                                                  \
+    const char *w = weight + stream_bytes(dtype, j * k_total);                                                          \
+    const float *scales = absmax + j * (k_total / IDF_GROUP);                                                           \
+    if (is_split) {                                                                                                     \
+        stream_nf4_block(out + j, ldo, (const uint8_t *)w, scales, k_total, x, ldx, k, accumulate, columns, rows);      \
+    } else {                                                                                                            \
+        stream_block(out + j, ldo, w, scales, k_total, dtype, x, ldx, k, accumulate, columns, rows);                    \
+    }
     int64_t j = 0;
-    for (; j + STREAM_COLUMNS <= n; j += STREAM_COLUMNS) BLOCK(STREAM_COLUMNS);
-    for (; j < n; j++) BLOCK(1);
+    for (; j + STREAM_COLUMNS <= n; j += STREAM_COLUMNS) { BLOCK(STREAM_COLUMNS) }
+    for (; j < n; j++) { BLOCK(1) }
 #undef BLOCK
 }
 
-IDF_INLINE void stream_as(float *out, int64_t ldo, const char *weight, const float *absmax, idf_dtype dtype, int64_t n,
-                          const float *x, int64_t ldx, int64_t m, int64_t k) {
+IDF_INLINE void stream_as(float *out, int64_t ldo, const char *weight, const float *absmax, idf_dtype dtype,
+                          const int is_split, int64_t n, const float *x, int64_t ldx, int64_t m, int64_t k) {
     const int64_t parts = idf_divide_up(m, STREAM_ROWS);
-    const int64_t depth = stream_depth(m, k);
+    // One or two rows of x stay cached anyway; of more, a piece must stay in the L1 cache while the weights pass.
+    const int64_t depth = m <= 2 ? k : STREAM_DEPTH;
     for (int64_t step = 0; step < k; step += depth) {
         const int64_t steps = idf_min(depth, k - step);
         const char *w = weight + stream_bytes(dtype, step);
@@ -181,8 +187,10 @@ IDF_INLINE void stream_as(float *out, int64_t ldo, const char *weight, const flo
             const int64_t begin = m * part / parts, rows = m * (part + 1) / parts - begin;
             float *o = out + begin * ldo;
             const float *piece = x + begin * ldx + step;
-#define CASE(count) \
-    case count: stream_rows(o, ldo, w, absmax + step / IDF_GROUP, k, dtype, n, piece, ldx, steps, step > 0, count); break;
+#define CASE(count)                                                                                                         \
+    case count:                                                                                                             \
+        stream_rows(o, ldo, w, absmax + step / IDF_GROUP, k, dtype, is_split, n, piece, ldx, steps, step > 0, count);       \
+        break;
             switch (rows) {
                 CASE(1) CASE(2) CASE(3)
 #if IDF_STREAM_ROWS > 3
@@ -199,15 +207,18 @@ static void stream(float *out, int64_t ldo, const void *weight, const float *abs
     // Nothing is added to the address of an array that is not there.
     static const float none[1];
     switch (dtype) {
-    case IDF_F32: stream_as(out, ldo, weight, none, IDF_F32, n, x, ldx, m, k); break;
-    case IDF_BF16: stream_as(out, ldo, weight, none, IDF_BF16, n, x, ldx, m, k); break;
-    case IDF_F16: stream_as(out, ldo, weight, none, IDF_F16, n, x, ldx, m, k); break;
-    case IDF_NF4: stream_as(out, ldo, weight, absmax, IDF_NF4, n, x, ldx, m, k); break;
+    case IDF_F32: stream_as(out, ldo, weight, none, IDF_F32, 0, n, x, ldx, m, k); break;
+    case IDF_BF16: stream_as(out, ldo, weight, none, IDF_BF16, 0, n, x, ldx, m, k); break;
+    case IDF_F16: stream_as(out, ldo, weight, none, IDF_F16, 0, n, x, ldx, m, k); break;
+    case IDF_NF4: stream_as(out, ldo, weight, absmax, IDF_NF4, 0, n, x, ldx, m, k); break;
     default: break;
     }
 }
 
-#include "linear_nf4.h"
+static void stream_nf4(float *out, int64_t ldo, const uint8_t *codes, const float *absmax, int64_t n, const float *x,
+                       int64_t m, int64_t k) {
+    stream_as(out, ldo, (const char *)codes, absmax, IDF_NF4, 1, n, x, k, m, k);
+}
 
 // MARK: - Epilogue
 

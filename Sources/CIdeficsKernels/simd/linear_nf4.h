@@ -59,37 +59,3 @@ IDF_INLINE void stream_nf4_block(float *out, int64_t ldo, const uint8_t *codes, 
         }
     }
 }
-
-IDF_INLINE void stream_nf4_rows(float *out, int64_t ldo, const uint8_t *codes, const float *absmax, int64_t k_total,
-                                int64_t n, const float *x, int64_t ldx, int64_t k, int accumulate, const int rows) {
-#define BLOCK(columns)                                                                                              \
-    stream_nf4_block(out + j, ldo, codes + j * (k_total / 2), absmax + j * (k_total / IDF_GROUP), k_total, x, ldx, k, \
-                     accumulate, columns, rows)
-    int64_t j = 0;
-    for (; j + STREAM_COLUMNS <= n; j += STREAM_COLUMNS) BLOCK(STREAM_COLUMNS);
-    for (; j < n; j++) BLOCK(1);
-#undef BLOCK
-}
-
-static void stream_nf4(float *out, int64_t ldo, const uint8_t *codes, const float *absmax, int64_t n, const float *x,
-                       int64_t m, int64_t k) {
-    const int64_t parts = idf_divide_up(m, STREAM_ROWS), depth = stream_depth(m, k);
-    for (int64_t step = 0; step < k; step += depth) {
-        const int64_t steps = idf_min(depth, k - step);
-        for (int64_t part = 0; part < parts; part++) {
-            const int64_t begin = m * part / parts, rows = m * (part + 1) / parts - begin;
-#define CASE(count)                                                                                            \
-    case count:                                                                                                \
-        stream_nf4_rows(out + begin * ldo, ldo, codes + step / 2, absmax + step / IDF_GROUP, k, n,             \
-                        x + begin * k + step, k, steps, step > 0, count);                                      \
-        break;
-            switch (rows) {
-                CASE(1) CASE(2) CASE(3)
-#if IDF_STREAM_ROWS > 3
-                CASE(4) CASE(5) CASE(6)
-#endif
-            }
-#undef CASE
-        }
-    }
-}

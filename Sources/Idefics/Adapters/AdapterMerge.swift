@@ -24,8 +24,6 @@ public struct AdapterMerge: Sendable {
     private struct PlannedTensor {
         let parameter: Weights.Parameter
         let declaration: SafetensorsWriter.Declaration
-
-        var byteCount: Int { declaration.shape.reduce(declaration.dtype.byteCount, *) }
     }
 
     /// Opens the model in `directory` and the adapter in `adapterDirectory` and checks that they fit each other.
@@ -51,7 +49,7 @@ public struct AdapterMerge: Sendable {
             throw IdeficsError.input(field: "dtype", reason: "weights are stored in f32, bf16 or f16")
         }
         _ = try source.model(config, adapter: adapter)
-        plan = try Weights.listing { _ = IdeficsModel(config, $0) }.map { parameter in
+        plan = try IdeficsModel.parameters(of: config).map { parameter in
             let stored = checkpoint.metadata(named: parameter.name)?.dtype.dtype
             guard let dtype = dtype ?? stored, dtype.isWeight else {
                 throw IdeficsError.model(
@@ -74,7 +72,7 @@ public struct AdapterMerge: Sendable {
     }
 
     /// Bytes of the weights as they will be.
-    public var byteCount: Int { plan.reduce(0) { $0 + $1.byteCount } }
+    public var byteCount: Int { plan.reduce(0) { $0 + $1.declaration.byteCount } }
 
     /// Matrices that the adapter adds to.
     public var mergedCount: Int { adapter.layers.count }
@@ -109,7 +107,7 @@ public struct AdapterMerge: Sendable {
                     named: tensor.declaration.name
                 )
             }
-            written += tensor.byteCount
+            written += tensor.declaration.byteCount
             progress(written)
         }
         try writer.finish()

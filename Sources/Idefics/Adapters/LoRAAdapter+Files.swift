@@ -113,7 +113,7 @@ private struct AdapterReader {
             }
         }
         for path in updated.sorted() { layers[path] = try layer(path, shape: shapes[path] ?? []) }
-        let expected = parameters.isEmpty ? [] : Weights.listing { _ = IdeficsModel(architecture, $0) }
+        let expected = parameters.isEmpty ? [] : IdeficsModel.parameters(of: architecture)
         for name in parameters {
             guard let shape = expected.first(where: { $0.name == name })?.shape else {
                 throw ConfigProblem(LoRAAdapter.prefix + name, "the model has no parameter of this name")

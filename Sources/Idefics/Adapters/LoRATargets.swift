@@ -31,7 +31,7 @@ public struct LoRATargets: Sendable {
     public init(_ config: LoRAConfig, for architecture: IdeficsConfig) throws {
         do {
             try config.validate()
-            let parameters = Weights.listing { _ = IdeficsModel(architecture, $0) }
+            let parameters = IdeficsModel.parameters(of: architecture)
             let modules = try Self.modules(config.modulesToSave, of: parameters.map(\.name))
             savedModules = modules
             savedParameters = parameters.filter { parameter in

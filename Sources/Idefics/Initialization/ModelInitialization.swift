@@ -59,7 +59,7 @@ public struct ModelInitialization: Sendable {
         } catch let problem as ConfigProblem {
             throw IdeficsError.config(file: "the model to be made", key: problem.key, reason: problem.reason)
         }
-        let parameters = Weights.listing { _ = IdeficsModel(config, $0) }
+        let parameters = IdeficsModel.parameters(of: config)
         func part(_ isPart: (String) -> Bool) -> [Weights.Parameter] {
             parameters.filter { !NewParameters.contains($0.name) && isPart($0.name) }
         }

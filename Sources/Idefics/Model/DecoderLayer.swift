@@ -55,13 +55,9 @@ struct DecoderLayer: Sendable {
         segment: (_ sequence: Int, _ k: Tensor, _ v: Tensor) -> AttentionSegment
     ) -> Tensor {
         let qkv = linear(inputLayerNorm(hidden), [qProj.product(), kProj.product(), vProj.product()])
-        let q = rotary(qkv[0], positions: batch.positions, heads: heads)
-        let k = rotary(qkv[1], positions: batch.positions, heads: kvHeads)
-        let segments = batch.sequenceRows.enumerated().map { sequence, rows in
-            segment(sequence, k[rows], qkv[2][rows])
+        let context = context(qkv, positions: batch.positions, rotary: rotary) { k, v in
+            batch.sequenceRows.enumerated().map { sequence, rows in segment(sequence, k[rows], v[rows]) }
         }
-        let scale = 1 / Float(hidden.shape[1] / heads).squareRoot()
-        let context = attention(q, segments, heads: heads, kvHeads: kvHeads, scale: scale)
         if let observe { observe("layer.\(index).attn", oProj(context)) }
         if let dropout {
             let attended = dropout.add(oProj(context), to: hidden, .selfAttention, layer: index)
@@ -71,5 +67,32 @@ struct DecoderLayer: Sendable {
         let output = mlp(postAttentionLayerNorm(attended), residual: attended)
         observe?("layer.\(index).out", output)
         return output
+    }
+
+    /// The attention before its output projection.
+    ///
+    /// - Parameters:
+    ///   - qkv: queries, keys and values of the rows, not rotated yet.
+    ///   - positions: of the rows.
+    ///   - rotary: the position embedding.
+    ///   - segments: what queries see, given the rows' keys (rotated) and values.
+    /// - Returns: `[rows, hidden]`.
+    func context(
+        _ qkv: [Tensor],
+        positions: [Int32],
+        rotary: RotaryEmbedding,
+        segments: (_ k: Tensor, _ v: Tensor) -> [AttentionSegment]
+    ) -> Tensor {
+        let q = rotary(qkv[0], positions: positions, heads: heads)
+        let k = rotary(qkv[1], positions: positions, heads: kvHeads)
+        let scale = 1 / Float(q.shape[1] / heads).squareRoot()
+        return attention(q, segments(k, qkv[2]), heads: heads, kvHeads: kvHeads, scale: scale)
+    }
+}
+
+extension AttentionSegment {
+    /// Rows of a whole sequence, each of which sees those up to itself; `k` and `v` are its keys and values.
+    init(wholeSequence rows: Range<Int>, k: Tensor, v: Tensor) {
+        self.init(queries: rows, pages: KeyValuePages(k: k, v: v), keyCount: k.shape[0], causalPast: 0)
     }
 }

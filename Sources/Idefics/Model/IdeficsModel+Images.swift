@@ -32,6 +32,32 @@ extension IdeficsModel {
         perceiverResampler.map { $0(features, isCheckpointing: isCheckpointing, observe: observe) } ?? features
     }
 
+    /// Encodes the images of a batch that some token sees.
+    ///
+    /// - Parameters:
+    ///   - inputs: the batch.
+    ///   - rows: its real tokens.
+    ///   - known: images encoded before.
+    ///   - training: for a pass that is differentiated; nil otherwise.
+    /// - Returns: for each row, for each of its tokens, the images it sees.
+    /// - Throws: `IdeficsError.input` for images of a wrong size.
+    func encodeSeen(
+        _ inputs: IdeficsInputs,
+        rows: [IdeficsInputs.Row],
+        known: [EncodedImage] = [],
+        training: TrainingPass? = nil
+    ) throws -> [[[EncodedImage]]] {
+        let slotsPerRow = inputs.images.tensor.shape[1]
+        let seen = rows.enumerated().flatMap { row, content in
+            Set(content.imageSlots.joined()).sorted().map { row * slotsPerRow + $0 }
+        }
+        let images = try encode(inputs, slots: seen, known: known, training: training)
+        let imageOfSlot = Dictionary(uniqueKeysWithValues: zip(seen, images))
+        return rows.enumerated().map { row, content in
+            content.imageSlots.map { slots in slots.compactMap { imageOfSlot[row * slotsPerRow + $0] } }
+        }
+    }
+
     /// Encodes image slots of a batch, equal images once, those of `known` not at all.
     ///
     /// - Parameters:

@@ -93,21 +93,9 @@ extension IdeficsModel {
         rows: [IdeficsInputs.Row],
         pass: TrainingPass
     ) throws -> DecoderBatch {
-        let slotsPerRow = inputs.images.tensor.shape[1]
-        let seen = rows.enumerated().flatMap { row, content in
-            Set(content.imageSlots.joined()).sorted().map { row * slotsPerRow + $0 }
-        }
-        let images = try encode(inputs, slots: seen, training: pass)
-        let imageOfSlot = Dictionary(uniqueKeysWithValues: zip(seen, images))
-        return DecoderBatch(
-            rows.enumerated().map { row, content in
-                DecoderBatch.Sequence(
-                    tokenIds: content.tokenIds,
-                    images: content.imageSlots.map { slots in
-                        slots.compactMap { imageOfSlot[row * slotsPerRow + $0] }
-                    },
-                    past: 0
-                )
+        DecoderBatch(
+            zip(rows, try encodeSeen(inputs, rows: rows, training: pass)).map { row, images in
+                DecoderBatch.Sequence(tokenIds: row.tokenIds, images: images, past: 0)
             }
         )
     }
@@ -135,12 +123,7 @@ extension IdeficsModel {
                     sequence,
                     k,
                     v in
-                    AttentionSegment(
-                        queries: batch.sequenceRows[sequence],
-                        pages: KeyValuePages(k: k, v: v),
-                        keyCount: k.shape[0],
-                        causalPast: 0
-                    )
+                    AttentionSegment(wholeSequence: batch.sequenceRows[sequence], k: k, v: v)
                 }
             }
         }

@@ -71,6 +71,11 @@ public struct IdeficsModel: Sendable {
         rotary = RotaryEmbedding(headDim: config.headDim, theta: config.ropeTheta)
     }
 
+    /// What checkpoints of `config` hold, in the order the model takes it.
+    public static func parameters(of config: IdeficsConfig) -> [Weights.Parameter] {
+        Weights.listing { _ = IdeficsModel(config, $0) }
+    }
+
     /// An empty cache for one sequence.
     func makeCache() -> KVCache {
         KVCache(

@@ -59,20 +59,11 @@ package final class IdeficsSession: DecodingSession {
         if let empty = rows.firstIndex(where: \.tokenIds.isEmpty) {
             throw IdeficsError.input(field: "attention_mask", reason: "row \(empty) has no token")
         }
-        // Only images that some token sees are encoded.
-        let slotsPerRow = inputs.images.tensor.shape[1]
-        let seen = rows.enumerated().flatMap { row, content in
-            Set(content.imageSlots.joined()).sorted().map { row * slotsPerRow + $0 }
-        }
-        let images = try model.encode(inputs, slots: seen, known: earlier?.distinctImages ?? [])
-        let imageOfSlot = Dictionary(uniqueKeysWithValues: zip(seen, images))
+        let images = try model.encodeSeen(inputs, rows: rows, known: earlier?.distinctImages ?? [])
         var pending: [[Int]] = []
         sequences = []
         var newImages: [[[EncodedImage]]] = []
-        for (row, content) in rows.enumerated() {
-            let rowImages = content.imageSlots.map { slots in
-                slots.compactMap { imageOfSlot[row * slotsPerRow + $0] }
-            }
+        for (content, rowImages) in zip(rows, images) {
             var sequence = earlier ?? Sequence(cache: model.makeCache())
             // The last token is always run: its logits are what the caller wants.
             let shared = min(sequence.commonPrefix(content.tokenIds, rowImages), content.tokenIds.count - 1)

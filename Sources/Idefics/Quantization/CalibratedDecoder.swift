@@ -95,18 +95,10 @@ struct CalibratedDecoder {
 
     /// The attention of one window, from queries, keys and values that are not rotated yet.
     private func context(_ qkv: [Tensor], _ layer: DecoderLayer) -> Tensor {
-        let count = qkv[0].shape[0]
-        let positions = (0..<count).map(Int32.init)
-        let q = model.rotary(qkv[0], positions: positions, heads: layer.heads)
-        let k = model.rotary(qkv[1], positions: positions, heads: layer.kvHeads)
-        let segment = AttentionSegment(
-            queries: 0..<count,
-            pages: KeyValuePages(k: k, v: qkv[2]),
-            keyCount: count,
-            causalPast: 0
-        )
-        let scale = 1 / Float(q.shape[1] / layer.heads).squareRoot()
-        return IdeficsTensor.attention(q, [segment], heads: layer.heads, kvHeads: layer.kvHeads, scale: scale)
+        let rows = 0..<qkv[0].shape[0]
+        return layer.context(qkv, positions: rows.map(Int32.init), rotary: model.rotary) { k, v in
+            [AttentionSegment(wholeSequence: rows, k: k, v: v)]
+        }
     }
 
     // MARK: - Network

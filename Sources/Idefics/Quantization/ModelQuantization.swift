@@ -4,6 +4,7 @@
 public import Foundation
 import IdeficsCheckpoints
 import IdeficsTensor
+import IdeficsTokenizers
 
 /// Stores a model with fewer bits for each weight, as a directory that is mapped as it lies.
 ///
@@ -34,7 +35,7 @@ public struct ModelQuantization: Sendable {
 
         /// The layer whose matrices are rounded together with it when there is a calibration text.
         var layer: DecoderPart? { DecoderPart(parameter: name) }
-        var byteCount: Int { declarations.reduce(0) { $0 + $1.shape.reduce($1.dtype.byteCount, *) } }
+        var byteCount: Int { declarations.reduce(0) { $0 + $1.byteCount } }
     }
 
     /// Opens the model in `directory` and checks that it is whole and not quantised yet.
@@ -62,7 +63,7 @@ public struct ModelQuantization: Sendable {
         windows = try calibration?.windows(source) ?? []
         let config = config
         let checkpoint = checkpoint
-        let plan = try Weights.listing { _ = IdeficsModel(config, $0) }.map { parameter in
+        let plan = try IdeficsModel.parameters(of: config).map { parameter in
             guard let metadata = checkpoint.metadata(named: parameter.name), let dtype = metadata.dtype.dtype,
                 dtype.isWeight
             else {
@@ -208,20 +209,12 @@ public struct ModelQuantization: Sendable {
     /// The source's `config.json` with what was done, in the place where transformers looks for it, so that programs that
     /// do not know the format say so.
     private func configWithQuantization() throws -> Data {
-        var text = String(
-            decoding: try Data(contentsOf: source.directory.appending(path: "config.json")),
-            as: UTF8.self
-        )
+        let url = source.directory.appending(path: "config.json")
         let formats = options.formats.sorted { $0.key.rawValue < $1.key.rawValue }
             .map { "\"\($0.key.rawValue)\": \"\($0.value.rawValue)\"" }.joined(separator: ", ")
-        guard let end = text.lastIndex(of: "}") else {
-            throw IdeficsError.config(file: source.directory.path, key: "", reason: "is no JSON object")
+        let text = try editedJSON(Array(Data(contentsOf: url)), file: url.path, removing: []) { _ in
+            [("quantization_config", "{\"quant_method\": \"idefics\", \"group_size\": 64, \(formats)}")]
         }
-        text.insert(
-            contentsOf:
-                ",\n  \"quantization_config\": {\"quant_method\": \"idefics\", \"group_size\": 64, \(formats)}\n",
-            at: end
-        )
         return Data(text.utf8)
     }
 

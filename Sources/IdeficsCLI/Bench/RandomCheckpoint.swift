@@ -10,39 +10,33 @@ import IdeficsTensor
 struct RandomCheckpoint {
     let config: IdeficsConfig
     let options: QuantizationOptions
+    private let dtype: DType
     private let gate: Float
-    private let random: RandomWeights
-
-    /// Bytes of all parameters of a model.
-    static func byteCount(_ config: IdeficsConfig, dtype: DType, options: QuantizationOptions) -> Int {
-        Weights.listing { _ = IdeficsModel(config, $0) }.reduce(0) { sum, parameter in
-            guard parameter.isWeight, let format = options.format(of: parameter.name) else {
-                return sum + parameter.shape.reduce(dtype.byteCount, *)
-            }
-            return sum + QuantizedTensor.codeByteCount(format, shape: parameter.shape)
-                + QuantizedTensor.scaleCount(format, shape: parameter.shape)
-                * QuantizedTensor.scaleType(format).byteCount
-        }
-    }
 
     /// A checkpoint of `config` whose parts have the formats of `options` and are of `dtype` otherwise; every gate is
     /// `gate` before its tanh.
     init(_ config: IdeficsConfig, dtype: DType, options: QuantizationOptions, gate: Float) {
         self.config = config
         self.options = options
+        self.dtype = dtype
         self.gate = gate
-        random = RandomWeights(dtype)
+    }
+
+    /// Bytes of the weights.
+    var byteCount: Int {
+        IdeficsModel.parameters(of: config).flatMap(declarations).reduce(0) { $0 + $1.byteCount }
     }
 
     /// Writes `config.json` and the weights into `directory`, which must exist.
     ///
     /// - Throws: `CheckpointError.unwritable`, or what writing the configuration throws.
     func write(to directory: URL) throws {
-        try config.json(dtype: random.dtype).write(to: directory.appending(path: "config.json"))
-        let parameters = Weights.listing { _ = IdeficsModel(config, $0) }
+        try config.json(dtype: dtype).write(to: directory.appending(path: "config.json"))
+        let parameters = IdeficsModel.parameters(of: config)
         let writer = try CheckpointWriter(directory, tensors: parameters.flatMap(declarations))
+        let random = RandomWeights(dtype)
         for parameter in parameters {
-            for (declaration, tensor) in zip(declarations(parameter), tensors(parameter)) {
+            for (declaration, tensor) in zip(declarations(parameter), tensors(parameter, random)) {
                 try writer.write(tensor, named: declaration.name)
             }
         }
@@ -51,10 +45,10 @@ struct RandomCheckpoint {
 
     private func declarations(_ parameter: Weights.Parameter) -> [SafetensorsWriter.Declaration] {
         let format = parameter.isWeight ? options.format(of: parameter.name) : nil
-        return parameter.declarations(format: format, dtype: random.dtype)
+        return parameter.declarations(format: format, dtype: dtype)
     }
 
-    private func tensors(_ parameter: Weights.Parameter) -> [Tensor] {
+    private func tensors(_ parameter: Weights.Parameter, _ random: RandomWeights) -> [Tensor] {
         guard parameter.isWeight, let format = options.format(of: parameter.name) else {
             return [random.parameter(parameter.name, parameter.shape, gate: gate)]
         }

@@ -54,11 +54,7 @@ struct BenchModelCommand: ParsableCommand {
             layers: layers,
             format: random.format.rawValue,
             parts: random.quantization.formats.reduce(into: [:]) { $0[$1.key.rawValue] = $1.value.rawValue },
-            weightBytes: RandomCheckpoint.byteCount(
-                random.config.config(layers: layers),
-                dtype: random.dtype,
-                options: random.quantization
-            ),
+            weightBytes: random.checkpoint(layers: layers).byteCount,
             secondsToMake: secondsToMake,
             peakMemoryBytes: PeakMemory.byteCount.map { $0 - options.readByteCount }
         )

@@ -71,12 +71,7 @@ struct BenchStartupCommand: ParsableCommand {
         let directory = scratch.appending(path: "model", directoryHint: .isDirectory)
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         Terminal.transient("writing the weights")
-        try RandomCheckpoint(
-            random.config.config(layers: layers ?? random.config.layerCount),
-            dtype: random.dtype,
-            options: random.quantization,
-            gate: random.config.gate
-        ).write(to: directory)
+        try random.checkpoint(layers: layers ?? random.config.layerCount).write(to: directory)
         guard let tokenizer else { return directory }
         for name in ["tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json"] {
             let source = URL(filePath: tokenizer, directoryHint: .isDirectory).appending(path: name)

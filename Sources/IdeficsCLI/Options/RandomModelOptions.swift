@@ -29,6 +29,11 @@ struct RandomModelOptions: ParsableArguments {
         parts.options(QuantizedTensor.Format(rawValue: format.rawValue))
     }
 
+    /// The model with `layers` decoder layers as a checkpoint.
+    func checkpoint(layers: Int) -> RandomCheckpoint {
+        RandomCheckpoint(config.config(layers: layers), dtype: dtype, options: quantization, gate: config.gate)
+    }
+
     /// Checks a number of layers; the messages name `--layers`.
     func validate(layers: Int) throws {
         guard config.layerStep...config.layerCount ~= layers, layers % config.layerStep == 0 else {

@@ -1,7 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
+import IdeficsTensor
 
 #if canImport(Darwin)
 import Darwin
@@ -13,11 +13,7 @@ enum PeakMemory {
     static var byteCount: Int? {
         #if os(Linux)
         // Not getrusage: its figure is inherited from whoever started the program.
-        guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
-            let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM:") }),
-            let kibibytes = line.split(whereSeparator: { !$0.isNumber }).first.flatMap({ Int($0) })
-        else { return nil }
-        return kibibytes * 1024
+        return SystemMemory().peakByteCount
         #elseif canImport(Darwin)
         var usage = rusage()
         return getrusage(RUSAGE_SELF, &usage) == 0 ? usage.ru_maxrss : nil

@@ -153,10 +153,7 @@ extension CPUBackend {
         -> NormGradient
     {
         let n = weight.count
-        let found = NormGradient(
-            x: wanted.x ? Tensor(uninitialized: x.shape) { _ in } : nil,
-            weight: wanted.weight ? Tensor(uninitialized: weight.shape) { _ in } : nil
-        )
+        let found = NormGradient(uninitialized: wanted, x: x, weight: weight)
         withExtendedLifetime((gradient, x, weight, found)) {
             idf_rms_norm_backward(
                 found.x?.floats,
@@ -182,11 +179,7 @@ extension CPUBackend {
         -> NormGradient
     {
         let n = weight.count
-        let found = NormGradient(
-            x: wanted.x ? Tensor(uninitialized: x.shape) { _ in } : nil,
-            weight: wanted.weight ? Tensor(uninitialized: weight.shape) { _ in } : nil,
-            bias: wanted.bias ? Tensor(uninitialized: weight.shape) { _ in } : nil
-        )
+        let found = NormGradient(uninitialized: wanted, x: x, weight: weight)
         withExtendedLifetime((gradient, x, weight, found)) {
             idf_layer_norm_backward(
                 found.x?.floats,
@@ -245,5 +238,19 @@ extension CPUBackend {
         )
         let (p, m, v) = (parameter.uniqueFloats(), firstMoment.uniqueFloats(), secondMoment.uniqueFloats())
         withExtendedLifetime(gradient) { idf_adamw(p, m, v, gradient.floats, &kernelStep, count) }
+    }
+}
+
+extension NormGradient {
+    /// Memory for the gradients that are `wanted` of a norm of `x`.
+    fileprivate init(uninitialized wanted: Wanted, x: Tensor, weight: Tensor) {
+        func memory(_ isWanted: Bool, like tensor: Tensor) -> Tensor? {
+            isWanted ? Tensor(uninitialized: tensor.shape) { _ in } : nil
+        }
+        self.init(
+            x: memory(wanted.x, like: x),
+            weight: memory(wanted.weight, like: weight),
+            bias: memory(wanted.bias, like: weight)
+        )
     }
 }
