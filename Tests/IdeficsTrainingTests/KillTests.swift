@@ -3,9 +3,8 @@
 
 import Foundation
 import IdeficsTestSupport
+import IdeficsTraining
 import Testing
-
-@testable import IdeficsTraining
 
 /// Runs of the command line that end badly.
 @Suite(.serialized) struct KillTests {

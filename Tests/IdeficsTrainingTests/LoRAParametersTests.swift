@@ -96,7 +96,7 @@ import Testing
         let config = try ModelFiles(directory: base).config()
         let weights = Weights(try Checkpoint(directory: base))
         var tensors: [String: Tensor] = [:]
-        for parameter in Weights.listing({ _ = IdeficsModel(config, $0) }) {
+        for parameter in IdeficsModel.parameters(of: config) {
             tensors[parameter.name] =
                 parameter.isWeight
                 ? weights.weight(parameter.name, shape: parameter.shape).values

@@ -7,9 +7,8 @@ import IdeficsCheckpoints
 import IdeficsImages
 import IdeficsTensor
 import IdeficsTestSupport
+import IdeficsTraining
 import Testing
-
-@testable import IdeficsTraining
 
 /// Whole runs with adapters on a base quantised to NF4.
 @Suite struct LoRARunTests {

@@ -6,10 +6,9 @@ import Idefics
 import IdeficsCheckpoints
 import IdeficsTensor
 import IdeficsTestSupport
+import IdeficsTraining
 import Synchronization
 import Testing
-
-@testable import IdeficsTraining
 
 /// Parameters of a model that gives no numbers in some micro-batches.
 private struct FailingParameters: TrainableParameters {

@@ -4,8 +4,7 @@
 import Foundation
 import Idefics
 import IdeficsTestSupport
-
-@testable import IdeficsTraining
+import IdeficsTraining
 
 /// A folder with a few examples, on the tiny model with a tokenizer.
 struct TrainingFixture {

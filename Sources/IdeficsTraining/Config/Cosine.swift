@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// The cosine of `x` in 0...π, by its Taylor series: the same bits on every system, unlike the C library's.
-func cosine(_ x: Double) -> Double {
+package func cosine(_ x: Double) -> Double {
     // cos x = −cos(π − x): the series then runs to π/2 at most, where 12 terms leave less than 1e-20.
     if x > .pi / 2 { return -cosine(.pi - x) }
     var (term, sum) = (1.0, 1.0)

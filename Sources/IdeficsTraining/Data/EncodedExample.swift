@@ -1,23 +1,23 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-import Idefics
-import IdeficsImages
+package import Idefics
+package import IdeficsImages
 import IdeficsTokenizers
 
 /// An example as the model reads it: its text with image tokens, its ids, and which of them count.
-struct EncodedExample: Sendable {
+package struct EncodedExample: Sendable {
     /// The text, from the token that begins it.
-    var text: String
+    package var text: String
     /// Ids of the text, cut at the limit.
-    var tokenIds: [Int]
+    package var tokenIds: [Int]
     /// Which of them are to be predicted.
-    var isTarget: [Bool]
+    package var isTarget: [Bool]
     /// Its pictures; as many are used as there are image tokens left.
-    var images: [ImageSource]
+    package var images: [ImageSource]
 
     /// Targets that have a token before them, so that they are predicted.
-    var targetCount: Int { isTarget.dropFirst().count { $0 } }
+    package var targetCount: Int { isTarget.dropFirst().count { $0 } }
 
     /// Encodes `example`.
     ///
@@ -26,7 +26,7 @@ struct EncodedExample: Sendable {
     ///   - processor: of the model.
     ///   - config: what counts, and where long examples are cut.
     /// - Throws: `ExampleProblem`.
-    init(_ example: TrainingExample, processor: IdeficsProcessor, config: DataConfig) throws {
+    package init(_ example: TrainingExample, processor: IdeficsProcessor, config: DataConfig) throws {
         let tokenizer = processor.tokenizer
         switch example.content {
         case .document(let items):

@@ -1,27 +1,27 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-import Idefics
-import IdeficsImages
-import IdeficsTensor
+package import Idefics
+package import IdeficsImages
+package import IdeficsTensor
 import IdeficsTokenizers
 
 /// A micro-batch: inputs and labels, with what is counted of it.
-struct TrainingBatch {
-    let inputs: IdeficsInputs
+package struct TrainingBatch {
+    package let inputs: IdeficsInputs
     /// `[rows, columns]`, the token's id where it counts, else −100.
-    let labels: Tensor
+    package let labels: Tensor
     /// Real tokens.
-    let tokenCount: Int
+    package let tokenCount: Int
     /// Pictures.
-    let imageCount: Int
+    package let imageCount: Int
     /// Labels that count.
-    let targetCount: Int
+    package let targetCount: Int
     /// Rows.
-    let exampleCount: Int
+    package let exampleCount: Int
 
     /// A batch of tensors, all of its columns real.
-    init(inputs: IdeficsInputs, labels: Tensor, tokenCount: Int, imageCount: Int, targetCount: Int) {
+    package init(inputs: IdeficsInputs, labels: Tensor, tokenCount: Int, imageCount: Int, targetCount: Int) {
         self.inputs = inputs
         self.labels = labels
         self.tokenCount = tokenCount
@@ -31,7 +31,7 @@ struct TrainingBatch {
     }
 
     /// The batch of `examples` and their decoded pictures.
-    init(
+    package init(
         _ examples: [EncodedExample],
         images: [[RGBImage]],
         processor: IdeficsProcessor,

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
-import Idefics
+package import Idefics
 import IdeficsGeneration
 import IdeficsImages
 
@@ -18,13 +18,13 @@ public struct DataPosition: Sendable, Equatable, Codable {
 }
 
 /// A data file as micro-batches, in an order that depends on seed, epoch and position alone.
-struct TrainingData: Sendable {
-    let file: ExampleFile
+package struct TrainingData: Sendable {
+    package let file: ExampleFile
     private let processor: IdeficsProcessor
     private let config: DataConfig
     private let fetcher: WebImageFetcher
 
-    init(_ file: ExampleFile, processor: IdeficsProcessor, config: DataConfig) {
+    package init(_ file: ExampleFile, processor: IdeficsProcessor, config: DataConfig) {
         self.file = file
         self.processor = processor
         self.config = config
@@ -35,7 +35,7 @@ struct TrainingData: Sendable {
     }
 
     /// The order of an epoch (Fisher and Yates, from a stream of its own).
-    func order(epoch: Int, seed: UInt64) -> [Int] {
+    package func order(epoch: Int, seed: UInt64) -> [Int] {
         var order = Array(0..<file.count)
         guard config.shuffle else { return order }
         var random = RandomStream(seed: seed, stream: UInt64(epoch))
@@ -57,7 +57,7 @@ struct TrainingData: Sendable {
     ///   - skipped: hears of examples that are left out.
     /// - Returns: the examples; none when all that were left of the epoch are bad.
     /// - Throws: `TrainingError.data` for a bad example, unless those are skipped.
-    func next(
+    package func next(
         _ position: inout DataPosition,
         order: [Int],
         maxExamples: Int,
@@ -89,7 +89,7 @@ struct TrainingData: Sendable {
     }
 
     /// The micro-batch of `examples`; nil when all were left out.
-    func batch(
+    package func batch(
         _ examples: [IndexedExample],
         skipped: (TrainingError) -> Void
     ) async throws -> TrainingBatch? {
@@ -126,7 +126,7 @@ struct TrainingData: Sendable {
 }
 
 /// An encoded example and its place in the file.
-struct IndexedExample {
-    let index: Int
-    let example: EncodedExample
+package struct IndexedExample {
+    package let index: Int
+    package let example: EncodedExample
 }

@@ -1,7 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
+package import Foundation
 public import Idefics
 import IdeficsImages
 
@@ -30,7 +30,7 @@ public struct TrainingExample: Sendable {
     ///   - json: the line.
     ///   - folder: where relative paths of pictures begin.
     /// - Throws: `ExampleProblem`.
-    init(json: Data, folder: URL) throws {
+    package init(json: Data, folder: URL) throws {
         let line: Line
         do {
             line = try JSONDecoder().decode(Line.self, from: json)
@@ -69,12 +69,12 @@ public struct TrainingExample: Sendable {
 }
 
 /// Why a line is not an example, without where.
-struct ExampleProblem: Error {
-    let reason: String
+package struct ExampleProblem: Error {
+    package let reason: String
 
-    init(_ reason: String) { self.reason = reason }
+    package init(_ reason: String) { self.reason = reason }
 
-    init(_ error: DecodingError) {
+    package init(_ error: DecodingError) {
         switch error {
         case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
             self.init(Self.text(context.codingPath, context.debugDescription))

@@ -2,18 +2,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// The checksum of TFRecord files: CRC-32C (Castagnoli, RFC 3720 appendix B.4), and TensorFlow's mask over it.
-enum CRC32C {
+package enum CRC32C {
     private static let table: [UInt32] = (0..<256).map { byte in
         (0..<8).reduce(UInt32(byte)) { value, _ in value & 1 == 1 ? value >> 1 ^ 0x82F6_3B78 : value >> 1 }
     }
 
     /// The checksum of `bytes`.
-    static func checksum(_ bytes: some Sequence<UInt8>) -> UInt32 {
+    package static func checksum(_ bytes: some Sequence<UInt8>) -> UInt32 {
         ~bytes.reduce(~UInt32(0)) { $0 >> 8 ^ table[Int(($0 ^ UInt32($1)) & 0xFF)] }
     }
 
     /// The checksum as TFRecord stores it: rotated and moved, so that checksums of data with checksums stay good.
-    static func masked(_ bytes: [UInt8]) -> UInt32 {
+    package static func masked(_ bytes: [UInt8]) -> UInt32 {
         let value = checksum(bytes)
         return (value >> 15 | value << 17) &+ 0xA282_EAD8
     }

@@ -1,19 +1,19 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
+package import Foundation
 
 /// TensorBoard's event file: records of TFRecord framing, each an `Event` message of protocol buffers.
 ///
 /// Format: tensorflow/core/util/event.proto, tensorflow/core/framework/summary.proto; framing as in TensorFlow's guide
 /// "TFRecord and tf.train.Example": length (8 bytes, little-endian), its masked CRC-32C, data, its masked CRC-32C.
-final class EventFile {
+package final class EventFile {
     private let file: FileHandle
 
     /// Begins a file of events in `folder`; curves of earlier files beyond `step` are cut off there.
     ///
     /// - Throws: what creating the file throws.
-    init(folder: URL, step: Int) throws {
+    package init(folder: URL, step: Int) throws {
         let seconds = Int(Date().timeIntervalSince1970)
         // TensorBoard reads the files of a folder in the order of their names.
         let name = "events.out.tfevents.\(seconds).idefics.\(ProcessInfo.processInfo.processIdentifier).\(step)"
@@ -32,7 +32,7 @@ final class EventFile {
     }
 
     /// Adds one point to each of the curves named.
-    func add(step: Int, _ scalars: [(tag: String, value: Double)]) throws {
+    package func add(step: Int, _ scalars: [(tag: String, value: Double)]) throws {
         try append(
             Self.event(step: step) { event in
                 event.message(5) { summary in
@@ -48,7 +48,7 @@ final class EventFile {
     }
 
     /// Adds a text to the tab TEXT.
-    func add(step: Int, tag: String, text: String) throws {
+    package func add(step: Int, tag: String, text: String) throws {
         try append(
             Self.event(step: step) { event in
                 event.message(5) { summary in
@@ -83,7 +83,7 @@ final class EventFile {
     }
 
     /// `data` as a record.
-    static func record(_ data: [UInt8]) -> [UInt8] {
+    package static func record(_ data: [UInt8]) -> [UInt8] {
         let length = withUnsafeBytes(of: UInt64(data.count).littleEndian, Array.init)
         func checksum(_ bytes: [UInt8]) -> [UInt8] {
             withUnsafeBytes(of: CRC32C.masked(bytes).littleEndian, Array.init)

@@ -4,13 +4,13 @@
 import Foundation
 
 /// The loss over the steps as a picture: `loss.svg`.
-enum LossCurve {
+package enum LossCurve {
     private static let width = 800.0
     private static let height = 400.0
     private static let margin = (left: 60.0, right: 20.0, top: 40.0, bottom: 40.0)
 
     /// The picture of `lines`; without numbers, an empty one.
-    static func svg(_ lines: [StepMetrics], title: String) -> String {
+    package static func svg(_ lines: [StepMetrics], title: String) -> String {
         let loss = lines.map { (Double($0.step), $0.loss) }.filter { $0.1.isFinite }
         let eval = lines.compactMap { line in line.evalLoss.map { (Double(line.step), $0) } }.filter { $0.1.isFinite }
         let values = (loss + eval).map(\.1)

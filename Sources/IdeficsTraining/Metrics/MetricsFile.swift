@@ -1,19 +1,19 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
+package import Foundation
 import IdeficsCheckpoints
 
 /// `metrics.jsonl`: one object a line.
-final class MetricsFile {
+package final class MetricsFile {
     /// All lines so far.
-    private(set) var lines: [StepMetrics] = []
+    package private(set) var lines: [StepMetrics] = []
     private let file: FileHandle
 
     /// Opens the file in `folder`; lines of steps behind `step`, which a killed run left, are taken away.
     ///
     /// - Throws: what reading and writing throw.
-    init(folder: URL, step: Int) throws {
+    package init(folder: URL, step: Int) throws {
         let url = folder.appending(path: "metrics.jsonl")
         if let data = try? Data(contentsOf: url) {
             lines = data.split(separator: UInt8(ascii: "\n")).compactMap { line in
@@ -32,7 +32,7 @@ final class MetricsFile {
     }
 
     /// Adds a line.
-    func append(_ metrics: StepMetrics) throws {
+    package func append(_ metrics: StepMetrics) throws {
         lines.append(metrics)
         try file.write(contentsOf: Data(Self.line(metrics).utf8))
     }

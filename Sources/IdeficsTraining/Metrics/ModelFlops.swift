@@ -21,7 +21,7 @@ struct ModelFlops: Sendable, Equatable {
         // Modules trained in full beside adapters have PEFT's names; the adapters' own products count for nothing.
         let names = Set(trained.map { String($0.name.trimmingPrefix(LoRAAdapter.prefix)) })
         var (decoder, image) = (0.0, 0.0)
-        for parameter in Weights.listing({ _ = IdeficsModel(config, $0) }) where parameter.shape.count >= 2 {
+        for parameter in IdeficsModel.parameters(of: config) where parameter.shape.count >= 2 {
             // Tables are looked up, not multiplied; a tied head is multiplied.
             let isTable = parameter.name.contains("embed_tokens") && !config.tieWordEmbeddings
             guard !isTable, !parameter.name.contains("position_embedding") else { continue }

@@ -1,15 +1,15 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-import Idefics
+package import Idefics
 import IdeficsCheckpoints
 
 /// Which parameters of a model are trained (model-spec §6.2).
-struct FreezeRules {
+package struct FreezeRules {
     private let config: IdeficsConfig
     private let patterns: ParameterConfig
 
-    init(_ config: IdeficsConfig, _ patterns: ParameterConfig) throws {
+    package init(_ config: IdeficsConfig, _ patterns: ParameterConfig) throws {
         self.config = config
         self.patterns = patterns
         let classes = config.freezeTextModuleExceptions + config.freezeVisionModuleExceptions
@@ -25,7 +25,7 @@ struct FreezeRules {
     /// The names of `names` that are trained, sorted.
     ///
     /// - Throws: `TrainingError.parameters` for a pattern that matches nothing, and when nothing is left.
-    func trained(of names: [String]) throws -> [String] {
+    package func trained(of names: [String]) throws -> [String] {
         for pattern in patterns.train + patterns.freeze
         where !names.contains(where: { matches($0, pattern: pattern) }) {
             throw TrainingError.parameters(reason: "no parameter of the model is named \(pattern)")

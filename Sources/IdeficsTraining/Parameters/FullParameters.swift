@@ -25,7 +25,7 @@ public struct FullParameters: TrainableParameters {
         self.directory = directory
         let config = try ModelFiles(directory: directory).config()
         let checkpoint = try Checkpoint(directory: directory)
-        let all = Weights.listing { _ = IdeficsModel(config, $0) }
+        let all = IdeficsModel.parameters(of: config)
         let shapes = Dictionary(all.map { ($0.name, $0.shape) }) { first, _ in first }
         let names = try FreezeRules(config, patterns).trained(of: all.map(\.name).uniqued())
         for name in names where checkpoint.metadata(named: name)?.dtype.dtype?.isWeight != true {

@@ -1,15 +1,15 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
+package import Foundation
 import IdeficsCheckpoints
 import IdeficsTensor
 
 /// The folder of a run: `checkpoint-N/`, `metrics.jsonl`, TensorBoard's events, `loss.svg` and, at the end, `model/`.
-struct RunFolder: Sendable {
-    let url: URL
+package struct RunFolder: Sendable {
+    package let url: URL
 
-    init(_ path: String) {
+    package init(_ path: String) {
         url = URL(filePath: path, directoryHint: .isDirectory)
     }
 
@@ -39,7 +39,7 @@ struct RunFolder: Sendable {
     }
 
     /// Steps of the checkpoints, oldest first.
-    func checkpointSteps() -> [Int] {
+    package func checkpointSteps() -> [Int] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: url.path)) ?? []
         return names.compactMap { name in
             name.hasPrefix("checkpoint-") ? Int(name.dropFirst("checkpoint-".count)) : nil
@@ -47,7 +47,7 @@ struct RunFolder: Sendable {
     }
 
     /// Where the checkpoint of `step` is.
-    func checkpoint(_ step: Int) -> URL {
+    package func checkpoint(_ step: Int) -> URL {
         url.appending(path: "checkpoint-\(step)", directoryHint: .isDirectory)
     }
 
@@ -90,7 +90,7 @@ struct RunFolder: Sendable {
     }
 
     /// Removes the oldest checkpoints beyond `limit`; 0 keeps all.
-    func rotate(limit: Int) {
+    package func rotate(limit: Int) {
         guard limit > 0 else { return }
         for step in checkpointSteps().dropLast(limit) {
             // Half a checkpoint must not look like one: it loses its name first.

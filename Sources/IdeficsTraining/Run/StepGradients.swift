@@ -1,20 +1,20 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-import Idefics
+package import Idefics
 import IdeficsGeneration
-import IdeficsTensor
+package import IdeficsTensor
 
 /// The gradient of a step over all its micro-batches.
-struct StepGradients {
+package struct StepGradients {
     /// One for each parameter; nil where the loss does not depend on it.
-    let gradients: [Tensor?]
+    package let gradients: [Tensor?]
     /// Mean cross-entropy over all targets.
-    let loss: Double
+    package let loss: Double
     /// Mean of logsumexp², micro-batches weighted by their targets.
-    let zLoss: Double
+    package let zLoss: Double
     /// Norm over all parameters, in their order.
-    let norm: Double
+    package let norm: Double
 
     /// Runs the micro-batches forward and back.
     ///
@@ -29,7 +29,7 @@ struct StepGradients {
     ///   - seed: of the run.
     ///   - firstMicroBatch: number of the first micro-batch in the run.
     /// - Throws: what making the model and checking the batches throw.
-    init(
+    package init(
         _ batches: [TrainingBatch],
         of trainable: any TrainableParameters,
         values: [Tensor],

@@ -31,6 +31,39 @@ public struct StepMetrics: Sendable, Equatable, Codable {
     public var skippedSteps: Int
     /// Cross-entropy of the evaluation data, where this step was evaluated.
     public var evalLoss: Double?
+
+    /// A line of all its numbers.
+    package init(
+        step: Int,
+        epoch: Double,
+        loss: Double,
+        zLoss: Double,
+        gradNorm: Double,
+        learningRate: Double,
+        tokens: Int,
+        images: Int,
+        paddingShare: Double,
+        tokensPerSecond: Double,
+        modelFlopsUtilization: Double,
+        seconds: Double,
+        skippedSteps: Int,
+        evalLoss: Double?
+    ) {
+        self.step = step
+        self.epoch = epoch
+        self.loss = loss
+        self.zLoss = zLoss
+        self.gradNorm = gradNorm
+        self.learningRate = learningRate
+        self.tokens = tokens
+        self.images = images
+        self.paddingShare = paddingShare
+        self.tokensPerSecond = tokensPerSecond
+        self.modelFlopsUtilization = modelFlopsUtilization
+        self.seconds = seconds
+        self.skippedSteps = skippedSteps
+        self.evalLoss = evalLoss
+    }
 }
 
 /// What a run tells while it goes on.

@@ -4,7 +4,7 @@
 public import Foundation
 import Idefics
 import IdeficsCheckpoints
-import IdeficsTensor
+package import IdeficsTensor
 import IdeficsTokenizers
 
 /// Trains: data in, checkpoints and metrics out, until the last step or until it is asked to stop.
@@ -21,7 +21,7 @@ public final class Trainer {
     }
 
     let recipe: TrainingRecipe
-    let trainable: any TrainableParameters
+    package let trainable: any TrainableParameters
     let processor: IdeficsProcessor
     let directory: URL
     let folder: RunFolder
@@ -31,7 +31,7 @@ public final class Trainer {
     private let identity: DataIdentity
     private var lock: RunLock?
     private let totalSteps: Int
-    var state: TrainingState
+    package var state: TrainingState
     private var order: (epoch: Int, indices: [Int])?
 
     /// Prepares a run, or finds where an earlier one was.
@@ -234,7 +234,7 @@ public final class Trainer {
     // MARK: - The result
 
     /// Parameters by name.
-    var namedValues: [String: Tensor] {
+    package var namedValues: [String: Tensor] {
         Dictionary(uniqueKeysWithValues: zip(trainable.parameters.map(\.name), state.values))
     }
 

@@ -8,9 +8,9 @@ public struct TrainingState: Sendable {
     /// Values of the parameters, f32, in their order.
     public var values: [Tensor]
     /// AdamW's means of gradients.
-    var firstMoments: [Tensor]
+    package var firstMoments: [Tensor]
     /// AdamW's means of squared gradients.
-    var secondMoments: [Tensor]
+    package var secondMoments: [Tensor]
     /// The numbers beside them.
     public var progress = Progress()
 
@@ -38,7 +38,7 @@ public struct TrainingState: Sendable {
     }
 
     /// The beginning, with the parameters' first values.
-    init(values: [Tensor]) {
+    package init(values: [Tensor]) {
         self.values = values
         firstMoments = values.map { Tensor.zeros($0.shape) }
         secondMoments = firstMoments.map { Tensor.zeros($0.shape) }
@@ -46,15 +46,18 @@ public struct TrainingState: Sendable {
 }
 
 /// Decides whether a step's gradient is used (`field.md` §3.6: spikes are what runs are rolled back for).
-struct SpikeGuard: Sendable, Equatable, Codable {
+package struct SpikeGuard: Sendable, Equatable, Codable {
     /// Running mean of gradient norms.
     private(set) var meanNorm = 0.0
     /// Norms in the mean.
     private(set) var count = 0
     /// Steps left out since the last one that was not.
-    var skippedInARow = 0
+    package var skippedInARow = 0
     /// Steps left out.
-    private(set) var skipped = 0
+    package private(set) var skipped = 0
+
+    /// One that has seen nothing yet.
+    package init() {}
 
     /// Steps before which the mean says nothing.
     private static let warmUp = 20
@@ -66,7 +69,7 @@ struct SpikeGuard: Sendable, Equatable, Codable {
     ///   - norm: of its gradient, before clipping.
     ///   - factor: how many times the mean the norm may be; 0 for any.
     /// - Returns: the reason.
-    mutating func reason(loss: Double, norm: Double, factor: Double) -> String? {
+    package mutating func reason(loss: Double, norm: Double, factor: Double) -> String? {
         var reason: String?
         if !loss.isFinite {
             reason = "the loss is \(loss)"
@@ -87,7 +90,7 @@ struct SpikeGuard: Sendable, Equatable, Codable {
     }
 
     /// Counts a step that is left out.
-    mutating func skip() {
+    package mutating func skip() {
         skippedInARow += 1
         skipped += 1
     }
@@ -102,7 +105,7 @@ extension TrainingState {
     ///   - learningRate: of the step.
     ///   - parameters: their names.
     ///   - config: the numbers of AdamW.
-    mutating func update(
+    package mutating func update(
         _ gradients: [Tensor?],
         scale: Double,
         learningRate: Double,
