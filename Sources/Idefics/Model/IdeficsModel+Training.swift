@@ -9,6 +9,8 @@ public struct TrainingPass: Sendable, Equatable {
     /// Whether each layer keeps only its input and is computed again on the way back: same numbers, a third more time,
     /// memory of one layer instead of all.
     public var isCheckpointing: Bool
+    /// Whether products are in bf16 and what layers keep is, too; see `autocast(to:)`.
+    public var isBF16: Bool
     /// Factor of the z-loss; 0 for none.
     public var zLossWeight: Float
     /// Tokens whose rows the z-loss leaves out (M4: `<image>`); it takes all other real tokens.
@@ -19,9 +21,10 @@ public struct TrainingPass: Sendable, Equatable {
     /// Which are dropped.
     public var dropoutSeed: UInt64
 
-    /// A pass; by default without z-loss and dropout.
+    /// A pass; by default in f32 without z-loss and dropout.
     public init(
         isCheckpointing: Bool = false,
+        isBF16: Bool = false,
         zLossWeight: Float = 0,
         zLossExcludedIds: Set<Int> = [],
         dropout: Double = 0,
@@ -31,6 +34,7 @@ public struct TrainingPass: Sendable, Equatable {
         self.dropout = dropout
         self.dropoutSeed = dropoutSeed
         self.isCheckpointing = isCheckpointing
+        self.isBF16 = isBF16
         self.zLossWeight = zLossWeight
         self.zLossExcludedIds = zLossExcludedIds
     }
@@ -56,15 +60,17 @@ extension IdeficsModel {
     ) throws -> TokenLoss {
         let rows = try inputs.rows(for: config)
         let targets = try targets(of: labels, rows: rows, inputs: inputs)
-        let batch = try trainingBatch(inputs, rows: rows, pass: pass)
-        let hidden = trainingStates(batch, pass: pass)
-        return linearCrossEntropy(
-            hidden,
-            heads: [lmHead.weight.weight] + (lmHead.additionalFc.map { [$0.weight] } ?? []),
-            targets: targets,
-            zLossWeight: pass.zLossWeight,
-            zMask: pass.zLossWeight == 0 ? nil : batch.tokenIds.map { !pass.zLossExcludedIds.contains($0) }
-        )
+        return try autocast(to: pass.isBF16 ? .bf16 : .f32) {
+            let batch = try trainingBatch(inputs, rows: rows, pass: pass)
+            let hidden = trainingStates(batch, pass: pass)
+            return linearCrossEntropy(
+                hidden,
+                heads: [lmHead.weight.weight] + (lmHead.additionalFc.map { [$0.weight] } ?? []),
+                targets: targets,
+                zLossWeight: pass.zLossWeight,
+                zMask: pass.zLossWeight == 0 ? nil : batch.tokenIds.map { !pass.zLossExcludedIds.contains($0) }
+            )
+        }
     }
 
     /// For each real token the label of the column behind it, −100 for none.
