@@ -102,7 +102,7 @@ void idf_dynamic_quantize(uint8_t *codes, float *scales, const float *x, idf_dyn
 }
 
 /// One block.
-static void expand(float *y, const uint8_t *codes, float scale, const idf_dynamic_levels *levels, int64_t count) {
+static void expand(float *restrict y, const uint8_t *codes, float scale, const idf_dynamic_levels *levels, int64_t count) {
     for (int64_t i = 0; i < count; i++) y[i] = levels->table[codes[i]] * scale;
 }
 

@@ -39,10 +39,11 @@ static inline int idf_dynamic_magnitude(const idf_dynamic_levels *levels, float 
     return start + (magnitude > levels->boundaries[start]);
 }
 
-/// The code of `sign` times magnitude number `level`.
+/// The code of magnitude number `level` or its negative. No branch: signs are as good as random.
 static inline uint8_t idf_dynamic_code(const idf_dynamic_levels *levels, int level, int is_negative) {
-    return (uint8_t)(is_negative ? levels->zero - (level < levels->most_negative ? level : levels->most_negative)
-                                 : levels->zero + level);
+    const int excess = level - levels->most_negative;
+    const int lowered = level - (is_negative & (excess > 0)) * excess;
+    return (uint8_t)(levels->zero + (lowered ^ -is_negative) + is_negative);
 }
 
 /// What a block's elements are multiplied with before they are looked up; 0 for one that is all but 0.

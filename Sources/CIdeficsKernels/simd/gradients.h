@@ -251,7 +251,7 @@ static void adamw(float *p, float *m, float *v, const float *gradient, const idf
 #undef BODY
 }
 
-static float quantize_dynamic(uint8_t *codes, const float *x, const idf_dynamic_levels *levels, int64_t n) {
+static float quantize_dynamic(uint8_t *restrict codes, const float *x, const idf_dynamic_levels *levels, int64_t n) {
     vf best = v_zero();
     int64_t i = 0;
     for (; i + LANES <= n; i += LANES) best = v_max(best, v_abs(v_load(x + i)));
