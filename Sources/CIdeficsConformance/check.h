@@ -66,4 +66,4 @@ typedef struct check_case {
 } check_case;
 
 extern const check_case linear_cases[], quantized_cases[], formats_cases[], calibrated_cases[], attention_cases[], rows_cases[], casts_cases[],
-    pool_cases[], gradients_cases[];
+    pool_cases[], gradients_cases[], dynamic_cases[];

@@ -3,7 +3,7 @@
 
 #include "check.h"
 
-static const check_case *const families[] = {linear_cases, quantized_cases, formats_cases, calibrated_cases, attention_cases, rows_cases, casts_cases, pool_cases, gradients_cases};
+static const check_case *const families[] = {linear_cases, quantized_cases, formats_cases, calibrated_cases, attention_cases, rows_cases, casts_cases, pool_cases, gradients_cases, dynamic_cases};
 enum { FAMILIES = sizeof families / sizeof families[0] };
 
 static const check_case *case_at(int index) {

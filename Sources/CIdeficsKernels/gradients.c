@@ -254,17 +254,21 @@ static void adamw(void *argument, int64_t task, int thread) {
     c->kernels->gradients->adamw(c->y + at, c->second + at, c->third + at, c->a + at, c->factors, n);
 }
 
-void idf_adamw(float *parameters, float *first, float *second, const float *gradient, const idf_adamw_step *step, int64_t n) {
+idf_adamw_factors idf_adamw_factors_of(const idf_adamw_step *step) {
     // In f64 as torch computes them, then rounded once.
     const double correction1 = 1 - pow(step->beta1, (double)step->step), correction2 = 1 - pow(step->beta2, (double)step->step);
-    const idf_adamw_factors factors = {.gradient = step->gradient_scale,
-                                       .rest1 = 1 - step->beta1,
-                                       .beta2 = step->beta2,
-                                       .rest2 = 1 - step->beta2,
-                                       .keep = 1 - step->learning_rate * step->weight_decay,
-                                       .rate = (float)(step->learning_rate / correction1),
-                                       .root = (float)(1 / sqrt(correction2)),
-                                       .eps = step->eps};
+    return (idf_adamw_factors){.gradient = step->gradient_scale,
+                               .rest1 = 1 - step->beta1,
+                               .beta2 = step->beta2,
+                               .rest2 = 1 - step->beta2,
+                               .keep = 1 - step->learning_rate * step->weight_decay,
+                               .rate = (float)(step->learning_rate / correction1),
+                               .root = (float)(1 / sqrt(correction2)),
+                               .eps = step->eps};
+}
+
+void idf_adamw(float *parameters, float *first, float *second, const float *gradient, const idf_adamw_step *step, int64_t n) {
+    const idf_adamw_factors factors = idf_adamw_factors_of(step);
     context c = {.y = parameters, .second = first, .third = second, .a = gradient, .n = n, .factors = &factors};
     run(&c, n, TASK_ELEMENTS, adamw);
 }

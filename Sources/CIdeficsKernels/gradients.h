@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include "dynamic.h"
 #include "idefics_gradients.h"
 #include "kernels.h"
 
@@ -33,6 +34,8 @@ typedef struct idf_adamw_factors {
     float gradient, rest1, beta2, rest2, keep, rate, root, eps;
 } idf_adamw_factors;
 
+idf_adamw_factors idf_adamw_factors_of(const idf_adamw_step *step);
+
 struct idf_gradient_kernels {
     /// out [tile][steps][tile_columns] = weight [steps, columns] with `ld` between rows; missing columns become 0.
     /// NULL in the reference table, as is `attention`.
@@ -56,6 +59,8 @@ struct idf_gradient_kernels {
     float (*cross_entropy)(float *logits, float *logsumexp, int64_t target, float loss_factor, float z_factor,
                            int is_gradient, int64_t n);
     void (*adamw)(float *p, float *m, float *v, const float *gradient, const idf_adamw_factors *factors, int64_t n);
+    /// One block of idf_dynamic_quantize, at most IDF_DYNAMIC_BLOCK elements; returns its scale.
+    float (*quantize_dynamic)(uint8_t *codes, const float *x, const idf_dynamic_levels *levels, int64_t n);
 };
 
 extern const idf_gradient_kernels idf_gradients_reference;

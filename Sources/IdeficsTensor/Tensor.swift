@@ -101,12 +101,21 @@ public struct Tensor: Sendable {
 
     /// First element as `f32`, to be written, in memory that nobody else sees: the elements are copied if somebody does.
     mutating func uniqueFloats() -> UnsafeMutablePointer<Float> {
-        if !storage.isWritable || !isKnownUniquelyReferenced(&storage) {
-            self = Tensor(uninitialized: shape, dtype: dtype) { copy in
-                withExtendedLifetime(storage) { copy.copyMemory(from: bytes, byteCount: byteCount) }
-            }
-        }
+        makeUnique()
         return floats
+    }
+
+    /// First byte, likewise.
+    mutating func uniqueBytes() -> UnsafeMutablePointer<UInt8> {
+        makeUnique()
+        return (storage.pointer + byteOffset).assumingMemoryBound(to: UInt8.self)
+    }
+
+    private mutating func makeUnique() {
+        guard !storage.isWritable || !isKnownUniquelyReferenced(&storage) else { return }
+        self = Tensor(uninitialized: shape, dtype: dtype) { copy in
+            withExtendedLifetime(storage) { copy.copyMemory(from: bytes, byteCount: byteCount) }
+        }
     }
 
     /// First byte, for kernels; the caller keeps the tensor alive.

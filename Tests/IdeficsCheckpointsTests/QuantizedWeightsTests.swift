@@ -50,6 +50,71 @@ import Testing
         }
     }
 
+    /// Scales quantised once more are bitsandbytes': codes next to it, for its table on CPU is coarse, other parts equal.
+    @Test func doubleQuantisationIsBitsandbytes() throws {
+        let file = try file("nf4-double")
+        for (index, shape) in Self.shapes.enumerated() {
+            let source = try file.tensor(named: "layer\(index).source")
+            let weight = QuantizedTensor(source, format: .nf4)
+            let declarations = NestedNF4.declarations("layer\(index).weight", shape: shape)
+            let tensors = NestedNF4(weight, dtype: .f32).tensors
+            #expect(declarations.count == tensors.count)
+            for (declaration, tensor) in zip(declarations, tensors) {
+                #expect(declaration.shape == tensor.shape && declaration.dtype == tensor.dtype)
+                let theirs = try file.tensor(named: declaration.name)
+                switch declaration.name.split(separator: ".").last {
+                case "absmax":
+                    let (ours, other) = (try #require(tensor.intArray()), try #require(theirs.intArray()))
+                    let steps = zip(ours, other).map { abs($0 - $1) }
+                    #expect(steps.allSatisfy { $0 <= 1 })
+                    #expect(steps.reduce(0, +) <= 2)
+                case "nested_absmax":
+                    let differences = zip(tensor.floatArray(), theirs.floatArray()).map { abs($0 - $1) }
+                    #expect(differences.allSatisfy { $0 <= 1e-7 })
+                case "bitsandbytes__nf4":
+                    try compareStates(tensor, theirs)
+                default:
+                    #expect(tensor.shape == theirs.shape)
+                    #expect(tensor.withUnsafeBytes { Array($0) } == theirs.withUnsafeBytes { Array($0) })
+                }
+            }
+            // What is written is read: values within half a step of the second quantisation.
+            let folder = try TemporaryFolder()
+            let url = folder.url.appending(path: "x.safetensors")
+            let writer = try SafetensorsWriter(url, tensors: declarations)
+            for (declaration, tensor) in zip(declarations, tensors) {
+                try tensor.withUnsafeBytes { try writer.append($0, to: declaration.name) }
+            }
+            try writer.finish()
+            let weights = Weights(try SafetensorsFile(url))
+            guard case .quantized(let found, _) = weights["layer\(index)"].weight("weight", shape: shape) else {
+                Issue.record("not quantised")
+                return
+            }
+            try weights.finish()
+            let scales = weight.scales.floatArray()
+            let mean = scales.reduce(0, +) / Float(scales.count)
+            let largest = scales.map { abs($0 - mean) }.max() ?? 0
+            for (a, b) in zip(found.scales.floatArray(), scales) { #expect(abs(a - b) <= 0.0075 * largest) }
+            #expect(found.scales.floatArray() != scales)
+        }
+    }
+
+    private func compareStates(_ ours: Tensor, _ theirs: Tensor) throws {
+        func json(_ tensor: Tensor) throws -> [String: Any] {
+            let bytes = tensor.withUnsafeBytes { Data($0) }
+            return try #require(try JSONSerialization.jsonObject(with: bytes) as? [String: Any])
+        }
+        let (a, b) = (try json(ours), try json(theirs))
+        #expect(a.keys.sorted() == b.keys.sorted())
+        for key in a.keys where key != "nested_offset" {
+            let (one, other) = ("\(String(describing: a[key]))", "\(String(describing: b[key]))")
+            #expect(one == other, "\(key)")
+        }
+        let (offset, other) = (try #require(a["nested_offset"] as? Double), try #require(b["nested_offset"] as? Double))
+        #expect(abs(offset - other) <= 2e-8)
+    }
+
     /// A copy of the golden with one tensor replaced or, with nil, left out.
     func changed(_ name: String, _ tensor: Tensor?) throws -> Weights {
         let file = try file("nf4-double")

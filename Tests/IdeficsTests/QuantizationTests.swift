@@ -124,6 +124,39 @@ import Testing
         }
     }
 
+    /// Nested scales: fewer bits, hardly another model, read from several files, and declared as what they are.
+    @Test func doubleQuantisedModelsAreBitsandbytes() throws {
+        var options = QuantizationOptions(formats: [.text: .nf4, .resampler: .nf4, .vision: .nf4])
+        let once = try ModelQuantization(directory: Fixtures.url("f7-e2e"), options: options).write(to: output)
+        let fixture = "f1-resampler-qk"
+        try ModelQuantization(directory: Fixtures.url(fixture), options: options)
+            .write(to: output, replacesExisting: true)
+        let plain = try logits(output, fixture, isExact: true)
+        options.usesDoubleQuant = true
+        let twice = try ModelQuantization(
+            directory: Fixtures.url(fixture),
+            options: options,
+            shardByteCount: 20_000
+        ).write(to: output, replacesExisting: true)
+        #expect(try Checkpoint(directory: output).weightFileNames.count > 3)
+        #expect(once.entries.allSatisfy { $0.format == "nf4" } && twice.entries.count > 40)
+        let difference = maxDifference(try logits(output, fixture, isExact: true), plain)
+        print("double quantisation: largest difference of a logit \(difference)")
+        #expect(difference > 0 && difference < 0.5)
+        let config = try String(contentsOf: output.appending(path: "config.json"), encoding: .utf8)
+        #expect(config.contains("\"bnb_4bit_use_double_quant\": true"))
+        #expect(config.contains("\"llm_int8_skip_modules\": [\"lm_head\", \"embed_tokens\"]"))
+        // With a part in this package's own formats it is no checkpoint of bitsandbytes, but is read here.
+        options.formats[.head] = .int8
+        try ModelQuantization(directory: Fixtures.url(fixture), options: options)
+            .write(to: output, replacesExisting: true)
+        #expect(
+            try String(contentsOf: output.appending(path: "config.json"), encoding: .utf8)
+                .contains("\"quant_method\": \"idefics\"")
+        )
+        #expect(try logits(output, fixture, isExact: true).count == plain.count)
+    }
+
     /// A run that stopped leaves its finished shards, and the next one writes the rest only.
     @Test func aStoppedRunGoesOn() throws {
         struct Stop: Error {}

@@ -89,7 +89,11 @@ import Testing
         let losses = try #require(adamW["losses"] as? [Double])
         let norms = try #require(adamW["grad_norms"] as? [Double])
         let trainable = try FullParameters(directory: Fixtures.url(fixture))
-        var state = TrainingState(values: try trainable.initialValues(seed: 0))
+        var state = TrainingState(
+            values: try trainable.initialValues(seed: 0),
+            parameters: trainable.parameters,
+            optim: .adamw
+        )
         var config = TrainingConfig()
         config.noDecay = []
         let batch = try Self.batch(fixture)

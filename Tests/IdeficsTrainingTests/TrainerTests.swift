@@ -106,6 +106,46 @@ private struct FailingParameters: TrainableParameters {
         }
     }
 
+    /// Moments in 8 bits: another run, as good, resumed to the bit, in a quarter of the memory where it counts.
+    @Test func momentsOf8BitsAreStoredAndResumed() async throws {
+        let fixture = try TrainingFixture()
+        let options = ["trainer.optim=adamw_8bit", "trainer.maxSteps=12", "parameters.train=[\"*\"]"]
+        let whole = try fixture.trainer(fixture.recipe(options))
+        #expect(try await whole.run() == .finished)
+        let stop = StopRequest()
+        let stopped = try fixture.trainer(fixture.recipe(options, output: "other")) { event in
+            if case .step(let metrics, _, _) = event, metrics.step == 5 { stop.stop() }
+        }
+        #expect(try await stopped.run(stop: stop) == .stopped)
+        // Moments of another kind are another recipe.
+        #expect(throws: TrainingError.self) {
+            try fixture.trainer(fixture.recipe(Array(options.dropFirst()), output: "other"), isResuming: true)
+        }
+        #expect(
+            try await fixture.trainer(fixture.recipe(options, output: "other"), isResuming: true).run() == .finished
+        )
+        #expect(try fixture.lastCheckpoint("run") == fixture.lastCheckpoint("other"))
+        let full = try fixture.trainer(fixture.recipe(Array(options.dropFirst()), output: "f32"))
+        #expect(try await full.run() == .finished)
+        var dynamic = 0
+        for (parameter, moments) in zip(whole.trainable.parameters, whole.state.moments) {
+            let isDynamic = ["lm_head.weight", "model.vision_model.embeddings.patch_embedding.weight"].contains(
+                parameter.name
+            )
+            let blocks = (parameter.count + 255) / 256
+            #expect(moments.byteCount == (isDynamic ? 2 * parameter.count + 8 * blocks : 8 * parameter.count))
+            dynamic += isDynamic ? 1 : 0
+        }
+        #expect(dynamic == 2)
+        let lines = ["run", "f32"].map {
+            try? MetricsFile(folder: RunFolder(fixture.folder.path($0)).url, step: 12).lines
+        }
+        let losses = lines.map { ($0?.first?.loss ?? 0, $0?.last?.loss ?? 0) }
+        print("8-bit moments: loss \(losses[0]), f32 \(losses[1])")
+        #expect(losses[0].1 < losses[0].0 - 1)
+        #expect(abs(losses[0].1 - losses[1].1) < 0.2 * losses[1].0)
+    }
+
     @Test func threadsAndMicroBatchesChangeNothingButRounding() async throws {
         let fixture = try TrainingFixture()
         let threads = Engine.threadCount

@@ -7,6 +7,7 @@
 
 #pragma once
 
+#include "idefics_dynamic.h"
 #include "idefics_kernels.h"
 
 #if defined(__clang__)
@@ -99,6 +100,11 @@ typedef struct idf_adamw_step {
 
 /// Updates n parameters and their moments in place.
 void idf_adamw(float *parameters, float *first, float *second, const float *gradient, const idf_adamw_step *step, int64_t n);
+
+/// The same with moments in 8 bits, block by block: idf_dynamic_dequantize (the first moment signed, the second unsigned),
+/// idf_adamw, idf_dynamic_quantize, the same bits. Codes of 0 (127 and 0) with any scales are moments of 0.
+void idf_adamw_8bit(float *parameters, uint8_t *first, float *first_scales, uint8_t *second, float *second_scales,
+                    const float *gradient, const idf_adamw_step *step, int64_t n);
 
 #if defined(__clang__)
 #pragma clang assume_nonnull end

@@ -106,6 +106,21 @@ static void adamw(float *p, float *m, float *v, const float *gradient, const idf
     }
 }
 
+static float quantize_dynamic(uint8_t *codes, const float *x, const idf_dynamic_levels *levels, int64_t n) {
+    float largest = 0;
+    for (int64_t i = 0; i < n; i++) {
+        if (!(fabsf(x[i]) <= largest)) largest = fabsf(x[i]);
+    }
+    const float inverse = idf_dynamic_inverse(largest);
+    for (int64_t i = 0; i < n; i++) {
+        const float magnitude = fabsf(x[i]) * inverse;
+        int level = 0; // how many boundaries are below; all for NaN
+        while (level + 1 < levels->count && !(magnitude <= levels->boundaries[level])) level++;
+        codes[i] = idf_dynamic_code(levels, level, x[i] < 0);
+    }
+    return inverse == 0 ? 0 : largest;
+}
+
 const idf_gradient_kernels idf_gradients_reference = {
     .rms_norm = rms_norm,
     .layer_norm = layer_norm,
@@ -115,6 +130,7 @@ const idf_gradient_kernels idf_gradients_reference = {
     .dot = dot,
     .cross_entropy = cross_entropy,
     .adamw = adamw,
+    .quantize_dynamic = quantize_dynamic,
 };
 
 // MARK: - Linear

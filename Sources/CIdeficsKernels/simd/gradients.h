@@ -251,6 +251,23 @@ static void adamw(float *p, float *m, float *v, const float *gradient, const idf
 #undef BODY
 }
 
+static float quantize_dynamic(uint8_t *restrict codes, const float *x, const idf_dynamic_levels *levels, int64_t n) {
+    vf best = v_zero();
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES) best = v_max(best, v_abs(v_load(x + i)));
+    if (i < n) best = v_max(best, v_abs(v_load_n(x + i, n - i)));
+    const float largest = v_largest(best), inverse = idf_dynamic_inverse(largest);
+    const vf factor = v_set(inverse);
+    float magnitudes[IDF_DYNAMIC_BLOCK];
+#define BODY(LOAD, STORE) STORE(magnitudes, v_mul(v_abs(LOAD(x)), factor));
+    FOR_VECTORS(n, BODY);
+#undef BODY
+    for (int64_t j = 0; j < n; j++) {
+        codes[j] = idf_dynamic_code(levels, idf_dynamic_magnitude(levels, magnitudes[j]), x[j] < 0);
+    }
+    return inverse == 0 ? 0 : largest;
+}
+
 // MARK: - Table
 
 const idf_gradient_kernels IDF_NAME(idf_gradients) = {
@@ -265,4 +282,5 @@ const idf_gradient_kernels IDF_NAME(idf_gradients) = {
     .dot = dot,
     .cross_entropy = cross_entropy,
     .adamw = adamw,
+    .quantize_dynamic = quantize_dynamic,
 };

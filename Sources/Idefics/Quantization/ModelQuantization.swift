@@ -32,6 +32,8 @@ public struct ModelQuantization: Sendable {
         /// nil: it is copied.
         let format: QuantizedTensor.Format?
         let declarations: [SafetensorsWriter.Declaration]
+        /// Whether its scales are quantised once more.
+        let isDouble: Bool
 
         /// The layer whose matrices are rounded together with it when there is a calibration text.
         var layer: DecoderPart? { DecoderPart(parameter: name) }
@@ -70,11 +72,13 @@ public struct ModelQuantization: Sendable {
                 throw IdeficsError.model(path: directory.path, reason: "\(parameter.name) is quantised already")
             }
             let format = parameter.isWeight ? options.format(of: parameter.name) : nil
+            let isDouble = format == .nf4 && options.usesDoubleQuant
             return PlannedTensor(
                 name: parameter.name,
                 shape: parameter.shape,
                 format: format,
-                declarations: parameter.declarations(format: format, dtype: dtype)
+                declarations: parameter.declarations(format: format, dtype: dtype, isDouble: isDouble),
+                isDouble: isDouble
             )
         }
         // Layers in the order they are run: what one is rounded to changes the inputs of the next.
@@ -161,7 +165,9 @@ public struct ModelQuantization: Sendable {
     private func write(_ tensor: PlannedTensor, _ rounded: QuantizedTensor?, to writer: CheckpointWriter) throws {
         let values = try checkpoint.tensor(named: tensor.name)
         let quantized = rounded ?? tensor.format.map { QuantizedTensor(values, format: $0) }
-        let parts = quantized.map { [$0.codes, $0.scales] } ?? [values]
+        let parts =
+            quantized.map { tensor.isDouble ? NestedNF4($0, dtype: values.dtype).tensors : [$0.codes, $0.scales] }
+            ?? [values]
         // A run that stopped between two shards may have written the one and not the other.
         for (declaration, part) in zip(tensor.declarations, parts) where writer.needs(declaration.name) {
             try writer.write(part, named: declaration.name)
@@ -192,7 +198,7 @@ public struct ModelQuantization: Sendable {
                     relativeError: error.relative,
                     largestError: error.largest,
                     elementCount: values.count,
-                    byteCount: quantized.byteCount
+                    byteCount: tensor.byteCount
                 )
             )
         }
@@ -213,9 +219,33 @@ public struct ModelQuantization: Sendable {
         let formats = options.formats.sorted { $0.key.rawValue < $1.key.rawValue }
             .map { "\"\($0.key.rawValue)\": \"\($0.value.rawValue)\"" }.joined(separator: ", ")
         let text = try editedJSON(Array(Data(contentsOf: url)), file: url.path, removing: []) { _ in
-            [("quantization_config", "{\"quant_method\": \"idefics\", \"group_size\": 64, \(formats)}")]
+            [
+                (
+                    "quantization_config",
+                    bitsandbytesConfig ?? "{\"quant_method\": \"idefics\", \"group_size\": 64, \(formats)}"
+                )
+            ]
         }
         return Data(text.utf8)
+    }
+
+    /// The configuration of a checkpoint that bitsandbytes reads: `nf4` with nested scales, or matrices as they were; nil
+    /// for all others.
+    private var bitsandbytesConfig: String? {
+        let matrices = plan.filter { $0.format != nil }
+        guard options.usesDoubleQuant, matrices.allSatisfy(\.isDouble), options.formats[.embeddings] == nil,
+            options.formats[.head] == nil
+        else { return nil }
+        let kept = [QuantizationOptions.Part.vision: "vision_model", .resampler: "perceiver_resampler"]
+            .filter { options.formats[$0.key] == nil }.values.sorted()
+        let skipped = (["lm_head", "embed_tokens"] + kept).map { "\"\($0)\"" }.joined(separator: ", ")
+        let types: [DType: String] = [.bf16: "bfloat16", .f16: "float16"]
+        let dtype = matrices.first.flatMap { checkpoint.metadata(named: $0.name)?.dtype.dtype } ?? .f32
+        return """
+            {"quant_method": "bitsandbytes", "load_in_4bit": true, "bnb_4bit_quant_type": "nf4", \
+            "bnb_4bit_use_double_quant": true, "bnb_4bit_compute_dtype": "\(types[dtype] ?? "float32")", \
+            "llm_int8_skip_modules": [\(skipped)]}
+            """
     }
 
     /// What decides the result: the source's files and the options.
@@ -223,6 +253,7 @@ public struct ModelQuantization: Sendable {
         let files = checkpoint.weightFileNames.map { fileIdentity(source.directory.appending(path: $0)) }
         let formats = options.formats.map { "\($0.key.rawValue) \($0.value.rawValue)" }.sorted()
         var lines = ["idefics quantize 1", "\(shardByteCount)"] + formats + files
+        if options.usesDoubleQuant { lines.append("double quant 1") }
         if !options.keptInInt8.isEmpty { lines.append("int8: \(options.keptInInt8.joined(separator: " "))") }
         if calibration != nil {
             let tokens = windows.map { $0.map(String.init).joined(separator: " ") }.joined(separator: "\n")

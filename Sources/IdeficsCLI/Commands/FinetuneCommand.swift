@@ -43,6 +43,11 @@ struct FinetuneCommand: AsyncParsableCommand {
     @Option(help: "How the learning rate goes on: linear or cosine to 0, or constant. (default: linear)")
     var lrSchedulerType: String?
 
+    @Option(
+        help: "adamw_torch, or adamw_8bit: moments in 8 bits, 2 bytes an element instead of 8. (default: adamw_torch)"
+    )
+    var optim: String?
+
     @Option(help: "Decoupled weight decay. (default: 0.1)")
     var weightDecay: Double?
 
@@ -123,6 +128,7 @@ struct FinetuneCommand: AsyncParsableCommand {
         let given: [(String, Any?)] = [
             ("trainer.learningRate", learningRate), ("trainer.warmupSteps", warmupSteps),
             ("trainer.lrSchedulerType", lrSchedulerType), ("trainer.weightDecay", weightDecay),
+            ("trainer.optim", optim),
             ("trainer.maxGradNorm", maxGradNorm), ("trainer.perDeviceTrainBatchSize", perDeviceTrainBatchSize),
             ("trainer.gradientAccumulationSteps", gradientAccumulationSteps),
             ("trainer.numTrainEpochs", numTrainEpochs), ("trainer.maxSteps", maxSteps),

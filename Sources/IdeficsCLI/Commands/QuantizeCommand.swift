@@ -45,6 +45,14 @@ struct QuantizeCommand: AsyncParsableCommand {
     )
     var keepInt8: String?
 
+    @Flag(
+        help: """
+            Quantise the scales of nf4 once more, 4.13 bits a weight instead of 4.5, in bitsandbytes' files; transformers \
+            reads the model, too, if --head and --embeddings are kept and no part has 8 bits.
+            """
+    )
+    var doubleQuant = false
+
     @OptionGroup(title: "Parts") var parts: PartOptions
     @OptionGroup var threadOptions: ThreadOptions
 
@@ -64,6 +72,9 @@ struct QuantizeCommand: AsyncParsableCommand {
         guard 2...100_000_000 ~= calibrationTokens else {
             throw ValidationError("--calibration-tokens \(calibrationTokens): must be 2 to 100000000")
         }
+        if doubleQuant, format != .nf4, ![parts.head, parts.embeddings, parts.resampler, parts.vision].contains(.nf4) {
+            throw ValidationError("--double-quant: only nf4 has scales that can be quantised once more")
+        }
         if calibration != nil && format == .nf4 {
             throw ValidationError("--calibration: nf4 keeps bitsandbytes' rounding; calibrate int4 or int8")
         }
@@ -73,6 +84,7 @@ struct QuantizeCommand: AsyncParsableCommand {
         threadOptions.apply()
         let bar = ProgressBar()
         var options = parts.options(format.format)
+        options.usesDoubleQuant = doubleQuant
         options.keptInInt8 = keepInt8?.split(separator: ",").map(String.init) ?? []
         let quantization = try ModelQuantization(
             directory: await modelDirectory(of: model) { bar.show($0) },

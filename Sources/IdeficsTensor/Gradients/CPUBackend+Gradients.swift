@@ -240,17 +240,39 @@ extension CPUBackend {
         _ step: AdamWStep
     ) {
         let count = Int64(parameter.count)
-        var kernelStep = idf_adamw_step(
-            learning_rate: step.learningRate,
-            beta1: step.beta1,
-            beta2: step.beta2,
-            eps: step.eps,
-            weight_decay: step.weightDecay,
-            gradient_scale: step.gradientScale,
-            step: Int64(step.step)
-        )
+        var kernelStep = step.kernelStep
         let (p, m, v) = (parameter.uniqueFloats(), firstMoment.uniqueFloats(), secondMoment.uniqueFloats())
         withExtendedLifetime(gradient) { idf_adamw(p, m, v, gradient.floats, &kernelStep, count) }
+    }
+
+    func adamW(
+        _ parameter: inout Tensor,
+        firstMoment: inout DynamicTensor,
+        secondMoment: inout DynamicTensor,
+        gradient: Tensor,
+        _ step: AdamWStep
+    ) {
+        let count = Int64(parameter.count)
+        var kernelStep = step.kernelStep
+        let (p, m, v) = (parameter.uniqueFloats(), firstMoment.codes.uniqueBytes(), secondMoment.codes.uniqueBytes())
+        let (mScales, vScales) = (firstMoment.scales.uniqueFloats(), secondMoment.scales.uniqueFloats())
+        withExtendedLifetime(gradient) {
+            idf_adamw_8bit(p, m, mScales, v, vScales, gradient.floats, &kernelStep, count)
+        }
+    }
+}
+
+extension AdamWStep {
+    fileprivate var kernelStep: idf_adamw_step {
+        idf_adamw_step(
+            learning_rate: learningRate,
+            beta1: beta1,
+            beta2: beta2,
+            eps: eps,
+            weight_decay: weightDecay,
+            gradient_scale: gradientScale,
+            step: Int64(step)
+        )
     }
 }
 

@@ -80,6 +80,15 @@ public protocol GradientBackend: Sendable {
         gradient: Tensor,
         _ step: AdamWStep
     )
+
+    /// The same with moments in 8 bits.
+    func adamW(
+        _ parameter: inout Tensor,
+        firstMoment: inout DynamicTensor,
+        secondMoment: inout DynamicTensor,
+        gradient: Tensor,
+        _ step: AdamWStep
+    )
 }
 
 /// An attention that was computed.

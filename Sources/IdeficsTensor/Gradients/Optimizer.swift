@@ -62,6 +62,35 @@ public func adamWStep(
     )
 }
 
+/// One step of AdamW whose moments have 8 bits (Dettmers et al., arXiv:2110.02861): two bytes an element where f32 takes
+/// eight.
+///
+/// Moments are widened, changed and rounded again a block of 256 at a time, as bitsandbytes does it but for one point: a
+/// mean of squares that is not 0 is never rounded to 0, or an element whose gradient vanishes would be divided by eps.
+///
+/// - Precondition: the first moment is signed, the second unsigned; sizes are those of the parameter.
+public func adamWStep(
+    _ parameter: inout Tensor,
+    firstMoment: inout DynamicTensor,
+    secondMoment: inout DynamicTensor,
+    gradient: Tensor,
+    _ step: AdamWStep
+) {
+    precondition(
+        [firstMoment.codes, secondMoment.codes, gradient].allSatisfy { $0.count == parameter.count }
+            && firstMoment.map == .signed && secondMoment.map == .unsigned,
+        "adamWStep: \(parameter.shape), moments \(firstMoment.codes.shape) \(secondMoment.codes.shape), "
+            + "gradient \(gradient.shape)"
+    )
+    gradient.backend.adamW(
+        &parameter,
+        firstMoment: &firstMoment,
+        secondMoment: &secondMoment,
+        gradient: gradient,
+        step
+    )
+}
+
 /// Σ x², summed in a fixed order.
 public func squaredNorm(_ x: Tensor) -> Double {
     x.backend.dot(x, x)

@@ -15,12 +15,22 @@ public struct TrainingConfig: Sendable, Equatable, Codable {
         case cosine
     }
 
+    /// How parameters follow their gradients; names are those of transformers' `optim`.
+    public enum Optimizer: String, Sendable, Codable, CaseIterable {
+        /// AdamW in torch's order.
+        case adamw = "adamw_torch"
+        /// The same with moments in 8 bits, as bitsandbytes has them.
+        case adamw8bit = "adamw_8bit"
+    }
+
     /// Learning rate behind the warm-up.
     public var learningRate = 1e-5
     /// Steps over which the learning rate grows from 0.
     public var warmupSteps = 0
     /// How it goes on.
     public var lrSchedulerType = Schedule.linear
+    /// How parameters follow their gradients.
+    public var optim = Optimizer.adamw
     /// Decoupled decay of AdamW: parameters shrink by learning rate · this in each step.
     public var weightDecay = 0.1
     /// Parameters whose names contain one of these are not decayed; the card's list (the whole resampler among them).
@@ -49,8 +59,9 @@ public struct TrainingConfig: Sendable, Equatable, Codable {
     public var dropout: Double?
     /// Factor of the z-loss; the card's pre-training had 0.001, its instruct models 0.
     public var zLossWeight = 0.0
-    /// Whether products are in bf16 and what layers keep is, too; parameters and moments stay as they are. Twice as fast
-    /// where the machine has products of bf16.
+    /// Whether products are in bf16 and what layers keep is, too: twice as fast where the machine has such products.
+    ///
+    /// Parameters and moments stay as they are.
     public var bf16 = false
     /// Whether layers keep only their inputs and are computed again on the way back: a third more time, less memory.
     public var gradientCheckpointing = false
@@ -82,6 +93,7 @@ public struct TrainingConfig: Sendable, Equatable, Codable {
         try keys.read("learningRate", into: &learningRate)
         try keys.read("warmupSteps", into: &warmupSteps)
         try keys.read("lrSchedulerType", into: &lrSchedulerType)
+        try keys.read("optim", into: &optim)
         try keys.read("weightDecay", into: &weightDecay)
         try keys.read("noDecay", into: &noDecay)
         try keys.read("adamBeta1", into: &adamBeta1)

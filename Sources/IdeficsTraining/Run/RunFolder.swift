@@ -64,9 +64,10 @@ package struct RunFolder: Sendable {
     {
         let place = checkpoint(state.progress.step)
         let staged = try StagedDirectory(place, replacesExisting: true)
-        try write(state.values, parameters, to: staged, name: "parameters.safetensors")
-        try write(state.firstMoments, parameters, to: staged, name: "first_moments.safetensors")
-        try write(state.secondMoments, parameters, to: staged, name: "second_moments.safetensors")
+        let moments = state.moments.map(\.stored)
+        try write(state.values.map { ["": $0] }, parameters, to: staged, name: "parameters.safetensors")
+        try write(moments.map(\.first), parameters, to: staged, name: "first_moments.safetensors")
+        try write(moments.map(\.second), parameters, to: staged, name: "second_moments.safetensors")
         try staged.write(recipe.json, to: "recipe.json")
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
@@ -75,17 +76,21 @@ package struct RunFolder: Sendable {
         return place
     }
 
+    /// Writes tensors that belong to parameters, each named by its parameter and what is added to that.
     private func write(
-        _ tensors: [Tensor],
+        _ tensors: [[String: Tensor]],
         _ parameters: [TrainableParameter],
         to staged: StagedDirectory,
         name: String
     ) throws {
-        let declarations = parameters.map { SafetensorsWriter.Declaration(name: $0.name, dtype: .f32, shape: $0.shape) }
-        let writer = try SafetensorsWriter(staged.url.appending(path: name), tensors: declarations)
-        for (parameter, tensor) in zip(parameters, tensors) {
-            try tensor.withUnsafeBytes { try writer.append($0, to: parameter.name) }
+        let named = zip(parameters, tensors).flatMap { parameter, parts in
+            parts.sorted { $0.key < $1.key }.map { (name: parameter.name + $0.key, tensor: $0.value) }
         }
+        let declarations = named.map {
+            SafetensorsWriter.Declaration(name: $0.name, dtype: $0.tensor.dtype, shape: $0.tensor.shape)
+        }
+        let writer = try SafetensorsWriter(staged.url.appending(path: name), tensors: declarations)
+        for (name, tensor) in named { try tensor.withUnsafeBytes { try writer.append($0, to: name) } }
         try writer.finish()
     }
 
@@ -125,10 +130,11 @@ package struct RunFolder: Sendable {
             guard stored.data == data else {
                 throw TrainingError.run(path: place.path, reason: "the training data is another than it was")
             }
-            var state = TrainingState(values: try read(parameters, place, "parameters.safetensors"))
-            state.firstMoments = try read(parameters, place, "first_moments.safetensors")
-            state.secondMoments = try read(parameters, place, "second_moments.safetensors")
-            state.progress = stored.progress
+            let state = TrainingState(
+                values: try read(parameters, place, "parameters.safetensors").map(\.values),
+                moments: try readMoments(parameters, place, optim: recipe.trainer.optim),
+                progress: stored.progress
+            )
             guard state.progress.step == step else {
                 throw TrainingError.run(path: place.path, reason: "holds the state of step \(state.progress.step)")
             }
@@ -140,20 +146,53 @@ package struct RunFolder: Sendable {
         }
     }
 
-    private func read(_ parameters: [TrainableParameter], _ place: URL, _ name: String) throws -> [Tensor] {
+    /// The tensors of `parameters` in the file `name`; those for which `isDynamic` says so in 8 bits, with scales.
+    private func read(
+        _ parameters: [TrainableParameter],
+        _ place: URL,
+        _ name: String,
+        isDynamic: (TrainableParameter) -> Bool = { _ in false }
+    ) throws -> [(values: Tensor, scales: Tensor?)] {
         let file = try SafetensorsFile(place.appending(path: name))
-        guard file.tensorNames == parameters.map(\.name).sorted() else {
+        let names = parameters.flatMap { isDynamic($0) ? [$0.name, $0.name + Moments.scales] : [$0.name] }
+        guard file.tensorNames == names.sorted() else {
             throw TrainingError.run(path: place.path, reason: "\(name) holds other parameters than are trained")
         }
-        return try parameters.map { parameter in
-            let tensor = try file.tensor(named: parameter.name)
-            guard tensor.dtype == .f32, tensor.shape == parameter.shape else {
+        func tensor(_ tensorName: String, _ dtype: DType, _ shape: [Int]) throws -> Tensor {
+            let tensor = try file.tensor(named: tensorName)
+            guard tensor.dtype == dtype, tensor.shape == shape else {
                 throw TrainingError.run(
                     path: place.path,
-                    reason: "\(name), \(parameter.name): \(tensor.dtype) \(tensor.shape), not f32 \(parameter.shape)"
+                    reason: "\(name), \(tensorName): \(tensor.dtype) \(tensor.shape), not \(dtype) \(shape)"
                 )
             }
             return tensor
+        }
+        return try parameters.map { parameter in
+            guard isDynamic(parameter) else { return (try tensor(parameter.name, .f32, parameter.shape), nil) }
+            let scales = [DynamicTensor.scaleCount(parameter.shape)]
+            return (
+                try tensor(parameter.name, .u8, parameter.shape),
+                try tensor(parameter.name + Moments.scales, .f32, scales)
+            )
+        }
+    }
+
+    private func readMoments(
+        _ parameters: [TrainableParameter],
+        _ place: URL,
+        optim: TrainingConfig.Optimizer
+    ) throws -> [Moments] {
+        let first = try read(parameters, place, "first_moments.safetensors", isDynamic: optim.isDynamic)
+        let second = try read(parameters, place, "second_moments.safetensors", isDynamic: optim.isDynamic)
+        return zip(first, second).map { first, second in
+            guard let scales = first.scales, let secondScales = second.scales else {
+                return .f32(first: first.values, second: second.values)
+            }
+            return .dynamic(
+                first: DynamicTensor(map: .signed, codes: first.values, scales: scales),
+                second: DynamicTensor(map: .unsigned, codes: second.values, scales: secondScales)
+            )
         }
     }
 }

@@ -77,7 +77,11 @@ public final class Trainer {
             }
             state = try folder.load(last, parameters: trainable.parameters, recipe: recipe, data: identity)
         } else {
-            state = TrainingState(values: try trainable.initialValues(seed: recipe.trainer.seed))
+            state = TrainingState(
+                values: try trainable.initialValues(seed: recipe.trainer.seed),
+                parameters: trainable.parameters,
+                optim: recipe.trainer.optim
+            )
         }
     }
 

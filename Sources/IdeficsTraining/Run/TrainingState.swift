@@ -7,10 +7,8 @@ public import IdeficsTensor
 public struct TrainingState: Sendable {
     /// Values of the parameters, f32, in their order.
     public var values: [Tensor]
-    /// AdamW's means of gradients.
-    package var firstMoments: [Tensor]
-    /// AdamW's means of squared gradients.
-    package var secondMoments: [Tensor]
+    /// What AdamW remembers of them.
+    package var moments: [Moments]
     /// The numbers beside them.
     public var progress = Progress()
 
@@ -38,10 +36,14 @@ public struct TrainingState: Sendable {
     }
 
     /// The beginning, with the parameters' first values.
-    package init(values: [Tensor]) {
+    package init(values: [Tensor], parameters: [TrainableParameter], optim: TrainingConfig.Optimizer) {
         self.values = values
-        firstMoments = values.map { Tensor.zeros($0.shape) }
-        secondMoments = firstMoments.map { Tensor.zeros($0.shape) }
+        moments = parameters.map { Moments($0, optim: optim) }
+    }
+
+    /// A state as it was stored.
+    init(values: [Tensor], moments: [Moments], progress: Progress) {
+        (self.values, self.moments, self.progress) = (values, moments, progress)
     }
 }
 
@@ -115,10 +117,8 @@ extension TrainingState {
         progress.updates += 1
         for (index, gradient) in gradients.enumerated() {
             guard let gradient else { continue }
-            adamWStep(
+            moments[index].step(
                 &values[index],
-                firstMoment: &firstMoments[index],
-                secondMoment: &secondMoments[index],
                 gradient: gradient,
                 AdamWStep(
                     learningRate: Float(learningRate),
