@@ -14,7 +14,8 @@ public struct TrainingPass: Sendable, Equatable {
     /// Tokens whose rows the z-loss leaves out (M4: `<image>`); it takes all other real tokens.
     public var zLossExcludedIds: Set<Int>
 
-    /// Share of the elements of each branch's output that are dropped, in 0..<1; see `IdeficsConfig.dropout`.
+    /// Share of the elements of each branch's output and of the weights of attention that are dropped, in 0..<1; see
+    /// `IdeficsConfig.dropout`.
     public var dropout: Double
     /// Which are dropped.
     public var dropoutSeed: UInt64
