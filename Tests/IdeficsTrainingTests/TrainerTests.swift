@@ -106,6 +106,57 @@ private struct FailingParameters: TrainableParameters {
         }
     }
 
+    /// A run goes on with the model it began with, wherever that lies, and with no other.
+    @Test func otherModelsOfTheSameNameAreRefused() async throws {
+        let fixture = try TrainingFixture()
+        let model = fixture.folder.url.appending(path: "model")
+        try FileManager.default.copyItem(at: TrainingFixture.model, to: model)
+        let recipe = try fixture.recipe(["trainer.maxSteps=1"])
+        func trainer() throws -> Trainer {
+            try Trainer(
+                recipe: recipe,
+                directory: model,
+                trainable: FullParameters(directory: model, patterns: recipe.parameters),
+                isResuming: true
+            )
+        }
+        #expect(try await trainer().run() == .finished)
+        _ = try trainer()
+        // One frozen weight, the last bytes of a file.
+        let weights = model.appending(path: "model.safetensors")
+        let original = try Data(contentsOf: weights)
+        var changed = original
+        changed[changed.count - 1] ^= 1
+        try changed.write(to: weights)
+        let error = #expect(throws: TrainingError.self) { try trainer() }
+        #expect("\(String(describing: error))".contains("model.safetensors has other contents"))
+        try original.write(to: weights)
+        _ = try trainer()
+        try FileManager.default.removeItem(at: model.appending(path: "preprocessor_config.json"))
+        let missing = #expect(throws: TrainingError.self) { try trainer() }
+        #expect("\(String(describing: missing))".contains("preprocessor_config.json is missing"))
+    }
+
+    /// Files larger than what is read of them.
+    @Test func largeModelsAreSampled() throws {
+        let folder = try TemporaryFolder()
+        let count = 6 << 20
+        let tensor = Tensor((0..<count / 4).map { Float($0 % 1000) }, shape: [count / 4])
+        let url = folder.url.appending(path: "model.safetensors")
+        try SafetensorsWriter.write(["x": tensor], to: url)
+        let before = try ModelIdentity(directory: folder.url)
+        #expect(before == (try ModelIdentity(directory: folder.url)))
+        #expect(before.difference(from: before) == nil)
+        // Other weights everywhere, as training gives them, are noticed; so is another length.
+        var all = try Data(contentsOf: url)
+        for index in stride(from: 1 << 20, to: all.count, by: 512) { all[index] ^= 1 }
+        try all.write(to: url)
+        #expect(try before.difference(from: ModelIdentity(directory: folder.url)) != nil)
+        try SafetensorsWriter.write(["x": Tensor(tensor.floatArray() + [1], shape: [count / 4 + 1])], to: url)
+        let longer = try before.difference(from: ModelIdentity(directory: folder.url))
+        #expect(longer?.contains("bytes") == true, "\(longer ?? "")")
+    }
+
     /// Moments in 8 bits: another run, as good, resumed to the bit, in a quarter of the memory where it counts.
     @Test func momentsOf8BitsAreStoredAndResumed() async throws {
         let fixture = try TrainingFixture()

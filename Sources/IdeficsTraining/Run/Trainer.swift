@@ -29,6 +29,7 @@ public final class Trainer {
     let evaluation: TrainingData?
     let report: (TrainingEvent) -> Void
     private let identity: DataIdentity
+    private let modelIdentity: ModelIdentity
     private var lock: RunLock?
     private let totalSteps: Int
     package var state: TrainingState
@@ -65,6 +66,7 @@ public final class Trainer {
         }
         for error in file.badLines + (evalFile?.badLines ?? []) { report(.skippedExample(error)) }
         identity = DataIdentity(file)
+        modelIdentity = try ModelIdentity(directory: directory)
         totalSteps = recipe.trainer.steps(examples: file.count)
         folder = RunFolder(recipe.output)
         lock = try folder.prepare()
@@ -75,7 +77,13 @@ public final class Trainer {
                     reason: "has checkpoints already; resume the run or give another folder"
                 )
             }
-            state = try folder.load(last, parameters: trainable.parameters, recipe: recipe, data: identity)
+            state = try folder.load(
+                last,
+                parameters: trainable.parameters,
+                recipe: recipe,
+                data: identity,
+                model: modelIdentity
+            )
         } else {
             state = TrainingState(
                 values: try trainable.initialValues(seed: recipe.trainer.seed),
@@ -145,7 +153,13 @@ public final class Trainer {
     }
 
     private func save(_ log: TrainingLog) throws {
-        let place = try folder.save(state, parameters: trainable.parameters, recipe: recipe, data: identity)
+        let place = try folder.save(
+            state,
+            parameters: trainable.parameters,
+            recipe: recipe,
+            data: identity,
+            model: modelIdentity
+        )
         folder.rotate(limit: recipe.trainer.saveTotalLimit)
         report(.saved(step: state.progress.step, path: place.relativePath))
         try? log.writeCurve(title: recipe.output)
@@ -225,7 +239,13 @@ public final class Trainer {
     private func rollBackIfDue() {
         let limit = recipe.trainer.rollbackAfterSkips
         guard limit > 0, state.progress.spikes.skippedInARow >= limit, let last = folder.checkpointSteps().last,
-            let earlier = try? folder.load(last, parameters: trainable.parameters, recipe: recipe, data: identity)
+            let earlier = try? folder.load(
+                last,
+                parameters: trainable.parameters,
+                recipe: recipe,
+                data: identity,
+                model: modelIdentity
+            )
         else { return }
         var progress = state.progress
         progress.updates = earlier.progress.updates
