@@ -106,6 +106,36 @@ private struct FailingParameters: TrainableParameters {
         }
     }
 
+    /// Steps of epochs whose micro-batches are cut by tokens are counted beforehand: the run ends with its data.
+    @Test(arguments: [1.0, 2.5])
+    func epochsOfBatchesByTokensAreCounted(epochs: Double) async throws {
+        let fixture = try TrainingFixture()
+        // An example that is left out for its text changes no number; it is known beforehand.
+        try fixture.write(
+            TrainingFixture.lines + [#"{"messages":[{"role":"user","content":"Hm."}]}"#],
+            to: "train.jsonl"
+        )
+        let recipe = try fixture.recipe([
+            "trainer.maxSteps=0", "trainer.numTrainEpochs=\(epochs)", "trainer.perDeviceTrainBatchSize=4",
+            "trainer.maxBatchTokens=60", "data.badLines=skip",
+        ])
+        let events = Events()
+        let trainer = try fixture.trainer(recipe) { events.add($0) }
+        #expect(try await trainer.run() == .finished)
+        guard
+            case .started(_, let total, _, _) = try #require(
+                events.list.first(where: { event in
+                    if case .started = event { true } else { false }
+                })
+            )
+        else { return }
+        let position = trainer.state.progress.position
+        let epoch = Double(position.epoch) + Double(position.index) / 7
+        // At most the last micro-batch reaches beyond.
+        #expect(epoch >= epochs && epoch < epochs + 4.0 / 7)
+        #expect(trainer.state.progress.step == total && total > Int(epochs * 2) && total < Int(epochs * 6) + 1)
+    }
+
     /// A run goes on with the model it began with, wherever that lies, and with no other.
     @Test func otherModelsOfTheSameNameAreRefused() async throws {
         let fixture = try TrainingFixture()

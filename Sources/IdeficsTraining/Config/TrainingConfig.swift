@@ -159,9 +159,9 @@ public struct TrainingConfig: Sendable, Equatable, Codable {
         try count(evalSteps, "evalSteps")
         try count(rollbackAfterSkips, "rollbackAfterSkips")
         try check(
-            maxBatchTokens == 0 || maxSteps > 0,
-            "maxSteps",
-            "0 with maxBatchTokens: how many steps an epoch has is not known before it has been read; give a number"
+            maxBatchTokens == 0 || maxSteps > 0 || numTrainEpochs <= 1000,
+            "numTrainEpochs",
+            "\(numTrainEpochs) with maxBatchTokens: steps of more than 1000 epochs are not counted; give maxSteps"
         )
     }
 

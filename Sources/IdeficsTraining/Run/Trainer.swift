@@ -67,7 +67,7 @@ public final class Trainer {
         for error in file.badLines + (evalFile?.badLines ?? []) { report(.skippedExample(error)) }
         identity = DataIdentity(file)
         modelIdentity = try ModelIdentity(directory: directory)
-        totalSteps = recipe.trainer.steps(examples: file.count)
+        totalSteps = try recipe.trainer.steps(of: training)
         folder = RunFolder(recipe.output)
         lock = try folder.prepare()
         if let last = folder.checkpointSteps().last {
@@ -273,12 +273,21 @@ public final class Trainer {
 }
 
 extension TrainingConfig {
-    /// Steps of a run over `examples`.
-    func steps(examples: Int) -> Int {
+    /// Steps of a run over `data`, which are counted by the lengths of examples where those decide.
+    func steps(of data: TrainingData) throws -> Int {
         if maxSteps > 0 { return maxSteps }
-        let batches = (examples + perDeviceTrainBatchSize - 1) / perDeviceTrainBatchSize
-        let steps = (numTrainEpochs * Double(batches) / Double(gradientAccumulationSteps)).rounded(.up)
-        return max(1, Int(min(steps, 1e15)))
+        let batches =
+            maxBatchTokens > 0
+            ? Double(
+                try data.microBatches(
+                    epochs: numTrainEpochs,
+                    seed: seed,
+                    maxExamples: perDeviceTrainBatchSize,
+                    maxTokens: maxBatchTokens
+                )
+            )
+            : numTrainEpochs * Double((data.file.count + perDeviceTrainBatchSize - 1) / perDeviceTrainBatchSize)
+        return max(1, Int(min((batches / Double(gradientAccumulationSteps)).rounded(.up), 1e15)))
     }
 }
 
