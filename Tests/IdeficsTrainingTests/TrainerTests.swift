@@ -129,11 +129,12 @@ private struct FailingParameters: TrainableParameters {
                 })
             )
         else { return }
-        let position = trainer.state.progress.position
+        let progress = await trainer.state.progress
+        let position = progress.position
         let epoch = Double(position.epoch) + Double(position.index) / 7
         // At most the last micro-batch reaches beyond.
         #expect(epoch >= epochs && epoch < epochs + 4.0 / 7)
-        #expect(trainer.state.progress.step == total && total > Int(epochs * 2) && total < Int(epochs * 6) + 1)
+        #expect(progress.step == total && total > Int(epochs * 2) && total < Int(epochs * 6) + 1)
     }
 
     /// A run goes on with the model it began with, wherever that lies, and with no other.
@@ -209,7 +210,7 @@ private struct FailingParameters: TrainableParameters {
         let full = try fixture.trainer(fixture.recipe(Array(options.dropFirst()), output: "f32"))
         #expect(try await full.run() == .finished)
         var dynamic = 0
-        for (parameter, moments) in zip(whole.trainable.parameters, whole.state.moments) {
+        for (parameter, moments) in zip(whole.trainable.parameters, await whole.state.moments) {
             let isDynamic = ["lm_head.weight", "model.vision_model.embeddings.patch_embedding.weight"].contains(
                 parameter.name
             )
@@ -270,8 +271,9 @@ private struct FailingParameters: TrainableParameters {
             if case .rolledBack(_, let step) = event { rolledBack.append(step) }
         }
         #expect(skipped == [4, 5] && rolledBack == [4])
-        #expect(trainer.state.progress.updates == 6 && trainer.state.progress.step == 8)
-        #expect(trainer.state.values.allSatisfy { $0.floatArray().allSatisfy(\.isFinite) })
+        let state = await trainer.state
+        #expect(state.progress.updates == 6 && state.progress.step == 8)
+        #expect(state.values.allSatisfy { $0.floatArray().allSatisfy(\.isFinite) })
         let lines = try MetricsFile(folder: RunFolder(recipe.output).url, step: 8).lines
         #expect(lines.last?.skippedSteps == 2)
     }
@@ -307,6 +309,9 @@ private struct FailingParameters: TrainableParameters {
             Issue.record("\(String(describing: error))")
             return
         }
+        // It is made ready during step 3, and fails in step 4.
+        let lines = try MetricsFile(folder: RunFolder(fixture.folder.path("run")).url, step: 3).lines
+        #expect(lines.map(\.step) == [1, 2, 3])
         let events = Events()
         let recipe = try fixture.recipe(options + ["data.badLines=skip"], output: "skip")
         #expect(try await fixture.trainer(recipe) { events.add($0) }.run() == .finished)
