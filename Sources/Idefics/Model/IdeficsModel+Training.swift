@@ -14,7 +14,9 @@ public struct TrainingPass: Sendable, Equatable {
     /// Tokens whose rows the z-loss leaves out (M4: `<image>`); it takes all other real tokens.
     public var zLossExcludedIds: Set<Int>
 
-    /// What the losses are means over; nil for the batch itself. A micro-batch has those of its whole step.
+    /// What the losses are means over; nil for the batch itself.
+    ///
+    /// A micro-batch has those of its whole step.
     public var counts: LossCounts?
 
     /// Share of the elements of each branch's output and of the weights of attention that are dropped, in 0..<1; see

@@ -49,7 +49,9 @@ public struct LossCounts: Sendable, Equatable {
 public struct TokenLoss: Sendable {
     /// `crossEntropy` + z-loss weight · `zMean`, `[1]`, to be differentiated.
     public let total: Tensor
-    /// Mean over the counted targets; 0 when there are none. Of a part of a step, what it adds to the step's mean.
+    /// Mean over the counted targets; 0 when there are none.
+    ///
+    /// Of a part of a step, what it adds to the step's mean.
     public let crossEntropy: Float
     /// Mean of logsumexp² over the rows of the z-mask, likewise.
     public let zMean: Float

@@ -4,8 +4,10 @@
 package import Foundation
 import IdeficsCheckpoints
 
-/// Tells whether a model is the one a run began with: its small files by their contents, its weights by size, header and
-/// samples. Reads some MB, however large the model is.
+/// Tells whether a model is the one a run began with.
+///
+/// Small files are told by their contents, weights by size, header and samples: some MB are read, however large the model
+/// is.
 package struct ModelIdentity: Sendable, Equatable, Codable {
     /// What is known of a file.
     package struct File: Sendable, Equatable, Codable {
