@@ -284,7 +284,12 @@ private struct FailingParameters: TrainableParameters {
         let first = try fixture.trainer(recipe)
         #expect(throws: TrainingError.self) { try fixture.trainer(recipe) }
         #expect(try await first.run() == .finished)
+        // What a killed run was writing is taken away by the next one.
+        let leftOver = [".loss.svg.x1.tmp", ".metrics.jsonl.x1.tmp", ".checkpoint-2.x1.tmp"]
+        for name in leftOver { try fixture.folder.write([1], "run/\(name)") }
         _ = try fixture.trainer(recipe, isResuming: true)
+        let names = try FileManager.default.contentsOfDirectory(atPath: recipe.output)
+        #expect(Set(names).isDisjoint(with: leftOver) && names.contains("loss.svg"))
     }
 
     @Test func spikesAreLeftOut() {

@@ -33,10 +33,11 @@ package struct RunFolder: Sendable {
         }
     }
 
-    /// Names of directories that were being written or removed.
-    private static let unfinished = ["checkpoint-", "model", "adapter"].flatMap { name in
-        [".\(name)*.tmp", ".\(name)*.old", name == "checkpoint-" ? "checkpoint-*.old" : "\(name).old"]
-    }
+    /// Names of directories and files that were being written or removed.
+    private static let unfinished =
+        ["checkpoint-", "model", "adapter"].flatMap { name in
+            [".\(name)*.tmp", ".\(name)*.old", name == "checkpoint-" ? "checkpoint-*.old" : "\(name).old"]
+        } + [".metrics.jsonl.*.tmp", ".loss.svg.*.tmp"]
 
     /// Steps of the checkpoints, oldest first.
     package func checkpointSteps() -> [Int] {

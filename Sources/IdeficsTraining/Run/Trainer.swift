@@ -161,6 +161,7 @@ public actor Trainer {
     }
 
     private func save(_ log: TrainingLog) throws {
+        log.flush()
         let place = try folder.save(
             state,
             parameters: trainable.parameters,
