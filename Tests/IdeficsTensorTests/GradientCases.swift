@@ -105,6 +105,18 @@ extension GradientCase {
             }
             return attention(input[0], segments, heads: 2, kvHeads: 2, scale: 0.6)
         },
+        GradientCase(name: "attention, weights dropped", shapes: [[6, 8], [6, 4], [6, 4]]) { input in
+            let segments = [0..<4, 4..<6].map { rows in
+                AttentionSegment(
+                    queries: rows,
+                    pages: KeyValuePages(k: input[1][rows], v: input[2][rows]),
+                    keyCount: rows.count,
+                    causalPast: 0
+                )
+            }
+            let dropout = AttentionDropout(probability: 0.3, seed: 2, offset: 9)
+            return attention(input[0], segments, heads: 4, kvHeads: 2, scale: 0.7, dropout: dropout)
+        },
         GradientCase(name: "attention, queries alone", shapes: [[3, 4]]) { input in
             let keys = Tensor((0..<20).map { Float($0 * 7 % 11) / 5 - 1 }, shape: [5, 4])
             let segment = AttentionSegment(queries: 0..<3, pages: KeyValuePages(k: keys, v: keys), keyCount: 5)

@@ -54,6 +54,19 @@ import Testing
         #expect(try logits(files.model(config, adapter: none).model) == original)
     }
 
+    /// `adapter_model.bin`, as PEFT stored adapters in 2023.
+    @Test func pickledAdaptersAreRead() throws {
+        let (pickled, other) = (try adapter("bin"), try adapter("qkv"))
+        #expect(pickled.tensors.count == other.tensors.count && pickled.tensors.count > 50)
+        for (name, tensor) in other.tensors {
+            let found = try #require(pickled.tensors[name])
+            #expect(found.shape == tensor.shape && found.floatArray() == tensor.floatArray(), "\(name)")
+        }
+        #expect(
+            try logits(files.model(config, adapter: pickled).model) == logits(files.model(config, adapter: other).model)
+        )
+    }
+
     @Test(arguments: adapters)
     func whatIsWrittenIsReadBack(name: String) throws {
         let folder = try TemporaryFolder()

@@ -16,7 +16,13 @@ public struct TrainingPass: Sendable, Equatable {
     /// Tokens whose rows the z-loss leaves out (M4: `<image>`); it takes all other real tokens.
     public var zLossExcludedIds: Set<Int>
 
-    /// Share of the elements of each branch's output that are dropped, in 0..<1; see `IdeficsConfig.dropout`.
+    /// What the losses are means over; nil for the batch itself.
+    ///
+    /// A micro-batch has those of its whole step.
+    public var counts: LossCounts?
+
+    /// Share of the elements of each branch's output and of the weights of attention that are dropped, in 0..<1; see
+    /// `IdeficsConfig.dropout`.
     public var dropout: Double
     /// Which are dropped.
     public var dropoutSeed: UInt64
@@ -59,37 +65,17 @@ extension IdeficsModel {
         pass: TrainingPass = TrainingPass()
     ) throws -> TokenLoss {
         let rows = try inputs.rows(for: config)
-        let targets = try targets(of: labels, rows: rows, inputs: inputs)
+        let targets = try inputs.targets(of: labels, rows: rows, config: config)
         return try autocast(to: pass.isBF16 ? .bf16 : .f32) {
             let batch = try trainingBatch(inputs, rows: rows, pass: pass)
-            let hidden = trainingStates(batch, pass: pass)
             return linearCrossEntropy(
-                hidden,
+                trainingStates(batch, pass: pass),
                 heads: [lmHead.weight.weight] + (lmHead.additionalFc.map { [$0.weight] } ?? []),
                 targets: targets,
                 zLossWeight: pass.zLossWeight,
-                zMask: pass.zLossWeight == 0 ? nil : batch.tokenIds.map { !pass.zLossExcludedIds.contains($0) }
+                zMask: pass.zLossWeight == 0 ? nil : pass.zRows(batch.tokenIds),
+                counts: pass.counts
             )
-        }
-    }
-
-    /// For each real token the label of the column behind it, −100 for none.
-    private func targets(of labels: Tensor, rows: [IdeficsInputs.Row], inputs: IdeficsInputs) throws -> [Int] {
-        guard labels.shape == inputs.inputIds.shape, let values = labels.intArray() else {
-            throw IdeficsError.input(
-                field: "labels",
-                reason: "\(labels.dtype) \(labels.shape) is not \(inputs.inputIds.shape) of integers"
-            )
-        }
-        if let wrong = values.first(where: { $0 >= config.totalVocabSize }) {
-            throw IdeficsError.input(
-                field: "labels",
-                reason: "id \(wrong) is not in the vocabulary of \(config.totalVocabSize)"
-            )
-        }
-        let tokens = labels.shape[1]
-        return rows.enumerated().flatMap { row, content in
-            content.columns.map { $0 + 1 < tokens ? values[row * tokens + $0 + 1] : -100 }
         }
     }
 
@@ -134,6 +120,50 @@ extension IdeficsModel {
             }
         }
         return norm(hidden)
+    }
+}
+
+extension TrainingPass {
+    /// Which of the tokens count for the z-loss.
+    fileprivate func zRows(_ tokenIds: [Int]) -> [Bool] {
+        tokenIds.map { !zLossExcludedIds.contains($0) }
+    }
+}
+
+extension IdeficsInputs {
+    /// How many rows of a batch count for the losses of `pass`.
+    ///
+    /// - Parameters:
+    ///   - labels: as for `trainingLoss`.
+    ///   - config: of the model.
+    ///   - pass: how the loss is computed.
+    /// - Returns: the numbers.
+    /// - Throws: `IdeficsError.input` when a field does not fit.
+    public func lossCounts(labels: Tensor, config: IdeficsConfig, pass: TrainingPass) throws -> LossCounts {
+        let rows = try rows(for: config)
+        let targets = try targets(of: labels, rows: rows, config: config).count { $0 >= 0 }
+        guard pass.zLossWeight != 0 else { return LossCounts(targets: targets, zRows: targets) }
+        return LossCounts(targets: targets, zRows: pass.zRows(rows.flatMap(\.tokenIds)).count { $0 })
+    }
+
+    /// For each real token the label of the column behind it, −100 for none.
+    fileprivate func targets(of labels: Tensor, rows: [Row], config: IdeficsConfig) throws -> [Int] {
+        guard labels.shape == inputIds.shape, let values = labels.intArray() else {
+            throw IdeficsError.input(
+                field: "labels",
+                reason: "\(labels.dtype) \(labels.shape) is not \(inputIds.shape) of integers"
+            )
+        }
+        if let wrong = values.first(where: { $0 >= config.totalVocabSize }) {
+            throw IdeficsError.input(
+                field: "labels",
+                reason: "id \(wrong) is not in the vocabulary of \(config.totalVocabSize)"
+            )
+        }
+        let tokens = labels.shape[1]
+        return rows.enumerated().flatMap { row, content in
+            content.columns.map { $0 + 1 < tokens ? values[row * tokens + $0 + 1] : -100 }
+        }
     }
 }
 

@@ -2,10 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import IdeficsTraining
+import Synchronization
 
 /// Shows a training run: a bar that redraws itself on a terminal, else a line for each line of metrics; events as notes.
-final class TrainingOutput {
-    private var isBarShown = false
+final class TrainingOutput: Sendable {
+    private let isBarShown = Mutex(false)
 
     /// Shows what happened.
     func show(_ event: TrainingEvent) {
@@ -16,7 +17,7 @@ final class TrainingOutput {
             let line = line(metrics, total: total, secondsLeft: secondsLeft)
             if Terminal.isErrorInteractive {
                 Terminal.transient(line)
-                isBarShown = true
+                isBarShown.withLock { $0 = true }
             } else {
                 Terminal.note(line)
             }
@@ -37,8 +38,10 @@ final class TrainingOutput {
 
     /// Ends the bar.
     func finish() {
-        if isBarShown { Terminal.status("\n") }
-        isBarShown = false
+        isBarShown.withLock {
+            if $0 { Terminal.status("\n") }
+            $0 = false
+        }
     }
 
     private func note(_ text: String) {

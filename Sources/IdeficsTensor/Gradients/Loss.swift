@@ -32,13 +32,28 @@ public struct CrossEntropyGradient: Sendable {
     public var heads: [Tensor?]
 }
 
+/// What losses are means over.
+public struct LossCounts: Sendable, Equatable {
+    /// Rows with a target.
+    public var targets: Int
+    /// Rows of the z-loss.
+    public var zRows: Int
+
+    /// Numbers of rows.
+    public init(targets: Int, zRows: Int) {
+        (self.targets, self.zRows) = (targets, zRows)
+    }
+}
+
 /// A loss of tokens.
 public struct TokenLoss: Sendable {
     /// `crossEntropy` + z-loss weight · `zMean`, `[1]`, to be differentiated.
     public let total: Tensor
     /// Mean over the counted targets; 0 when there are none.
+    ///
+    /// Of a part of a step, what it adds to the step's mean.
     public let crossEntropy: Float
-    /// Mean of logsumexp² over the rows of the z-mask; 0 when there are none.
+    /// Mean of logsumexp² over the rows of the z-mask, likewise.
     public let zMean: Float
     /// Targets counted.
     public let count: Int
@@ -55,13 +70,16 @@ public struct TokenLoss: Sendable {
 ///   - targets: the right token of each row; negative (−100) for none.
 ///   - zLossWeight: factor of the z-loss.
 ///   - zMask: m, the rows of the z-loss; nil for those with a target.
+///   - counts: what the means are over; nil for the rows here. Losses of parts of a step, each with the counts of the
+///     whole, add up to the loss of the step, however rows lie in parts.
 /// - Returns: the loss and its parts.
 public func linearCrossEntropy(
     _ hidden: Tensor,
     heads: [Weight],
     targets: [Int],
     zLossWeight: Float = 0,
-    zMask: [Bool]? = nil
+    zMask: [Bool]? = nil,
+    counts: LossCounts? = nil
 ) -> TokenLoss {
     let rows = hidden.shape[0]
     let columns = heads.reduce(0) { $0 + $1.shape[0] }
@@ -72,7 +90,7 @@ public func linearCrossEntropy(
     let mask = zMask ?? targets.map { $0 >= 0 }
     let used = (0..<rows).filter { targets[$0] >= 0 || mask[$0] }
     let count = targets.count { $0 >= 0 }
-    let zCount = mask.count { $0 }
+    let (targetCount, zCount) = (counts?.targets ?? count, counts?.zRows ?? mask.count { $0 })
     let isWhole = used.count == rows
     let zFactor = zCount > 0 ? zLossWeight / Float(zCount) : 0
     let result = hidden.backend.crossEntropy(
@@ -80,7 +98,7 @@ public func linearCrossEntropy(
             hidden: isWhole ? hidden.constant() : gatherRows(hidden.constant(), used),
             heads: heads,
             targets: used.map { Int32(max(targets[$0], -1)) },
-            lossFactor: count > 0 ? 1 / Float(count) : 0,
+            lossFactor: targetCount > 0 ? 1 / Float(targetCount) : 0,
             zFactors: zFactor != 0 ? used.map { mask[$0] ? zFactor : 0 } : nil,
             isHiddenWanted: hidden.isRecorded,
             areHeadsWanted: heads.map(\.isRecorded)
@@ -88,7 +106,7 @@ public func linearCrossEntropy(
     )
     let lossSum = result.losses.reduce(0.0) { $0 + Double($1) }
     let zSum = zip(used, result.logsumexps).reduce(0.0) { mask[$1.0] ? $0 + Double($1.1) * Double($1.1) : $0 }
-    let crossEntropy = count > 0 ? lossSum / Double(count) : 0
+    let crossEntropy = targetCount > 0 ? lossSum / Double(targetCount) : 0
     let zMean = zCount > 0 ? zSum / Double(zCount) : 0
     var total = Tensor([Float(crossEntropy + Double(zLossWeight) * zMean)], shape: [1])
     if hidden.isRecorded || heads.contains(where: \.isRecorded) {
