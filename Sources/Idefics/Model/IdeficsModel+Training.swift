@@ -1,6 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsGeneration
 import IdeficsNN
 public import IdeficsTensor
 
@@ -72,6 +73,46 @@ extension IdeficsModel {
             )
         }
     }
+
+    /// The loss of a batch as `trainingLoss` has it, and which rows greedy search would have got right.
+    ///
+    /// A row is right when each of its labels is the likeliest token given all that is before it: then greedy search, asked
+    /// for what the labels say, writes just that.
+    ///
+    /// - Parameters:
+    ///   - inputs: the batch.
+    ///   - labels: `[batch, tokens]`, integers; negative for columns that do not count.
+    /// - Returns: the loss, and for each row whether all its labels are right; true for a row without any.
+    /// - Throws: `IdeficsError.input` when a field does not fit.
+    package func evaluationLoss(_ inputs: IdeficsInputs, labels: Tensor) throws -> (loss: TokenLoss, isRight: [Bool]) {
+        let rows = try inputs.rows(for: config)
+        let targets = try targets(of: labels, rows: rows, inputs: inputs)
+        let hidden = trainingStates(try trainingBatch(inputs, rows: rows, pass: TrainingPass()), pass: TrainingPass())
+        let loss = linearCrossEntropy(
+            hidden,
+            heads: [lmHead.weight.weight] + (lmHead.additionalFc.map { [$0.weight] } ?? []),
+            targets: targets
+        )
+        let rowOfToken = rows.indices.flatMap { row in Array(repeating: row, count: rows[row].columns.count) }
+        let used = targets.indices.filter { targets[$0] >= 0 }
+        var isRight = Array(repeating: true, count: rows.count)
+        for start in stride(from: 0, to: used.count, by: Self.judgedAtOnce) {
+            let tokens = Array(used[start..<min(start + Self.judgedAtOnce, used.count)])
+            let scores = logits(gatherRows(hidden, tokens))
+            let width = scores.shape[1]
+            scores.withFloats { floats in
+                for (row, token) in tokens.enumerated() {
+                    // SAFETY: row < rows of the logits, and no pointer leaves the closure.
+                    let logits = UnsafeBufferPointer(rebasing: floats[row * width..<(row + 1) * width])
+                    if ScoreRow.argmax(logits) != targets[token] { isRight[rowOfToken[token]] = false }
+                }
+            }
+        }
+        return (loss, isRight)
+    }
+
+    /// Tokens whose logits exist at a time in an evaluation.
+    private static let judgedAtOnce = 64
 
     /// For each real token the label of the column behind it, −100 for none.
     private func targets(of labels: Tensor, rows: [IdeficsInputs.Row], inputs: IdeficsInputs) throws -> [Int] {
