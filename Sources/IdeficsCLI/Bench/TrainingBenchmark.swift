@@ -23,10 +23,10 @@ final class TrainingBenchmark {
     ///   - directory: the checkpoint.
     ///   - loraRank: 0 for none.
     ///   - images: that every token of a sequence sees.
-    ///   - isCheckpointing: whether layers are computed again on the way back.
-    ///   - isBF16: whether products are in bf16.
+    ///   - pass: how losses are computed.
+    ///   - optim: how moments are held.
     /// - Throws: what reading the checkpoint throws.
-    init(directory: URL, loraRank: Int, images: Int, isCheckpointing: Bool, isBF16: Bool) throws {
+    init(directory: URL, loraRank: Int, images: Int, pass: TrainingPass, optim: TrainingConfig.Optimizer) throws {
         var recipe = TrainingRecipe()
         if loraRank > 0 {
             var lora = LoRASettings()
@@ -38,8 +38,12 @@ final class TrainingBenchmark {
         trainable = try recipe.trainable(of: directory)
         self.images = images
         flops = ModelFlops(trainable.config, trained: trainable.parameters)
-        pass = TrainingPass(isCheckpointing: isCheckpointing, isBF16: isBF16)
-        state = TrainingState(values: try trainable.initialValues(seed: config.seed))
+        self.pass = pass
+        state = TrainingState(
+            values: try trainable.initialValues(seed: config.seed),
+            parameters: trainable.parameters,
+            optim: optim
+        )
     }
 
     /// Elements of what is trained.

@@ -35,6 +35,17 @@ struct BenchTrainCommand: ParsableCommand {
     @Option(help: "Images of the sequence.")
     var images = 1
 
+    @Option(
+        help: "Moments: adamw_torch (f32) or adamw_8bit.",
+        transform: { name in
+            guard let optim = TrainingConfig.Optimizer(rawValue: name) else {
+                throw ValidationError("\(name) is unknown")
+            }
+            return optim
+        }
+    )
+    var optim = TrainingConfig.Optimizer.adamw
+
     @Flag(help: "Multiply in bf16, sums in f32.")
     var bf16 = false
 
@@ -68,8 +79,8 @@ struct BenchTrainCommand: ParsableCommand {
             directory: scratch,
             loraRank: loraR,
             images: images,
-            isCheckpointing: gradientCheckpointing,
-            isBF16: bf16
+            pass: TrainingPass(isCheckpointing: gradientCheckpointing, isBF16: bf16),
+            optim: optim
         )
         var report = try options.report(tokens.map(benchmark.measurement))
         report.model = BenchReport.Model(
