@@ -85,6 +85,15 @@ public struct EvaluationMetrics: Sendable, Equatable {
     /// How often the most common answer is the right one.
     public let mostCommonAnswers: Int
 
+    /// Counts of an evaluation.
+    package init(loss: Double, tokens: Int, answers: Int, rightAnswers: Int, mostCommonAnswers: Int) {
+        self.loss = loss
+        self.tokens = tokens
+        self.answers = answers
+        self.rightAnswers = rightAnswers
+        self.mostCommonAnswers = mostCommonAnswers
+    }
+
     /// Share of answers that are right; nil without answers.
     public var accuracy: Double? { answers > 0 ? Double(rightAnswers) / Double(answers) : nil }
     /// Share of the most common answer; nil without answers.
