@@ -139,7 +139,9 @@ private struct Fields {
                 modelFlopsUtilization: 0,
                 seconds: 0,
                 skippedSteps: 0,
-                evalLoss: eval
+                evaluation: eval.map {
+                    EvaluationMetrics(loss: $0, tokens: 1, answers: 0, rightAnswers: 0, mostCommonAnswers: 0)
+                }
             )
         }
         #expect(LossCurve.svg([line(1, 3), line(2, 2, 2.5), line(3, 1)], title: "a<b").contains("a&lt;b"))

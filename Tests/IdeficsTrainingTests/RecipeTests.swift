@@ -48,6 +48,7 @@ import Testing
     @Test(arguments: [
         ("trainer.learningrate=1", "trainer.learningrate"), ("data.loss=some", "data.loss"), ("extra=1", "extra"),
         ("trainer.learningRate=-1", "trainer.learningRate"), ("trainer.learningRate=.nan", "trainer.learningRate"),
+        ("trainer.learningRateMultipliers={a: -1}", "trainer.learningRateMultipliers.a"),
         ("trainer.learningRate=.inf", "trainer.learningRate"), ("trainer.learningRate=fast", "trainer.learningRate"),
         ("trainer.adamBeta1=1", "trainer.adamBeta1"), ("trainer.maxSteps=1.5", "trainer.maxSteps"),
         ("trainer.perDeviceTrainBatchSize=0", "trainer.perDeviceTrainBatchSize"),
@@ -93,6 +94,21 @@ import Testing
             let expected = 0.5 * (1 + cos(Double.pi * Double(step - 4) / 10))
             #expect(abs(config.learningRate(step: step, total: 14) - expected) < 1e-15)
         }
+    }
+
+    @Test func learningRatesByPattern() throws {
+        var config = TrainingConfig()
+        #expect(config.learningRateMultiplier("model.gated_cross_attn_layers.0.alpha_dense") == 1)
+        config.learningRateMultipliers = [
+            "*.alpha_*": 40, "*gated_cross_attn_layers*": 0.5, "*perceiver_resampler*": 0,
+        ]
+        #expect(config.learningRateMultiplier("model.gated_cross_attn_layers.0.alpha_dense") == 20)
+        #expect(config.learningRateMultiplier("base_model.model.model.perceiver_resampler.latents") == 0)
+        #expect(config.learningRateMultiplier("model.layers.0.self_attn.q_proj.lora_A.weight") == 1)
+        let override = #"trainer.learningRateMultipliers={"*.alpha_*": 40}"#
+        let recipe = try TrainingRecipe(yaml: Self.yaml, overrides: [override])
+        #expect(recipe.trainer.learningRateMultipliers == ["*.alpha_*": 40])
+        #expect(try TrainingRecipe(yaml: String(decoding: recipe.json, as: UTF8.self)) == recipe)
     }
 
     @Test func decayLeavesOutTheCardsNames() {

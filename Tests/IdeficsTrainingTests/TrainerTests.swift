@@ -188,6 +188,27 @@ private struct FailingParameters: TrainableParameters {
         #expect(longer?.contains("bytes") == true, "\(longer ?? "")")
     }
 
+    /// The first step of AdamW is as long as the learning rate, so lengths tell the factors.
+    @Test func learningRatesAreMultiplied() async throws {
+        let fixture = try TrainingFixture()
+        let trainer = try fixture.trainer(
+            fixture.recipe([
+                "trainer.maxSteps=1", "trainer.weightDecay=0",
+                #"trainer.learningRateMultipliers={"*.alpha_*": 10, "*perceiver_resampler*": 0}"#,
+            ])
+        )
+        let before = await trainer.namedValues
+        _ = try await trainer.run()
+        let after = await trainer.namedValues
+        func step(_ name: String) throws -> Float {
+            let (old, new) = (try #require(before[name]), try #require(after[name]))
+            return zip(old.floatArray(), new.floatArray()).map { abs($0 - $1) }.max() ?? 0
+        }
+        #expect(try abs(step("model.gated_cross_attn_layers.0.alpha_cross_attn") - 0.1) < 1e-3)
+        #expect(try abs(step("model.gated_cross_attn_layers.0.cross_attn.o_proj.weight") - 0.01) < 1e-4)
+        #expect(try step("model.perceiver_resampler.latents") == 0)
+    }
+
     /// Moments in 8 bits: another run, as good, resumed to the bit, in a quarter of the memory where it counts.
     @Test func momentsOf8BitsAreStoredAndResumed() async throws {
         let fixture = try TrainingFixture()

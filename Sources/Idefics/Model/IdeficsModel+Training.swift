@@ -1,6 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsGeneration
 import IdeficsNN
 public import IdeficsTensor
 
@@ -78,6 +79,58 @@ extension IdeficsModel {
             )
         }
     }
+
+    /// The loss of a batch as `trainingLoss` has it, and which rows greedy search would have got right.
+    ///
+    /// A row is right when each of its labels is the likeliest token given all that is before it: then greedy search, asked
+    /// for what the labels say, writes just that.
+    ///
+    /// - Parameters:
+    ///   - inputs: the batch.
+    ///   - labels: `[batch, tokens]`, integers; negative for columns that do not count.
+    ///   - pass: how it is done.
+    /// - Returns: the loss, and for each row whether all its labels are right; true for a row without any.
+    /// - Throws: `IdeficsError.input` when a field does not fit.
+    package func evaluationLoss(
+        _ inputs: IdeficsInputs,
+        labels: Tensor,
+        pass: TrainingPass = TrainingPass()
+    ) throws -> (loss: TokenLoss, isRight: [Bool]) {
+        let rows = try inputs.rows(for: config)
+        let targets = try inputs.targets(of: labels, rows: rows, config: config)
+        return try autocast(to: pass.isBF16 ? .bf16 : .f32) {
+            let hidden = trainingStates(try trainingBatch(inputs, rows: rows, pass: pass), pass: pass)
+            let loss = linearCrossEntropy(
+                hidden,
+                heads: [lmHead.weight.weight] + (lmHead.additionalFc.map { [$0.weight] } ?? []),
+                targets: targets
+            )
+            return (loss, isRight(hidden, targets: targets, rows: rows))
+        }
+    }
+
+    /// For each row whether all its labels are the likeliest tokens.
+    private func isRight(_ hidden: Tensor, targets: [Int], rows: [IdeficsInputs.Row]) -> [Bool] {
+        let rowOfToken = rows.indices.flatMap { row in Array(repeating: row, count: rows[row].columns.count) }
+        let used = targets.indices.filter { targets[$0] >= 0 }
+        var isRight = Array(repeating: true, count: rows.count)
+        for start in stride(from: 0, to: used.count, by: Self.judgedAtOnce) {
+            let tokens = Array(used[start..<min(start + Self.judgedAtOnce, used.count)])
+            let scores = logits(gatherRows(hidden, tokens))
+            let width = scores.shape[1]
+            scores.withFloats { floats in
+                for (row, token) in tokens.enumerated() {
+                    // SAFETY: row < rows of the logits, and no pointer leaves the closure.
+                    let logits = UnsafeBufferPointer(rebasing: floats[row * width..<(row + 1) * width])
+                    if ScoreRow.argmax(logits) != targets[token] { isRight[rowOfToken[token]] = false }
+                }
+            }
+        }
+        return isRight
+    }
+
+    /// Tokens whose logits exist at a time in an evaluation.
+    private static let judgedAtOnce = 64
 
     /// The batch with its images, those that some token sees.
     private func trainingBatch(

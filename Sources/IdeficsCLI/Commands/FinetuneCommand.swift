@@ -99,6 +99,9 @@ struct FinetuneCommand: AsyncParsableCommand {
     @Option(help: "Steps between evaluations; 0 for none. (default: 0)")
     var evalSteps: Int?
 
+    @Flag(help: "Evaluate before the first step, too.")
+    var evalOnStart = false
+
     @Option(help: "Steps between lines of metrics. (default: 1)")
     var loggingSteps: Int?
 
@@ -138,6 +141,7 @@ struct FinetuneCommand: AsyncParsableCommand {
             ("data.loss", loss), ("data.badLines", badLines),
             ("trainer.bf16", bf16 ? true : nil),
             ("trainer.gradientCheckpointing", gradientCheckpointing ? true : nil),
+            ("trainer.evalOnStart", evalOnStart ? true : nil),
         ]
         return given.compactMap { key, value in value.map { "\(key)=\($0)" } }
     }

@@ -24,8 +24,7 @@ final class TrainingOutput: Sendable {
         case .skippedStep(let step, let reason): note("step \(step) left out: \(reason)")
         case .rolledBack(let step, let toStep): note("step \(step): weights of checkpoint-\(toStep) are back")
         case .skippedExample(let error): note("left out: \(error)")
-        case .evaluated(let step, let loss, let tokens):
-            note("step \(step): evaluation loss \(Format.number(loss, digits: 4)) over \(tokens) tokens")
+        case .evaluated(let step, let evaluation): note(line(evaluation, step: step))
         case .sample(let step, let prompt, let text): note("step \(step), \(prompt) → \(text)")
         case .saved(_, let path): note("saved \(path)")
         case .saveFailed(let step, let reason):
@@ -47,6 +46,14 @@ final class TrainingOutput: Sendable {
     private func note(_ text: String) {
         finish()
         Terminal.note(text)
+    }
+
+    private func line(_ evaluation: EvaluationMetrics, step: Int) -> String {
+        let loss =
+            "step \(step): evaluation loss \(Format.number(evaluation.loss, digits: 4)) over \(evaluation.tokens) tokens"
+        guard let accuracy = evaluation.accuracy, let majority = evaluation.majority else { return loss }
+        return "\(loss); \(Format.number(accuracy * 100, digits: 1)) % of \(evaluation.answers) answers right "
+            + "(always the most common one: \(Format.number(majority * 100, digits: 1)) %)"
     }
 
     private func line(_ metrics: StepMetrics, total: Int, secondsLeft: Double) -> String {

@@ -1,6 +1,8 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsCheckpoints
+
 /// How a model is trained; names and meanings are those of transformers' `TrainingArguments` in camel case.
 ///
 /// The section `trainer` of a recipe. Defaults are what the model card did where it says so (`field.md` §3.2).
@@ -25,6 +27,9 @@ public struct TrainingConfig: Sendable, Equatable, Codable {
 
     /// Learning rate behind the warm-up.
     public var learningRate = 1e-5
+    /// Factors of the learning rate for parameters by pattern of their names, `*` for any text; where several match, their
+    /// product.
+    public var learningRateMultipliers: [String: Double] = [:]
     /// Steps over which the learning rate grows from 0.
     public var warmupSteps = 0
     /// How it goes on.
@@ -74,6 +79,8 @@ public struct TrainingConfig: Sendable, Equatable, Codable {
     public var saveTotalLimit = 2
     /// Steps between evaluations; 0 for none.
     public var evalSteps = 0
+    /// Whether the evaluation data is also scored before the first step.
+    public var evalOnStart = false
     /// A step whose gradient norm is larger than this times the running mean is left out; 0 for never.
     ///
     /// Steps whose loss or gradient is not a number are always left out.
@@ -92,6 +99,7 @@ public struct TrainingConfig: Sendable, Equatable, Codable {
         self.init()
         var keys = try StrictKeys(decoder)
         try keys.read("learningRate", into: &learningRate)
+        try keys.read("learningRateMultipliers", into: &learningRateMultipliers)
         try keys.read("warmupSteps", into: &warmupSteps)
         try keys.read("lrSchedulerType", into: &lrSchedulerType)
         try keys.read("optim", into: &optim)
@@ -115,6 +123,7 @@ public struct TrainingConfig: Sendable, Equatable, Codable {
         try keys.read("saveSteps", into: &saveSteps)
         try keys.read("saveTotalLimit", into: &saveTotalLimit)
         try keys.read("evalSteps", into: &evalSteps)
+        try keys.read("evalOnStart", into: &evalOnStart)
         try keys.read("spikeFactor", into: &spikeFactor)
         try keys.read("rollbackAfterSkips", into: &rollbackAfterSkips)
         try keys.read("peakFlops", into: &peakFlops)
@@ -135,6 +144,9 @@ public struct TrainingConfig: Sendable, Equatable, Codable {
             try check(least...1_000_000_000 ~= value, key, "\(value) must be \(least) to 1000000000")
         }
         try notNegative(learningRate, "learningRate")
+        for (pattern, factor) in learningRateMultipliers {
+            try notNegative(factor, "learningRateMultipliers.\(pattern)")
+        }
         try notNegative(weightDecay, "weightDecay")
         try check(0..<1 ~= adamBeta1, "adamBeta1", "\(adamBeta1) must be 0 or more and less than 1")
         try check(0..<1 ~= adamBeta2, "adamBeta2", "\(adamBeta2) must be 0 or more and less than 1")
@@ -173,6 +185,13 @@ public struct TrainingConfig: Sendable, Equatable, Codable {
     /// Whether the parameter `name` is decayed.
     public func isDecayed(_ name: String) -> Bool {
         !noDecay.contains { name.contains($0) }
+    }
+
+    /// The factor of the learning rate of the parameter `name`.
+    public func learningRateMultiplier(_ name: String) -> Double {
+        // In the order of the patterns: products in another order may differ in the last bit.
+        learningRateMultipliers.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+            .reduce(1) { matches(name, pattern: $1.key) ? $0 * $1.value : $0 }
     }
 
     /// The learning rate of a step.

@@ -15,9 +15,16 @@ package struct EncodedExample: Sendable {
     package var isTarget: [Bool]
     /// Its pictures; as many are used as there are image tokens left.
     package var images: [ImageSource]
+    /// Whether what is to be predicted is what an assistant says, and nothing else.
+    package let isAnswer: Bool
 
     /// Targets that have a token before them, so that they are predicted.
     package var targetCount: Int { isTarget.dropFirst().count { $0 } }
+
+    /// The ids of what an assistant says; nil for other examples.
+    package var answer: [Int]? {
+        isAnswer ? zip(tokenIds, isTarget).dropFirst().filter(\.1).map(\.0) : nil
+    }
 
     /// Encodes `example`.
     ///
@@ -37,6 +44,7 @@ package struct EncodedExample: Sendable {
             tokenIds = tokenizer.encode(text: text, addSpecialTokens: false)
             isTarget = Array(repeating: true, count: tokenIds.count)
             images = items.images
+            isAnswer = false
         case .conversation(let messages):
             let writer = ConversationText(processor)
             let whole = try writer.text(messages)
@@ -44,6 +52,7 @@ package struct EncodedExample: Sendable {
             let ids = tokenizer.encode(text: whole, addSpecialTokens: false)
             tokenIds = ids
             images = messages.flatMap(\.items).images
+            isAnswer = config.loss == .assistant
             if config.loss == .all {
                 isTarget = Array(repeating: true, count: tokenIds.count)
             } else {

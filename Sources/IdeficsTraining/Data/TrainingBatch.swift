@@ -19,6 +19,8 @@ package struct TrainingBatch: Sendable {
     package let targetCount: Int
     /// Rows.
     package let exampleCount: Int
+    /// For each row what an assistant should say, nil where more than that counts.
+    package let answers: [[Int]?]
 
     /// A batch of tensors, all of its columns real.
     package init(inputs: IdeficsInputs, labels: Tensor, tokenCount: Int, imageCount: Int, targetCount: Int) {
@@ -28,6 +30,7 @@ package struct TrainingBatch: Sendable {
         self.imageCount = imageCount
         self.targetCount = targetCount
         exampleCount = labels.shape.first ?? 0
+        answers = Array(repeating: nil, count: exampleCount)
     }
 
     /// The batch of `examples` and their decoded pictures.
@@ -54,5 +57,6 @@ package struct TrainingBatch: Sendable {
         imageCount = images.reduce(0) { $0 + $1.count }
         targetCount = examples.reduce(0) { $0 + $1.targetCount }
         exampleCount = examples.count
+        answers = examples.map(\.answer)
     }
 }

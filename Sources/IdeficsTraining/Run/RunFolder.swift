@@ -242,6 +242,7 @@ extension TrainingRecipe {
         earlier.trainer.saveSteps = trainer.saveSteps
         earlier.trainer.saveTotalLimit = trainer.saveTotalLimit
         earlier.trainer.evalSteps = trainer.evalSteps
+        earlier.trainer.evalOnStart = trainer.evalOnStart
         earlier.trainer.peakFlops = trainer.peakFlops
         guard earlier != self else { return }
         let section =

@@ -31,6 +31,10 @@ public struct StepMetrics: Sendable, Equatable, Codable {
     public var skippedSteps: Int
     /// Cross-entropy of the evaluation data, where this step was evaluated.
     public var evalLoss: Double?
+    /// Share of the evaluation data's answers that greedy search gives word for word, where there are answers.
+    public var evalAccuracy: Double?
+    /// Share of the evaluation data's most common answer: what saying always the same would reach.
+    public var evalMajority: Double?
 
     /// A line of all its numbers.
     package init(
@@ -47,7 +51,7 @@ public struct StepMetrics: Sendable, Equatable, Codable {
         modelFlopsUtilization: Double,
         seconds: Double,
         skippedSteps: Int,
-        evalLoss: Double?
+        evaluation: EvaluationMetrics?
     ) {
         self.step = step
         self.epoch = epoch
@@ -62,8 +66,38 @@ public struct StepMetrics: Sendable, Equatable, Codable {
         self.modelFlopsUtilization = modelFlopsUtilization
         self.seconds = seconds
         self.skippedSteps = skippedSteps
-        self.evalLoss = evalLoss
+        evalLoss = evaluation?.loss
+        evalAccuracy = evaluation?.accuracy
+        evalMajority = evaluation?.majority
     }
+}
+
+/// Scores of the evaluation data.
+public struct EvaluationMetrics: Sendable, Equatable {
+    /// Cross-entropy, nats a token.
+    public let loss: Double
+    /// Tokens that counted.
+    public let tokens: Int
+    /// Conversations of which the assistant's turns alone counted.
+    public let answers: Int
+    /// Those in which each token of each answer is the likeliest, so that greedy search gives all answers exactly.
+    public let rightAnswers: Int
+    /// How often the most common answer is the right one.
+    public let mostCommonAnswers: Int
+
+    /// Counts of an evaluation.
+    package init(loss: Double, tokens: Int, answers: Int, rightAnswers: Int, mostCommonAnswers: Int) {
+        self.loss = loss
+        self.tokens = tokens
+        self.answers = answers
+        self.rightAnswers = rightAnswers
+        self.mostCommonAnswers = mostCommonAnswers
+    }
+
+    /// Share of answers that are right; nil without answers.
+    public var accuracy: Double? { answers > 0 ? Double(rightAnswers) / Double(answers) : nil }
+    /// Share of the most common answer; nil without answers.
+    public var majority: Double? { answers > 0 ? Double(mostCommonAnswers) / Double(answers) : nil }
 }
 
 /// What a run tells while it goes on.
@@ -79,7 +113,7 @@ public enum TrainingEvent: Sendable {
     /// An example was left out.
     case skippedExample(TrainingError)
     /// The evaluation data was scored.
-    case evaluated(step: Int, loss: Double, tokens: Int)
+    case evaluated(step: Int, EvaluationMetrics)
     /// What the model writes now.
     case sample(step: Int, prompt: String, text: String)
     /// A checkpoint is whole and on the disk.

@@ -10,18 +10,20 @@ import IdeficsTokenizers
 extension Trainer {
     /// Scores the evaluation data and continues the samples with today's values.
     ///
-    /// - Returns: cross-entropy a token; nil without evaluation data.
+    /// - Returns: the scores; nil without evaluation data.
     /// - Throws: what data and model throw.
-    func evaluate(_ log: inout TrainingLog) async throws -> Double? {
+    func evaluate(_ log: inout TrainingLog) async throws -> EvaluationMetrics? {
+        let start = ContinuousClock.now
+        defer { log.leaveOut(ContinuousClock.now - start) }
         let model = try trainable.model(namedValues, pass: .inference)
         let step = state.progress.step
-        var loss: Double?
+        var found: EvaluationMetrics?
         if let evaluation {
-            let found = try await score(evaluation, model)
-            loss = found.loss
-            report(.evaluated(step: step, loss: found.loss, tokens: found.targets))
+            let metrics = try await score(evaluation, model)
+            found = metrics
+            report(.evaluated(step: step, metrics))
         }
-        guard !recipe.data.samples.isEmpty else { return loss }
+        guard !recipe.data.samples.isEmpty else { return found }
         let container = try ModelContainer(model, processor: processor, directory: directory)
         for (index, sample) in recipe.data.samples.enumerated() {
             let text = try await generate(sample, container)
@@ -29,13 +31,14 @@ extension Trainer {
             report(.sample(step: step, prompt: prompt, text: text))
             log.add(step: step, tag: "sample/\(index)", text: "\(prompt)\n\n\(text)")
         }
-        return loss
+        return found
     }
 
-    private func score(_ data: TrainingData, _ model: IdeficsModel) async throws -> (loss: Double, targets: Int) {
+    private func score(_ data: TrainingData, _ model: IdeficsModel) async throws -> EvaluationMetrics {
         var position = DataPosition()
         let order = data.order(epoch: 0, seed: 0)
-        var (sum, targets) = (0.0, 0)
+        var (sum, targets, right) = (0.0, 0, 0)
+        var answers: [[Int]: Int] = [:]
         while position.epoch == 0 {
             let examples = try data.next(
                 &position,
@@ -44,11 +47,26 @@ extension Trainer {
                 maxTokens: recipe.trainer.maxBatchTokens
             ) { report(.skippedExample($0)) }
             guard let batch = try await data.batch(examples, skipped: { report(.skippedExample($0)) }) else { continue }
-            let loss = try model.trainingLoss(batch.inputs, labels: batch.labels)
+            let (loss, isRight) = try model.evaluationLoss(
+                batch.inputs,
+                labels: batch.labels,
+                pass: TrainingPass(isBF16: recipe.trainer.bf16)
+            )
             sum += Double(loss.crossEntropy) * Double(loss.count)
             targets += loss.count
+            for (answer, isRight) in zip(batch.answers, isRight) {
+                guard let answer else { continue }
+                answers[answer, default: 0] += 1
+                if isRight { right += 1 }
+            }
         }
-        return (targets > 0 ? sum / Double(targets) : 0, targets)
+        return EvaluationMetrics(
+            loss: targets > 0 ? sum / Double(targets) : 0,
+            tokens: targets,
+            answers: answers.values.reduce(0, +),
+            rightAnswers: right,
+            mostCommonAnswers: answers.values.max() ?? 0
+        )
     }
 
     private func generate(_ sample: SamplePrompt, _ container: ModelContainer) async throws -> String {

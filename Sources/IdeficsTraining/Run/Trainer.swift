@@ -126,14 +126,15 @@ public actor Trainer {
         )
         let (start, first) = (ContinuousClock.now, state.progress.step)
         var savedStep = folder.checkpointSteps().last
+        if config.evalOnStart, first == 0 { _ = try await evaluate(&log) }
         while state.progress.step < totalSteps, !stop.isStopping {
             try await makeStep(&log)
             let step = state.progress.step
             let isLast = step == totalSteps
-            var evalLoss: Double?
-            if config.evalSteps > 0, step % config.evalSteps == 0 || isLast { evalLoss = try await evaluate(&log) }
-            if step % config.loggingSteps == 0 || isLast || evalLoss != nil {
-                let metrics = log.line(state.progress, epoch: epoch, evalLoss: evalLoss)
+            var evaluation: EvaluationMetrics?
+            if config.evalSteps > 0, step % config.evalSteps == 0 || isLast { evaluation = try await evaluate(&log) }
+            if step % config.loggingSteps == 0 || isLast || evaluation != nil {
+                let metrics = log.line(state.progress, epoch: epoch, evaluation: evaluation)
                 let elapsed = (ContinuousClock.now - start) / .seconds(1)
                 let left = elapsed / Double(step - first) * Double(totalSteps - step)
                 report(.step(metrics, total: totalSteps, secondsLeft: left))

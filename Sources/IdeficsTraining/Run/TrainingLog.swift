@@ -56,8 +56,17 @@ struct TrainingLog {
         try? events.add(step: step, tag: tag, text: text)
     }
 
+    /// Takes time that no step took out of the line's.
+    mutating func leaveOut(_ time: Duration) {
+        sums.start += time
+    }
+
     /// Ends a line and writes it.
-    mutating func line(_ progress: TrainingState.Progress, epoch: Double, evalLoss: Double?) -> StepMetrics {
+    mutating func line(
+        _ progress: TrainingState.Progress,
+        epoch: Double,
+        evaluation: EvaluationMetrics?
+    ) -> StepMetrics {
         let seconds = max((ContinuousClock.now - sums.start) / .seconds(1), 1e-9)
         let operations = Double(sums.tokens) * flops.perToken + Double(sums.images) * flops.perImage
         let line = StepMetrics(
@@ -74,7 +83,7 @@ struct TrainingLog {
             modelFlopsUtilization: peakFlops > 0 ? operations / seconds / peakFlops : 0,
             seconds: seconds,
             skippedSteps: progress.spikes.skipped,
-            evalLoss: evalLoss
+            evaluation: evaluation
         )
         sums = Sums()
         try? metrics.append(line)
@@ -86,7 +95,8 @@ struct TrainingLog {
             ("train/model_flops_utilization", line.modelFlopsUtilization),
             ("train/skipped_steps", Double(line.skippedSteps)),
         ]
-        if let evalLoss { scalars.append(("eval/loss", evalLoss)) }
+        if let evaluation { scalars.append(("eval/loss", evaluation.loss)) }
+        if let accuracy = evaluation?.accuracy { scalars.append(("eval/accuracy", accuracy)) }
         try? events.add(step: line.step, scalars)
         return line
     }

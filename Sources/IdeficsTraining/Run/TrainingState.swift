@@ -121,7 +121,7 @@ extension TrainingState {
                 &values[index],
                 gradient: gradient,
                 AdamWStep(
-                    learningRate: Float(learningRate),
+                    learningRate: Float(learningRate * config.learningRateMultiplier(parameters[index].name)),
                     beta1: Float(config.adamBeta1),
                     beta2: Float(config.adamBeta2),
                     eps: Float(config.adamEpsilon),

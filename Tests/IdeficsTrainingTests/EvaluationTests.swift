@@ -1,0 +1,104 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Idefics
+import IdeficsCheckpoints
+import IdeficsTensor
+import IdeficsTestSupport
+import IdeficsTraining
+import Synchronization
+import Testing
+
+@Suite struct EvaluationTests {
+    /// One question, three pictures, three answers.
+    private static let answers = ["rgb.png": "A cat.", "photo_444.jpg": "Trees.", "rgba.png": "Letters."]
+
+    private static func line(_ image: String, _ answer: String) -> String {
+        #"{"messages":[{"role":"user","content":[{"image":"\#(image)"},{"text":"What?"}]},"#
+            + #"{"role":"assistant","content":"\#(answer)"}]}"#
+    }
+
+    private static var lines: [String] {
+        answers.sorted { $0.key < $1.key }.map { line($0.key, $0.value) }
+    }
+
+    /// Evaluations of a run, by step.
+    private func evaluations(_ fixture: TrainingFixture, _ options: [String]) async throws -> [Int: EvaluationMetrics] {
+        let found = Mutex<[Int: EvaluationMetrics]>([:])
+        _ = try await fixture.trainer(fixture.recipe(options)) { event in
+            if case .evaluated(let step, let metrics) = event { found.withLock { $0[step] = metrics } }
+        }.run()
+        return found.withLock(\.self)
+    }
+
+    /// The only thing that tells the answers apart is the picture: a model that does not see it can at best find each as
+    /// likely as the others, which costs ln 3 an answer and gets one in three right.
+    @Test func answersThatThePictureDecidesAreLearned() async throws {
+        let fixture = try TrainingFixture()
+        try fixture.write(Self.lines, to: "train.jsonl")
+        let found = try await evaluations(
+            fixture,
+            [
+                "data.eval=\(fixture.folder.path("train.jsonl"))", "trainer.maxSteps=160", "trainer.evalSteps=160",
+                "trainer.evalOnStart=true", "trainer.perDeviceTrainBatchSize=3", "trainer.weightDecay=0",
+            ]
+        )
+        #expect(found.keys.sorted() == [0, 160])
+        let (before, after) = (try #require(found[0]), try #require(found[160]))
+        let nats = after.loss * Double(after.tokens) / 3
+        #expect(before.accuracy == 0 && before.answers == 3 && before.majority == 1.0 / 3)
+        #expect(nats < log(3) && after.accuracy == 1, "\(nats) nats an answer, \(after)")
+    }
+
+    /// A row is right when every label is the token greedy search takes; one wrong label is enough for it not to be.
+    @Test func rowsAreRightWhenGreedySearchWritesTheirLabels() throws {
+        let folder = Fixtures.url("f1-resampler-qk")
+        let trainable = try FullParameters(directory: folder)
+        let values = try trainable.initialValues(seed: 0)
+        let model = try trainable.model(
+            Dictionary(uniqueKeysWithValues: zip(trainable.parameters.map(\.name), values)),
+            pass: .inference
+        )
+        let file = try SafetensorsFile(folder.appending(path: "golden/train.safetensors"))
+        let inputs = IdeficsInputs(
+            inputIds: try file.tensor(named: "in.input_ids"),
+            attentionMask: file.contains("in.attention_mask") ? try file.tensor(named: "in.attention_mask") : nil,
+            imageAttentionMask: try file.tensor(named: "in.image_attention_mask"),
+            images: .pixelValues(try file.tensor(named: "in.pixel_values"))
+        )
+        let logits = try model.forward(inputs).logits
+        let (rows, columns, width) = (logits.shape[0], logits.shape[1], logits.shape[2])
+        let scores = logits.floatArray()
+        var labels = [Int](repeating: -100, count: rows * columns)
+        for row in 0..<rows {
+            // The last columns are real tokens, whichever side the padding is on.
+            for column in columns - 4..<columns - 1 {
+                let start = (row * columns + column) * width
+                let best = try #require((0..<width).max { scores[start + $0] < scores[start + $1] })
+                labels[row * columns + column + 1] = best
+            }
+        }
+        func evaluate() throws -> (loss: TokenLoss, isRight: [Bool]) {
+            try model.evaluationLoss(inputs, labels: Tensor(labels, shape: [rows, columns]))
+        }
+        let right = try evaluate()
+        #expect(right.isRight == Array(repeating: true, count: rows))
+        let loss = try model.trainingLoss(inputs, labels: Tensor(labels, shape: [rows, columns]))
+        #expect(right.loss.crossEntropy == loss.crossEntropy && right.loss.count == loss.count)
+        labels[columns - 2] = (labels[columns - 2] + 1) % width
+        #expect(try evaluate().isRight == [false] + Array(repeating: true, count: rows - 1))
+    }
+
+    /// Documents are no answers: their loss is told, and nothing is said of right and wrong.
+    @Test func documentsAreNotJudged() async throws {
+        let fixture = try TrainingFixture()
+        try fixture.write(Array(TrainingFixture.lines[2...3]), to: "documents.jsonl")
+        let found = try await evaluations(
+            fixture,
+            ["data.eval=\(fixture.folder.path("documents.jsonl"))", "trainer.maxSteps=1", "trainer.evalSteps=1"]
+        )
+        let metrics = try #require(found[1])
+        #expect(metrics.loss > 0 && metrics.answers == 0 && metrics.accuracy == nil && metrics.majority == nil)
+    }
+}
