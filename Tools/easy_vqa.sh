@@ -8,8 +8,8 @@
 #
 # Usage: easy_vqa.sh [--train N] [--held-out N] [DIR]
 #   DIR           where the data goes (default: "easy-vqa" in the cache folder)
-#   --train N     examples to train on, one a picture (default: 480)
-#   --held-out N  examples to evaluate on, one a picture (default: 120)
+#   --train N     examples to train on, one a picture (default: 640)
+#   --held-out N  examples to evaluate on, one a picture (default: 100)
 #
 # Environment: IDEFICS_CACHE, XDG_CACHE_HOME (the cache folder: $IDEFICS_CACHE, else $XDG_CACHE_HOME/idefics, else
 # ~/.cache/idefics), PYTHON (default: python3). Fetches 3 MB.
@@ -27,7 +27,7 @@ fail() {
 
 # Sets train, held_out and output.
 parse_arguments() {
-    train=480 held_out=120 output=
+    train=640 held_out=100 output=
     while [ $# -gt 0 ]; do
         case $1 in
             --train | --held-out)

@@ -18,6 +18,14 @@ enum Terminal {
     /// Whether standard input is a terminal.
     static let isInputInteractive = isatty(STDIN_FILENO) == 1
 
+    /// Columns of the terminal at standard error; 80 where that is not known.
+    static var errorColumns: Int {
+        var size = winsize()
+        // The request's type differs between systems.
+        guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
+        return Int(size.ws_col)
+    }
+
     /// Writes `text` to standard output at once.
     static func write(_ text: String) {
         FileHandle.standardOutput.write(Data(text.utf8))

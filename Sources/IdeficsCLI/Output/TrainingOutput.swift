@@ -1,6 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import Foundation
 import IdeficsTraining
 import Synchronization
 
@@ -14,12 +15,14 @@ final class TrainingOutput: Sendable {
         case .started(let step, let total, let parameters, let elements):
             note("step \(step) of \(total); training \(elements) elements of \(parameters) parameters")
         case .step(let metrics, let total, let secondsLeft):
-            let line = line(metrics, total: total, secondsLeft: secondsLeft)
             if Terminal.isErrorInteractive {
-                Terminal.transient(line)
+                Terminal.transient(
+                    line(metrics, total: total, secondsLeft: secondsLeft, columns: Terminal.errorColumns - 1)
+                )
                 isBarShown.withLock { $0 = true }
+                if metrics.step == total { finish() }
             } else {
-                Terminal.note(line)
+                Terminal.note(line(metrics, total: total, secondsLeft: secondsLeft, columns: .max))
             }
         case .skippedStep(let step, let reason): note("step \(step) left out: \(reason)")
         case .rolledBack(let step, let toStep): note("step \(step): weights of checkpoint-\(toStep) are back")
@@ -43,8 +46,12 @@ final class TrainingOutput: Sendable {
         }
     }
 
+    /// A line above the bar, which the next step draws again.
     private func note(_ text: String) {
-        finish()
+        isBarShown.withLock {
+            if $0 { Terminal.transient("") }
+            $0 = false
+        }
         Terminal.note(text)
     }
 
@@ -56,14 +63,24 @@ final class TrainingOutput: Sendable {
             + "(always the most common one: \(Format.number(majority * 100, digits: 1)) %)"
     }
 
-    private func line(_ metrics: StepMetrics, total: Int, secondsLeft: Double) -> String {
+    /// A line of at most `columns` columns, if that much is needed to say anything: what matters least is left out first.
+    private func line(_ metrics: StepMetrics, total: Int, secondsLeft: Double, columns: Int) -> String {
         let width = 20
         let filled = total > 0 ? metrics.step * width / total : width
         let bar = String(repeating: "#", count: filled) + String(repeating: "-", count: max(0, width - filled))
-        return "[\(bar)] \(metrics.step)/\(total)  loss \(Format.number(metrics.loss, digits: 4))  "
-            + "norm \(Format.number(metrics.gradNorm, digits: 3))  lr \(Float(metrics.learningRate))  "
-            + "\(Format.number(metrics.tokensPerSecond, digits: 0)) tokens/s  "
-            + "\(Format.number(metrics.modelFlopsUtilization * 100, digits: 1)) % of peak  "
-            + "\(Format.time(secondsLeft)) left"
+        // As they are written; a field with a higher number goes first.
+        var fields: [(text: String, rank: Int)] = [
+            ("[\(bar)]", 2), ("\(metrics.step)/\(total)", 0), ("loss \(Format.number(metrics.loss, digits: 4))", 0),
+            ("norm \(Format.number(metrics.gradNorm, digits: 2))", 4),
+            ("lr \(String(format: "%.2g", metrics.learningRate))", 5),
+            ("\(Format.number(metrics.tokensPerSecond, digits: 0)) tokens/s", 3),
+            ("\(Format.number(metrics.modelFlopsUtilization * 100, digits: 0)) % of peak", 6),
+            ("\(Format.time(secondsLeft)) left", 1),
+        ]
+        func line() -> String { fields.map(\.text).joined(separator: "  ") }
+        while line().count > columns, let last = fields.map(\.rank).max(), last > 0 {
+            fields.removeAll { $0.rank == last }
+        }
+        return line()
     }
 }

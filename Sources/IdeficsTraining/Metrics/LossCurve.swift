@@ -7,21 +7,22 @@ import Foundation
 package enum LossCurve {
     private static let width = 800.0
     private static let height = 400.0
-    private static let margin = (left: 60.0, right: 20.0, top: 40.0, bottom: 40.0)
+    private static let margin = (left: 60.0, right: 20.0, top: 40.0, bottom: 48.0)
+    private static let colors = (loss: "#047", eachStep: "#8ab", evaluation: "#c40")
 
     /// The picture of `lines`; without numbers, an empty one.
     package static func svg(_ lines: [StepMetrics], title: String) -> String {
         let loss = lines.map { (Double($0.step), $0.loss) }.filter { $0.1.isFinite }
         let eval = lines.compactMap { line in line.evalLoss.map { (Double(line.step), $0) } }.filter { $0.1.isFinite }
         let values = (loss + eval).map(\.1)
-        let last = max((loss + eval).map(\.0).max() ?? 1, 2)
-        let (low, high) = (values.min() ?? 0, values.max() ?? 1)
-        let span = high > low ? high - low : 1
+        let last = max((loss + eval).map(\.0).max() ?? 1, 1)
+        let ticks = ticks(values.min() ?? 0, values.max() ?? 1)
+        let (low, high) = (ticks.first ?? 0, ticks.last ?? 1)
         func x(_ step: Double) -> Double {
-            margin.left + (step - 1) / (last - 1) * (width - margin.left - margin.right)
+            margin.left + step / last * (width - margin.left - margin.right)
         }
         func y(_ value: Double) -> Double {
-            margin.top + (high - value) / span * (height - margin.top - margin.bottom)
+            margin.top + (high - value) / (high - low) * (height - margin.top - margin.bottom)
         }
         func line(_ points: [(Double, Double)], _ color: String, width: Double, opacity: Double = 1) -> String {
             guard !points.isEmpty else { return "" }
@@ -33,24 +34,55 @@ package enum LossCurve {
             <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(Int(width)) \(Int(height))" font-family="sans-serif" \
             font-size="12">
             <rect width="100%" height="100%" fill="white"/>
-            <text x="\(Int(margin.left))" y="22" font-size="14">\(escaped(title))</text>
 
             """
-        for tick in 0...4 {
-            let value = low + span * Double(tick) / 4
-            let at = number(y(value))
+        svg += text(escaped(title), margin.left, 22, size: 14)
+        let step = ticks.count > 1 ? ticks[1] - ticks[0] : 1
+        let digits = max(0, Int((-log10(step)).rounded(.up)))
+        for tick in ticks {
+            let at = number(y(tick))
             svg += "<line x1=\"\(margin.left)\" x2=\"\(width - margin.right)\" y1=\"\(at)\" y2=\"\(at)\" "
-            svg += "stroke=\"#ddd\"/>\n<text x=\"\(margin.left - 6)\" y=\"\(at)\" text-anchor=\"end\" "
-            svg += "dominant-baseline=\"middle\">\(number(value, digits: 3))</text>\n"
-            let step = 1 + (last - 1) * Double(tick) / 4
-            svg += "<text x=\"\(number(x(step)))\" y=\"\(height - 16)\" text-anchor=\"middle\">\(Int(step))</text>\n"
+            svg += "stroke=\"#ddd\"/>\n"
+            svg += text(number(tick, digits: digits), margin.left - 6, y(tick) + 4, anchor: "end")
         }
-        svg += line(loss, "#8ab", width: 1, opacity: 0.6)
-        svg += line(smoothed(loss), "#047", width: 2)
-        svg += line(eval, "#c40", width: 2)
-        svg += "<text x=\"\(width - margin.right)\" y=\"22\" text-anchor=\"end\"><tspan fill=\"#047\">loss</tspan>"
-        svg += eval.isEmpty ? "" : " <tspan fill=\"#c40\">evaluation</tspan>"
-        return svg + "</text>\n</svg>\n"
+        for tick in self.ticks(0, last) where tick <= last && tick.rounded() == tick {
+            svg += text("\(Int(tick))", x(tick), height - 28, anchor: "middle")
+        }
+        svg += text("step", (margin.left + width - margin.right) / 2, height - 8, anchor: "middle")
+        svg += line(loss, colors.eachStep, width: 1, opacity: 0.6)
+        svg += line(smoothed(loss), colors.loss, width: 2)
+        svg += line(eval, colors.evaluation, width: 2)
+        if eval.count <= 50 {
+            for (step, value) in eval {
+                svg += "<circle cx=\"\(number(x(step)))\" cy=\"\(number(y(value)))\" r=\"3\" "
+                svg += "fill=\"\(colors.evaluation)\"/>\n"
+            }
+        }
+        let right = width - margin.right
+        if !eval.isEmpty { svg += text("evaluation", right, 22, anchor: "end", color: colors.evaluation) }
+        svg += text("loss, nats a token", eval.isEmpty ? right : right - 80, 22, anchor: "end", color: colors.loss)
+        return svg + "</svg>\n"
+    }
+
+    /// Round numbers around `low` and `high`, evenly spaced.
+    private static func ticks(_ low: Double, _ high: Double) -> [Double] {
+        let span = max(high - low, abs(high) * 1e-3, 1e-6)
+        let power = pow(10, floor(log10(span / 4)))
+        let step = [1, 2, 5, 10].map { $0 * power }.first { span / $0 <= 5 } ?? span
+        let (first, last) = (floor(low / step), ceil(high / step))
+        return stride(from: first, through: max(last, first + 1), by: 1).map { $0 * step }
+    }
+
+    private static func text(
+        _ text: String,
+        _ x: Double,
+        _ y: Double,
+        size: Int = 12,
+        anchor: String = "start",
+        color: String = "black"
+    ) -> String {
+        "<text x=\"\(number(x))\" y=\"\(number(y))\" font-size=\"\(size)\" text-anchor=\"\(anchor)\" fill=\"\(color)\">"
+            + "\(text)</text>\n"
     }
 
     /// A running mean over about a fortieth of the points.
