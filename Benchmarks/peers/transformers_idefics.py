@@ -22,6 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import rounds as turns
+from random_idefics import random_idefics
 
 CONTEXT, PROMPTS, STEPS = 128, [128, 512], 8
 # Names in `idefics bench model`, and ours.
@@ -38,36 +39,9 @@ class Transformers:
 
     def __init__(self, layers: int, dtype: str) -> None:
         import torch
-        from transformers import IdeficsConfig, IdeficsForVisionText2Text
-        from transformers.initialization import no_init_weights
 
-        config = IdeficsConfig(
-            vocab_size=32_000, additional_vocab_size=2, hidden_size=4096, intermediate_size=11_008,
-            num_hidden_layers=layers, num_attention_heads=32, cross_layer_interval=4, qk_layer_norms=True,
-            use_resampler=True,
-            vision_config={"embed_dim": 1280, "image_size": 224, "patch_size": 14, "intermediate_size": 5120,
-                           "num_hidden_layers": 32, "num_attention_heads": 16, "hidden_act": "gelu"},
-            perceiver_config={"resampler_n_latents": 64, "resampler_depth": 6, "resampler_n_heads": 16,
-                              "resampler_head_dim": 96, "qk_layer_norms_perceiver": True},
-        )  # fmt: skip
         self.torch = torch
-        default = torch.get_default_dtype()
-        torch.set_default_dtype(getattr(torch, dtype))
-        with no_init_weights():
-            self.model = IdeficsForVisionText2Text(config).eval()
-        torch.set_default_dtype(default)
-        noise = (torch.rand(1 << 20) - 0.5) * 0.05
-        with torch.inference_mode():
-            for name, parameter in self.model.named_parameters():
-                if "norm" in name and name.endswith("weight"):
-                    parameter.fill_(1)
-                elif "alpha_" in name:
-                    parameter.fill_(0.5)
-                else:
-                    flat = parameter.view(-1)
-                    for start in range(0, flat.numel(), noise.numel()):
-                        part = flat[start : start + noise.numel()]
-                        part.copy_(noise[: part.numel()])
+        self.model = random_idefics(layers, dtype).eval()
         self.dtype = getattr(torch, dtype)
         self.image = torch.rand(1, 1, 64, 1280).to(self.dtype)
 

@@ -7,7 +7,8 @@ typedef struct call {
     const float *dy, *x, *weight, *third;
     const int32_t *ids;
     int64_t rows, n, k, lddy, ldx, floats;
-    int option, option2;
+    int option, option2, bf16;
+    idf_dtype dtype; ///< of x
     float scale;
     idf_linear_gradient products[3];
     int64_t count;
@@ -26,11 +27,11 @@ static void compare(check *c, void (*body)(void *, void *), call *call, double a
 
 static void run_input(void *context, void *out) {
     const call *c = context;
-    idf_linear_backward_input(out, c->products, c->count, c->rows, c->k);
+    idf_linear_backward_input(out, c->products, c->count, c->rows, c->k, c->bf16);
 }
 
-static void compare_input(check *c, idf_dtype dtype, int64_t count, int64_t m, int64_t n, int64_t k) {
-    call call = {.rows = m, .n = n, .k = k, .count = count, .floats = m * k};
+static void compare_input(check *c, idf_dtype dtype, int bf16, int64_t count, int64_t m, int64_t n, int64_t k) {
+    call call = {.bf16 = bf16, .rows = m, .n = n, .k = k, .count = count, .floats = m * k};
     int64_t steps = 0;
     for (int64_t i = 0; i < count; i++) {
         idf_linear_gradient *p = &call.products[i];
@@ -46,49 +47,60 @@ static void compare_input(check *c, idf_dtype dtype, int64_t count, int64_t m, i
     compare(c, run_input, &call, 2e-6 * sqrt((double)steps + 1), 1e-6, "linear backward input");
 }
 
-static void input_of(check *c, idf_dtype dtype) {
+static void input_of(check *c, idf_dtype dtype, int bf16) {
     for (int i = 0; i < 40 && !c->failed; i++) {
         const int64_t m = check_size(c, 65), n = check_size(c, 513), k = check_size(c, 513);
-        if (m * n * k <= 1000000) compare_input(c, dtype, check_range(c, 1, 3), m, n, k);
+        if (m * n * k <= 1000000) compare_input(c, dtype, bf16, check_range(c, 1, 3), m, n, k);
     }
-    for (int64_t m = 1; m <= 30 && !c->failed; m++) compare_input(c, dtype, 1, m, 37, 75);
+    for (int64_t m = 1; m <= 30 && !c->failed; m++) compare_input(c, dtype, bf16, 1, m, 37, 75);
     // Chunks of rows, pieces of steps, many blocks.
-    compare_input(c, dtype, 1, 600, 20, 40);
-    compare_input(c, dtype, 2, 10, 1030, 70);
-    compare_input(c, dtype, 1, 5, 33, 1030);
+    compare_input(c, dtype, bf16, 1, 600, 20, 40);
+    compare_input(c, dtype, bf16, 2, 10, 1030, 70);
+    compare_input(c, dtype, bf16, 1, 5, 33, 1030);
 }
 
-static void input_f32(check *c) { input_of(c, IDF_F32); }
-static void input_bf16(check *c) { input_of(c, IDF_BF16); }
-static void input_f16(check *c) { input_of(c, IDF_F16); }
-static void input_int8(check *c) { input_of(c, IDF_INT8); }
-static void input_int4(check *c) { input_of(c, IDF_INT4); }
-static void input_nf4(check *c) { input_of(c, IDF_NF4); }
+static void input_f32(check *c) { input_of(c, IDF_F32, 0); }
+static void input_bf16(check *c) { input_of(c, IDF_BF16, 0); }
+static void input_f16(check *c) { input_of(c, IDF_F16, 0); }
+static void input_int8(check *c) { input_of(c, IDF_INT8, 0); }
+static void input_int4(check *c) { input_of(c, IDF_INT4, 0); }
+static void input_nf4(check *c) { input_of(c, IDF_NF4, 0); }
 
 static void run_weight(void *context, void *out) {
     const call *c = context;
     if (c->option) memcpy(out, c->third, (size_t)c->floats * sizeof(float));
-    idf_linear_backward_weight(out, c->dy, c->lddy, c->x, c->ldx, c->rows, c->n, c->k, c->option);
+    idf_linear_backward_weight(out, c->dy, c->lddy, c->x, c->dtype, c->ldx, c->rows, c->n, c->k, c->option, c->bf16);
 }
 
-static void compare_weight(check *c, int64_t m, int64_t n, int64_t k) {
-    call call = {.rows = m, .n = n, .k = k, .floats = n * k, .option = (int)check_range(c, 0, 1)};
+static void compare_weight(check *c, idf_dtype dtype, int bf16, int64_t m, int64_t n, int64_t k) {
+    call call = {.dtype = dtype, .bf16 = bf16, .rows = m, .n = n, .k = k, .floats = n * k, .option = (int)check_range(c, 0, 1)};
     call.lddy = n + check_range(c, 0, 2);
     call.ldx = k + check_range(c, 0, 2);
     call.dy = check_random_floats(c, m == 0 ? 0 : (m - 1) * call.lddy + n);
-    call.x = check_random_floats(c, m == 0 ? 0 : (m - 1) * call.ldx + k);
+    call.x = check_random_weights(c, dtype, m == 0 ? 0 : (m - 1) * call.ldx + k);
     call.third = check_random_floats(c, call.floats);
     compare(c, run_weight, &call, 2e-6 * sqrt((double)m + 1), 1e-6, "linear backward weight");
 }
 
-static void weight(check *c) {
+static void weight_of(check *c, idf_dtype dtype, int bf16) {
     for (int i = 0; i < 60 && !c->failed; i++) {
         const int64_t m = check_size(c, 1030), n = check_size(c, 257), k = check_size(c, 257);
-        if (m * n * k <= 1000000) compare_weight(c, m, n, k);
+        if (m * n * k <= 1000000) compare_weight(c, dtype, bf16, m, n, k);
     }
-    compare_weight(c, 0, 5, 7);
-    compare_weight(c, 20, 1030, 33);
-    compare_weight(c, 1030, 16, 300);
+    compare_weight(c, dtype, bf16, 0, 5, 7);
+    compare_weight(c, dtype, bf16, 20, 1030, 33);
+    compare_weight(c, dtype, bf16, 1030, 16, 300);
+}
+
+static void weight(check *c) { weight_of(c, IDF_F32, 0); }
+
+static void rounded(check *c) {
+    input_of(c, IDF_F32, 1);
+    input_of(c, IDF_BF16, 1);
+    input_of(c, IDF_INT8, 1);
+    input_of(c, IDF_NF4, 1);
+    weight_of(c, IDF_F32, 1);
+    weight_of(c, IDF_BF16, 1);
 }
 
 // MARK: - Sums, norms, elements
@@ -378,5 +390,6 @@ const check_case gradients_cases[] = {
     {"gradients/dropout", dropout},
     {"gradients/loss", loss},
     {"gradients/adamw", adamw},
+    {"bf16/gradients", rounded},
     {0},
 };

@@ -6,6 +6,7 @@
 enum { JOBS = 3 };
 
 typedef struct call {
+    int bf16;
     idf_linear_job jobs[JOBS];
     int64_t count, ldx, m, k, y_floats;
     const float *x;
@@ -39,20 +40,23 @@ static void compare(check *c, call *call, const char *what) {
 static void make_job(check *c, call *call, int64_t i, idf_dtype dtype, int64_t n) {
     idf_linear_job *job = &call->jobs[i];
     *job = (idf_linear_job){
-        .weight = check_random_weights(c, dtype, n * call->k),
+        .weight = dtype >= IDF_INT8 ? NULL : check_random_weights(c, dtype, n * call->k),
         .dtype = dtype,
+        .bf16 = call->bf16,
         .n = n,
         .bias = check_range(c, 0, 1) ? check_random_floats(c, n) : NULL,
         .activation = (idf_activation)check_range(c, IDF_ACT_NONE, IDF_ACT_QUICK_GELU),
         .ldy = n + check_range(c, 0, 3),
     };
+    if (dtype >= IDF_INT8) job->weight = check_random_quantized(c, dtype, n, call->k, &job->scales);
     job->scale_count = check_range(c, 0, 1) ? 1 : n;
     job->scale = check_range(c, 0, 1) ? check_random_floats(c, job->scale_count) : NULL;
     if (!call->in_place && check_range(c, 0, 1)) job->residual = check_random_floats(c, (call->m - 1) * job->ldy + n);
 }
 
-static void compare_sizes(check *c, idf_dtype dtype, int64_t count, int64_t m, int64_t n, int64_t k, const char *what) {
-    call call = {.count = count, .m = m, .k = k, .ldx = k + check_range(c, 0, 2), .in_place = (int)check_range(c, 0, 1)};
+static void compare_sizes(check *c, idf_dtype dtype, int bf16, int64_t count, int64_t m, int64_t n, int64_t k,
+                          const char *what) {
+    call call = {.bf16 = bf16, .count = count, .m = m, .k = k, .ldx = k + check_range(c, 0, 2), .in_place = (int)check_range(c, 0, 1)};
     call.x = check_random_floats(c, (m - 1) * call.ldx + k);
     for (int64_t i = 0; i < count; i++) make_job(c, &call, i, dtype, i == 0 ? n : check_size(c, n));
     char name[128];
@@ -61,23 +65,30 @@ static void compare_sizes(check *c, idf_dtype dtype, int64_t count, int64_t m, i
     check_release(c);
 }
 
-static void random_sizes(check *c, idf_dtype dtype, const char *what) {
-    for (int i = 0; i < 150 && !c->failed; i++) {
+static void random_sizes(check *c, idf_dtype dtype, int bf16, const char *what) {
+    for (int i = 0; i < (bf16 ? 40 : 150) && !c->failed; i++) {
         const int64_t m = check_size(c, 129), n = check_size(c, 513), k = check_size(c, 2500);
         if (m * n * k > 4000000) continue;
-        compare_sizes(c, dtype, check_range(c, 1, JOBS), m, n, k, what);
+        compare_sizes(c, dtype, bf16, check_range(c, 1, JOBS), m, n, k, what);
     }
     // Every number of rows up to several tiles, at a depth with a tail.
-    for (int64_t m = 1; m <= 45 && !c->failed; m++) compare_sizes(c, dtype, 1, m, 37, 75, what);
+    for (int64_t m = 1; m <= 45 && !c->failed; m++) compare_sizes(c, dtype, bf16, 1, m, 37, 75, what);
     // Chunks of rows, pieces of k, many blocks.
-    compare_sizes(c, dtype, 1, 1100, 70, 40, what);
-    compare_sizes(c, dtype, 2, 30, 1030, 200, what);
-    compare_sizes(c, dtype, 1, 33, 33, 2500, what);
+    compare_sizes(c, dtype, bf16, 1, 1100, 70, 40, what);
+    compare_sizes(c, dtype, bf16, 2, 30, 1030, 200, what);
+    compare_sizes(c, dtype, bf16, 1, 33, 33, 2500, what);
 }
 
-static void f32(check *c) { random_sizes(c, IDF_F32, "linear f32"); }
-static void bf16(check *c) { random_sizes(c, IDF_BF16, "linear bf16"); }
-static void f16(check *c) { random_sizes(c, IDF_F16, "linear f16"); }
+static void f32(check *c) { random_sizes(c, IDF_F32, 0, "linear f32"); }
+static void bf16(check *c) { random_sizes(c, IDF_BF16, 0, "linear bf16"); }
+static void f16(check *c) { random_sizes(c, IDF_F16, 0, "linear f16"); }
+
+static void rounded(check *c) {
+    random_sizes(c, IDF_F32, 1, "rounded linear f32");
+    random_sizes(c, IDF_BF16, 1, "rounded linear bf16");
+    random_sizes(c, IDF_INT8, 1, "rounded linear int8");
+    random_sizes(c, IDF_NF4, 1, "rounded linear nf4");
+}
 
 static void empty(check *c) {
     idf_isa_select(c->isa);
@@ -113,5 +124,6 @@ static void special(check *c) {
 }
 
 const check_case linear_cases[] = {
-    {"linear/f32", f32}, {"linear/bf16", bf16}, {"linear/f16", f16}, {"linear/empty", empty}, {"linear/special", special}, {0},
+    {"linear/f32", f32}, {"linear/bf16", bf16}, {"linear/f16", f16}, {"linear/empty", empty}, {"linear/special", special},
+    {"bf16/linear", rounded}, {0},
 };

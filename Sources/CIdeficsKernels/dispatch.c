@@ -16,6 +16,7 @@ typedef struct instruction_set {
     int (*is_available)(void);
     const idf_kernels *kernels;
     const idf_integer_kernels *integers; ///< NULL: reference
+    const idf_bf16_kernels *bf16;        ///< NULL: reference
 } instruction_set;
 
 // MARK: - What the machine has
@@ -34,6 +35,7 @@ static int has_avx512(void) {
 }
 static int has_avxvnni(void) { return has_avx2() && __builtin_cpu_supports("avxvnni"); }
 static int has_avx512vnni(void) { return has_avx512() && __builtin_cpu_supports("avx512vnni"); }
+static int has_avx512bf16(void) { return has_avx512vnni() && __builtin_cpu_supports("avx512bf16"); }
 
 #elif defined(__aarch64__) && defined(__linux__)
 
@@ -49,17 +51,18 @@ static int has_i8mm(void) { return 0; }    // not the first of them
 
 /// Rising; of two with the same name the first that the machine has.
 static const instruction_set sets[] = {
-    {IDF_ISA_REFERENCE, always, &idf_kernels_reference, NULL},
+    {IDF_ISA_REFERENCE, always, &idf_kernels_reference, NULL, NULL},
 #if defined(__x86_64__)
-    {IDF_ISA_AVX2, has_avx2, &idf_kernels_avx2, &idf_integer_avx2},
-    {IDF_ISA_AVX_VNNI, has_avxvnni, &idf_kernels_avx2, &idf_integer_avxvnni},
-    {IDF_ISA_AVX_VNNI, has_avx512vnni, &idf_kernels_avx2, &idf_integer_vnni256},
-    {IDF_ISA_AVX512, has_avx512, &idf_kernels_avx512, &idf_integer_avx2},
-    {IDF_ISA_AVX512_VNNI, has_avx512vnni, &idf_kernels_avx512, &idf_integer_vnni},
+    {IDF_ISA_AVX2, has_avx2, &idf_kernels_avx2, &idf_integer_avx2, &idf_bf16_avx2},
+    {IDF_ISA_AVX_VNNI, has_avxvnni, &idf_kernels_avx2, &idf_integer_avxvnni, &idf_bf16_avx2},
+    {IDF_ISA_AVX_VNNI, has_avx512vnni, &idf_kernels_avx2, &idf_integer_vnni256, &idf_bf16_avx2},
+    {IDF_ISA_AVX512, has_avx512, &idf_kernels_avx512, &idf_integer_avx2, &idf_bf16_avx512},
+    {IDF_ISA_AVX512_VNNI, has_avx512vnni, &idf_kernels_avx512, &idf_integer_vnni, &idf_bf16_avx512},
+    {IDF_ISA_AVX512_BF16, has_avx512bf16, &idf_kernels_avx512, &idf_integer_vnni, &idf_bf16_avx512_native},
 #elif defined(__aarch64__)
-    {IDF_ISA_NEON, always, &idf_kernels_neon, &idf_integer_neon},
-    {IDF_ISA_DOTPROD, has_dotprod, &idf_kernels_neon, &idf_integer_dotprod},
-    {IDF_ISA_I8MM, has_i8mm, &idf_kernels_neon, &idf_integer_i8mm},
+    {IDF_ISA_NEON, always, &idf_kernels_neon, &idf_integer_neon, &idf_bf16_neon},
+    {IDF_ISA_DOTPROD, has_dotprod, &idf_kernels_neon, &idf_integer_dotprod, &idf_bf16_neon},
+    {IDF_ISA_I8MM, has_i8mm, &idf_kernels_neon, &idf_integer_i8mm, &idf_bf16_neon},
 #endif
 };
 enum { SETS = sizeof sets / sizeof sets[0] };
@@ -94,6 +97,7 @@ static const instruction_set *current(void) {
 const idf_kernels *idf_kernels_current(void) { return current()->kernels; }
 const idf_kernels *idf_kernels_best(void) { return best()->kernels; }
 const idf_integer_kernels *idf_integer_kernels_current(void) { return current()->integers; }
+const idf_bf16_kernels *idf_bf16_kernels_current(void) { return current()->bf16; }
 const idf_integer_kernels *idf_integer_kernels_best(void) { return best()->integers; }
 
 idf_isa idf_isa_current(void) { return current()->isa; }
@@ -105,7 +109,7 @@ void idf_isa_select(idf_isa isa) {
     if (set != NULL) atomic_store_explicit(&chosen, set, memory_order_release);
 }
 
-int idf_isa_is_integer_only(idf_isa isa) {
+int idf_isa_is_products_only(idf_isa isa) {
     const instruction_set *set = set_of(isa);
     for (int i = 0; i < SETS && sets[i].isa < isa; i++) {
         if (set != NULL && sets[i].kernels == set->kernels) return 1;
@@ -115,6 +119,6 @@ int idf_isa_is_integer_only(idf_isa isa) {
 
 const char *idf_isa_name(idf_isa isa) {
     static const char *const names[IDF_ISA_COUNT] = {"reference",   "avx2", "avx-vnni", "avx512",
-                                                     "avx512-vnni", "neon", "dotprod",  "i8mm"};
+                                                     "avx512-vnni", "avx512-bf16", "neon", "dotprod", "i8mm"};
     return isa < IDF_ISA_COUNT ? names[isa] : "unknown";
 }

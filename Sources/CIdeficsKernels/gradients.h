@@ -66,9 +66,9 @@ struct idf_gradient_kernels {
 extern const idf_gradient_kernels idf_gradients_reference;
 
 void idf_linear_backward_input_reference(float *dx, const idf_linear_gradient *products, int64_t count, int64_t m,
-                                         int64_t k);
-void idf_linear_backward_weight_reference(float *dweight, const float *dy, int64_t lddy, const float *x, int64_t ldx,
-                                          int64_t m, int64_t n, int64_t k, int accumulate);
+                                         int64_t k, int bf16);
+void idf_linear_backward_weight_reference(float *dweight, const float *dy, int64_t lddy, const void *x, idf_dtype dtype,
+                                          int64_t ldx, int64_t m, int64_t n, int64_t k, int accumulate, int bf16);
 void idf_attention_backward_reference(const idf_attention_shape *shape, const idf_attention_gradient *segments,
                                       int64_t count);
 

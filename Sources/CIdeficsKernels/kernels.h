@@ -46,6 +46,19 @@ typedef struct idf_linear_kernels {
     void (*finish)(const idf_linear_job *job, int64_t row, int64_t column, int64_t columns, const float *product);
 } idf_linear_kernels;
 
+/// Products of values rounded to bf16 with sums in f32, on panels that were packed as floats.
+typedef struct idf_bf16_kernels {
+    /// Rounds a panel [k][width] in place. Where the machine multiplies pairs, two steps then lie in each lane:
+    /// [(k + 1) / 2][width], the step behind an odd k being 0.
+    void (*round)(float *panel, int64_t width, int64_t k);
+    /// As pack_weight and round, from a bf16 weight; NULL: no faster than those.
+    void (*_Nullable pack_weight)(float *out, const uint16_t *weight, int64_t k_total, int64_t rows, int64_t k);
+    /// As pack_steps of the gradients and round, from a bf16 weight, one tile; NULL: no faster than those.
+    void (*_Nullable pack_steps)(float *out, const uint16_t *weight, int64_t ld, int64_t steps, int64_t columns);
+    /// As tile, over k steps of rounded panels.
+    void (*tile)(float *c, int64_t ldc, const float *a, const float *b, int64_t rows, int64_t k, int accumulate);
+} idf_bf16_kernels;
+
 /// x as integer products read it, quantised row by row and group by group; points at the first group of a panel:
 /// `rows` rows that lie together, [groups][rows].
 typedef struct idf_integer_rows {
@@ -189,12 +202,16 @@ extern const idf_kernels idf_kernels_reference;
 #if defined(__x86_64__)
 extern const idf_kernels idf_kernels_avx2;
 extern const idf_kernels idf_kernels_avx512;
+extern const idf_bf16_kernels idf_bf16_avx2;
+extern const idf_bf16_kernels idf_bf16_avx512;
+extern const idf_bf16_kernels idf_bf16_avx512_native;
 extern const idf_integer_kernels idf_integer_avx2;
 extern const idf_integer_kernels idf_integer_avxvnni;
 extern const idf_integer_kernels idf_integer_vnni256;
 extern const idf_integer_kernels idf_integer_vnni;
 #elif defined(__aarch64__)
 extern const idf_kernels idf_kernels_neon;
+extern const idf_bf16_kernels idf_bf16_neon;
 extern const idf_integer_kernels idf_integer_neon;
 extern const idf_integer_kernels idf_integer_dotprod;
 extern const idf_integer_kernels idf_integer_i8mm;
@@ -206,6 +223,8 @@ const idf_kernels *idf_kernels_current(void);
 const idf_kernels *idf_kernels_best(void);
 /// The loops of integer products of the instruction set in use; NULL: reference.
 const idf_integer_kernels *_Nullable idf_integer_kernels_current(void);
+/// The loops of bf16 products of the instruction set in use; where its `linear` is NULL: reference.
+const idf_bf16_kernels *_Nullable idf_bf16_kernels_current(void);
 /// Those of the best instruction set the machine has, whatever is in use.
 const idf_integer_kernels *_Nullable idf_integer_kernels_best(void);
 

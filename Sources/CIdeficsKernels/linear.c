@@ -16,6 +16,7 @@ enum {
 
 typedef struct context {
     const idf_linear_kernels *kernels;
+    const idf_bf16_kernels *bf16; ///< values are rounded; NULL: as they are
     const idf_linear_job *jobs;
     const float *x;
     int64_t ldx, m, k;
@@ -92,8 +93,26 @@ static void pack_task(void *argument, int64_t panel, int thread) {
     const int64_t begin = panel_begin(c, panel), rows = panel_begin(c, panel + 1) - begin;
     for (int64_t step = 0; step < c->k; step += c->depth) {
         const int64_t steps = idf_min(c->depth, c->k - step);
-        c->kernels->pack_x(c->packed + step * c->m + begin * steps, c->x + begin * c->ldx + step, c->ldx, rows, steps);
+        float *panel = c->packed + step * c->m + begin * steps;
+        c->kernels->pack_x(panel, c->x + begin * c->ldx + step, c->ldx, rows, steps);
+        if (c->bf16 != NULL) c->bf16->round(panel, rows, steps);
     }
+}
+
+/// `steps` steps of the features of a tile, from `column` and `step` on.
+static void pack_weight(const context *c, float *out, const idf_linear_job *job, int64_t column, int64_t step, int64_t steps) {
+    const int64_t width = c->kernels->tile_columns, rows = idf_min(width, job->n - column);
+    if (idf_is_quantized(job->dtype)) {
+        c->kernels->pack_quantized(out, job, c->k, column, step, steps);
+    } else {
+        const char *weight = (const char *)job->weight + (size_t)(column * c->k + step) * idf_dtype_size(job->dtype);
+        if (c->bf16 != NULL && c->bf16->pack_weight != NULL && job->dtype == IDF_BF16) {
+            c->bf16->pack_weight(out, (const uint16_t *)(const void *)weight, c->k, rows, steps);
+            return;
+        }
+        c->kernels->pack_weight(out, weight, job->dtype, c->k, rows, steps);
+    }
+    if (c->bf16 != NULL) c->bf16->round(out, width, steps);
 }
 
 static idf_upcoming upcoming_weights(const context *c, const idf_linear_job *job, int64_t column, int64_t columns,
@@ -117,20 +136,15 @@ static void tile_task(void *argument, int64_t task, int thread) {
     const int64_t column = index * c->block, columns = idf_min(c->block, job->n - column);
     const int64_t panel_first = c->panels * group / c->row_groups, panel_last = c->panels * (group + 1) / c->row_groups;
     const int64_t row_first = panel_begin(c, panel_first), row_last = panel_begin(c, panel_last);
-    const size_t element = idf_dtype_size(job->dtype);
+    void (*const tile)(float *, int64_t, const float *, const float *, int64_t, int64_t, int) =
+        c->bf16 != NULL ? c->bf16->tile : kernels->tile;
 
     float *weights = idf_scratch(IDF_SCRATCH_TASK, c->block * (c->depth + row_last - row_first));
     float *product = weights + c->block * c->depth;
     for (int64_t step = 0; step < c->k; step += c->depth) {
         const int64_t steps = idf_min(c->depth, c->k - step);
         for (int64_t j = 0; j < columns; j += kernels->tile_columns) {
-            if (idf_is_quantized(job->dtype)) {
-                kernels->pack_quantized(weights + j * steps, job, c->k, column + j, step, steps);
-                continue;
-            }
-            const char *weight = (const char *)job->weight + (size_t)((column + j) * c->k + step) * element;
-            kernels->pack_weight(weights + j * steps, weight, job->dtype, c->k, idf_min(kernels->tile_columns, columns - j),
-                                 steps);
+            pack_weight(c, weights + j * steps, job, column + j, step, steps);
         }
         const int64_t visits = (panel_last - panel_first) * idf_divide_up(columns, kernels->tile_columns);
         idf_upcoming next = {0};
@@ -140,8 +154,7 @@ static void tile_task(void *argument, int64_t task, int thread) {
             float *out = product + (begin - row_first) * c->block;
             for (int64_t j = 0; j < columns; j += kernels->tile_columns) {
                 idf_prefetch_upcoming(&next);
-                kernels->tile(out + j, c->block, c->packed + step * c->m + begin * steps, weights + j * steps, rows, steps,
-                              step > 0);
+                tile(out + j, c->block, c->packed + step * c->m + begin * steps, weights + j * steps, rows, steps, step > 0);
             }
             if (step + steps == c->k) finish_rows(c, job, begin, begin + rows, column, columns, out, c->block);
         }
@@ -177,11 +190,12 @@ static void linear_tiles(context *c, int64_t count) {
     idf_parallel(blocks * c->row_groups, tile_task, c);
 }
 
-/// The jobs that want x as floats.
+/// The jobs that want x as floats, or rounded to bf16.
 static void linear_floats(const idf_linear_job *jobs, int64_t count, const float *x, int64_t ldx, int64_t m, int64_t k) {
     const idf_linear_kernels *kernels = idf_kernels_current()->linear;
     context c = {.kernels = kernels, .jobs = jobs, .x = x, .ldx = ldx, .m = m, .k = k};
-    if (m <= kernels->stream_rows) {
+    if (jobs->bf16) c.bf16 = idf_bf16_kernels_current();
+    if (m <= kernels->stream_rows && c.bf16 == NULL) {
         linear_stream(&c, count);
         return;
     }
@@ -195,8 +209,9 @@ static void linear_floats(const idf_linear_job *jobs, int64_t count, const float
     }
 }
 
-/// How a job wants x: IDF_F32, or the format whose integer products it takes.
+/// How a job wants x: IDF_F32, IDF_BF16, or the format whose integer products it takes.
 static idf_dtype wanted_rows(const idf_linear_job *job) {
+    if (job->bf16) return IDF_BF16;
     const int is_integer = (job->dtype == IDF_INT8 || job->dtype == IDF_INT4) && !job->exact;
     return is_integer ? job->dtype : IDF_F32;
 }
@@ -212,8 +227,8 @@ void idf_linear(const idf_linear_job *jobs, int64_t count, const float *x, int64
         const idf_dtype wanted = wanted_rows(&jobs[begin]);
         int64_t end = begin, features = 0;
         for (; end < count && wanted_rows(&jobs[end]) == wanted; end++) features += jobs[end].n;
-        if (features > 0 && wanted == IDF_F32) linear_floats(jobs + begin, end - begin, x, ldx, m, k);
-        if (features > 0 && wanted != IDF_F32) idf_linear_integer(jobs + begin, end - begin, x, ldx, m, k);
+        if (features > 0 && !idf_is_quantized(wanted)) linear_floats(jobs + begin, end - begin, x, ldx, m, k);
+        if (features > 0 && idf_is_quantized(wanted)) idf_linear_integer(jobs + begin, end - begin, x, ldx, m, k);
         begin = end;
     }
 }

@@ -27,6 +27,7 @@ typedef struct factor {
 typedef struct context {
     const idf_linear_kernels *kernels;
     const idf_kernels *all;
+    const idf_bf16_kernels *bf16; ///< values are rounded; NULL: as they are
     const factor *factors;
     int64_t count, rows, columns, steps; ///< steps of all factors
     int transposed;                      ///< A lies as [steps, rows]
@@ -59,13 +60,14 @@ static void pack_task(void *argument, int64_t panel, int thread) {
         for (int64_t step = 0; step < f->steps; step += DEPTH) {
             const int64_t steps = idf_min(DEPTH, f->steps - step);
             pack_panel(c, f, packed + begin * steps, begin, rows, step, steps);
+            if (c->bf16 != NULL) c->bf16->round(packed + begin * steps, rows, steps);
             packed += c->rows * steps;
         }
     }
 }
 
 /// out [tile][steps][tile_columns] = steps step..<step + steps, columns column..<column + columns of B.
-static void pack_block(const context *c, const factor *f, float *out, float *values, int64_t column, int64_t columns,
+static void pack_floats(const context *c, const factor *f, float *out, float *values, int64_t column, int64_t columns,
                        int64_t step, int64_t steps) {
     const idf_gradient_kernels *gradients = c->all->gradients;
     if (!idf_is_quantized(f->dtype)) {
@@ -88,6 +90,24 @@ static void pack_block(const context *c, const factor *f, float *out, float *val
         }
     }
     gradients->pack_steps(out, values, IDF_F32, c->block, steps, columns);
+}
+
+/// As pack_floats, rounded where values are to be.
+static void pack_block(const context *c, const factor *f, float *out, float *values, int64_t column, int64_t columns,
+                       int64_t step, int64_t steps) {
+    const int64_t width = c->kernels->tile_columns;
+    if (c->bf16 == NULL) {
+        pack_floats(c, f, out, values, column, columns, step, steps);
+    } else if (c->bf16->pack_steps != NULL && f->dtype == IDF_BF16) {
+        // Tiles lie as far apart as they would as floats.
+        for (int64_t j = 0; j < columns; j += width) {
+            c->bf16->pack_steps(out + j * steps, (const uint16_t *)f->b + step * f->ldb + column + j, f->ldb, steps,
+                                idf_min(width, columns - j));
+        }
+    } else {
+        pack_floats(c, f, out, values, column, columns, step, steps);
+        for (int64_t j = 0; j < columns; j += width) c->bf16->round(out + j * steps, width, steps);
+    }
 }
 
 // MARK: - Tiles
@@ -114,6 +134,8 @@ static void tile_task(void *argument, int64_t task, int thread) {
     float *block = idf_scratch(IDF_SCRATCH_TASK, c->block * (2 * DEPTH + row_last - row_first));
     float *values = block + c->block * DEPTH, *product = values + c->block * DEPTH;
     const float *packed = c->packed;
+    void (*const tile)(float *, int64_t, const float *, const float *, int64_t, int64_t, int) =
+        c->bf16 != NULL ? c->bf16->tile : c->kernels->tile;
     int accumulate = 0;
     for (int64_t i = 0; i < c->count; i++) {
         const factor *f = &c->factors[i];
@@ -123,7 +145,7 @@ static void tile_task(void *argument, int64_t task, int thread) {
             for (int64_t panel = first; panel < last; panel++) {
                 const int64_t begin = panel_begin(c, panel), rows = panel_begin(c, panel + 1) - begin;
                 for (int64_t j = 0; j < columns; j += width) {
-                    c->kernels->tile(product + (begin - row_first) * c->block + j, c->block, packed + begin * steps,
+                    tile(product + (begin - row_first) * c->block + j, c->block, packed + begin * steps,
                                      block + j * steps, rows, steps, accumulate);
                 }
             }
@@ -152,11 +174,11 @@ static void multiply(context *c) {
 
 // MARK: - Public
 
-void idf_linear_backward_input(float *dx, const idf_linear_gradient *products, int64_t count, int64_t m, int64_t k) {
+void idf_linear_backward_input(float *dx, const idf_linear_gradient *products, int64_t count, int64_t m, int64_t k, int bf16) {
     if (m <= 0 || k <= 0) return;
     const idf_kernels *all = idf_kernels_current();
     if (all->linear == NULL) {
-        idf_linear_backward_input_reference(dx, products, count, m, k);
+        idf_linear_backward_input_reference(dx, products, count, m, k, bf16);
         return;
     }
     enum { FACTORS = 8 };
@@ -164,6 +186,7 @@ void idf_linear_backward_input(float *dx, const idf_linear_gradient *products, i
     while (done < count || done == 0) {
         factor factors[FACTORS];
         context c = {.kernels = all->linear, .all = all, .factors = factors, .columns = k, .accumulate = done > 0};
+        if (bf16) c.bf16 = idf_bf16_kernels_current();
         for (; done < count && c.count < FACTORS; done++) {
             const idf_linear_gradient *p = &products[done];
             if (p->n <= 0) continue;
@@ -185,8 +208,8 @@ void idf_linear_backward_input(float *dx, const idf_linear_gradient *products, i
     }
 }
 
-void idf_linear_backward_weight(float *dweight, const float *dy, int64_t lddy, const float *x, int64_t ldx, int64_t m,
-                                int64_t n, int64_t k, int accumulate) {
+void idf_linear_backward_weight(float *dweight, const float *dy, int64_t lddy, const void *x, idf_dtype dtype, int64_t ldx,
+                                int64_t m, int64_t n, int64_t k, int accumulate, int bf16) {
     if (n <= 0 || k <= 0) return;
     if (m <= 0) {
         if (!accumulate) memset(dweight, 0, (size_t)(n * k) * sizeof(float));
@@ -194,11 +217,12 @@ void idf_linear_backward_weight(float *dweight, const float *dy, int64_t lddy, c
     }
     const idf_kernels *all = idf_kernels_current();
     if (all->linear == NULL) {
-        idf_linear_backward_weight_reference(dweight, dy, lddy, x, ldx, m, n, k, accumulate);
+        idf_linear_backward_weight_reference(dweight, dy, lddy, x, dtype, ldx, m, n, k, accumulate, bf16);
         return;
     }
-    factor f = {dy, lddy, x, IDF_F32, NULL, ldx, m};
+    factor f = {dy, lddy, x, dtype, NULL, ldx, m};
     context c = {.kernels = all->linear, .all = all, .factors = &f, .count = 1, .columns = k, .steps = m};
+    if (bf16) c.bf16 = idf_bf16_kernels_current();
     c.transposed = 1;
     c.accumulate = accumulate;
     const int64_t chunks = idf_divide_up(n, CHUNK_ROWS);

@@ -30,6 +30,7 @@ struct CPUBackend: Backend {
                 dtype: weight.dtype,
                 scales: weight.scales,
                 exact: weight.isExact ? 1 : 0,
+                bf16: Autocast.isBF16 ? 1 : 0,
                 n: Int64(outFeatures),
                 bias: product.bias.map { UnsafePointer($0.floats) },
                 activation: product.activation.kernelActivation,

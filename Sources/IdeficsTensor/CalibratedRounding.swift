@@ -25,6 +25,7 @@ package struct OuterProduct {
             dtype: IDF_F32,
             scales: nil,
             exact: 1,
+            bf16: 0,
             n: Int64(sum.shape[1]),
             bias: nil,
             activation: IDF_ACT_NONE,

@@ -46,15 +46,6 @@ func fixtureModel(_ name: String) throws -> IdeficsModel {
     return model
 }
 
-/// Largest absolute difference of two equally long arrays; NaN counts as infinite.
-func maxDifference(_ a: [Float], _ b: [Float]) -> Float {
-    guard a.count == b.count else { return .infinity }
-    return zip(a, b).reduce(0) { largest, pair in
-        let difference = abs(pair.0 - pair.1)
-        return difference.isNaN ? .infinity : max(largest, difference)
-    }
-}
-
 /// Rows of `[batch, tokens, width]` that are real tokens, one after the other.
 func realRows(_ tensor: Tensor, _ inputs: IdeficsInputs) -> [Float] {
     let width = tensor.shape.last ?? 1

@@ -27,12 +27,13 @@ typedef struct idf_linear_gradient {
 } idf_linear_gradient;
 
 /// dx [m, k] = Σ dyᵢ · weightᵢ over `count` products of the same input. Quantised weights count as the values of
-/// idf_dequantize; they are expanded a block at a time.
-void idf_linear_backward_input(float *dx, const idf_linear_gradient *products, int64_t count, int64_t m, int64_t k);
+/// idf_dequantize; they are expanded a block at a time. With `bf16`, dy and weights are rounded to it; sums are f32.
+void idf_linear_backward_input(float *dx, const idf_linear_gradient *products, int64_t count, int64_t m, int64_t k, int bf16);
 
-/// dweight [n, k] = dyᵀ · x, or, with `accumulate`, that added to it. dy [m, n] rows lddy apart, x [m, k] rows ldx apart.
-void idf_linear_backward_weight(float *dweight, const float *dy, int64_t lddy, const float *x, int64_t ldx, int64_t m,
-                                int64_t n, int64_t k, int accumulate);
+/// dweight [n, k] = dyᵀ · x, or, with `accumulate`, that added to it. dy [m, n] rows lddy apart, x [m, k] rows ldx apart,
+/// f32 or bf16. With `bf16`, dy and x are rounded to it; sums are f32.
+void idf_linear_backward_weight(float *dweight, const float *dy, int64_t lddy, const void *x, idf_dtype dtype, int64_t ldx,
+                                int64_t m, int64_t n, int64_t k, int accumulate, int bf16);
 
 /// sums [n] = Σ over rows of a, or of a ⊙ b; both [rows, n].
 void idf_column_sums(float *sums, const float *a, const float *_Nullable b, int64_t rows, int64_t n);

@@ -34,10 +34,11 @@ typedef enum idf_isa {
     IDF_ISA_AVX_VNNI = 2,    ///< and 8-bit dot products of 256 bits: AVX-VNNI, or AVX-512 VNNI with VL
     IDF_ISA_AVX512 = 3,      ///< x86-64: AVX-512 F, BW, VL, DQ
     IDF_ISA_AVX512_VNNI = 4, ///< and 8-bit dot products of 512 bits
-    IDF_ISA_NEON = 5,        ///< arm64
-    IDF_ISA_DOTPROD = 6,     ///< and 8-bit dot products
-    IDF_ISA_I8MM = 7,        ///< and 8-bit products of small matrices
-    IDF_ISA_COUNT = 8,
+    IDF_ISA_AVX512_BF16 = 5, ///< and dot products of bf16
+    IDF_ISA_NEON = 6,        ///< arm64
+    IDF_ISA_DOTPROD = 7,     ///< and 8-bit dot products
+    IDF_ISA_I8MM = 8,        ///< and 8-bit products of small matrices
+    IDF_ISA_COUNT = 9,
 } idf_isa;
 
 /// The instruction set in use: the best the machine has, or what idf_isa_select chose.
@@ -46,10 +47,10 @@ idf_isa idf_isa_current(void);
 int idf_isa_available(idf_isa isa);
 /// Uses `isa` from now on (tests, benchmarks). Ignored when not available. Not while an operation runs.
 void idf_isa_select(idf_isa isa);
-/// "reference", "avx2", "avx-vnni", "avx512", "avx512-vnni", "neon", "dotprod", "i8mm".
+/// "reference", "avx2", "avx-vnni", "avx512", "avx512-vnni", "avx512-bf16", "neon", "dotprod", "i8mm".
 const char *idf_isa_name(idf_isa isa);
-/// Whether `isa`, which the machine has, adds nothing but products of INT8 and INT4 weights to one before it.
-int idf_isa_is_integer_only(idf_isa isa);
+/// Whether `isa`, which the machine has, adds nothing but products of INT8 and INT4 weights or of bf16 to one before it.
+int idf_isa_is_products_only(idf_isa isa);
 
 /// Threads that operations use, the caller included. Default: the machine's cores.
 int idf_thread_count(void);
@@ -90,6 +91,7 @@ typedef struct idf_linear_job {
     const void *_Nullable scales; ///< of a quantised weight, aligned to its element: bf16 (INT8, INT4), f32 absmax
                                   ///< (NF4); NULL otherwise
     int exact;                    ///< of a quantised weight: 0 is faster, and INT8 and INT4 quantise x; see idf_linear
+    int bf16;                     ///< x and the weight, of any dtype, are rounded to bf16; sums are f32
     int64_t n;                    ///< output features
     const float *_Nullable bias;  ///< [n] or NULL
     idf_activation activation;    ///< applied to x·Wᵀ + bias

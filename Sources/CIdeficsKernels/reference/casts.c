@@ -55,6 +55,8 @@ float idf_element_reference(const void *x, idf_dtype dtype, int64_t i) {
     return ((const float *)x)[i];
 }
 
+float idf_round_reference(float x, int bf16) { return bf16 ? float_of((uint32_t)bf16_of_f32(x) << 16) : x; }
+
 void idf_to_f32_reference(float *y, const void *x, idf_dtype dtype, int64_t n) {
     for (int64_t i = 0; i < n; i++) y[i] = idf_element_reference(x, dtype, i);
 }

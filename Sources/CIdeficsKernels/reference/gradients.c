@@ -138,9 +138,11 @@ const idf_gradient_kernels idf_gradients_reference = {
 typedef struct context {
     const idf_linear_gradient *products;
     int64_t count, m, n, k, lddy, ldx;
-    const float *dy, *x;
+    const float *dy;
+    const void *x;
+    idf_dtype dtype; ///< of x
     float *out;
-    int accumulate;
+    int accumulate, bf16;
 } context;
 
 /// Task: one row of dx. All weights are dequantised for each: this is the definition, not the way.
@@ -159,10 +161,11 @@ static void input_row(void *argument, int64_t i, int thread) {
                                     idf_min(IDF_BLOCK_ROWS, product->n - j), c->k);
             }
             for (int64_t l = 0; l < c->k; l++) {
-                const double weight = idf_is_quantized(product->dtype)
-                                          ? values[(j - first) * c->k + l]
-                                          : idf_element_reference(product->weight, product->dtype, j * c->k + l);
-                sums[l] += product->dy[i * product->lddy + j] * weight;
+                const float weight = idf_is_quantized(product->dtype)
+                                         ? values[(j - first) * c->k + l]
+                                         : idf_element_reference(product->weight, product->dtype, j * c->k + l);
+                sums[l] += (double)idf_round_reference(product->dy[i * product->lddy + j], c->bf16) *
+                           idf_round_reference(weight, c->bf16);
             }
         }
     }
@@ -170,8 +173,8 @@ static void input_row(void *argument, int64_t i, int thread) {
 }
 
 void idf_linear_backward_input_reference(float *dx, const idf_linear_gradient *products, int64_t count, int64_t m,
-                                         int64_t k) {
-    context c = {.products = products, .count = count, .k = k, .out = dx};
+                                         int64_t k, int bf16) {
+    context c = {.products = products, .count = count, .k = k, .out = dx, .bf16 = bf16};
     idf_parallel(m, input_row, &c);
 }
 
@@ -181,13 +184,17 @@ static void weight_row(void *argument, int64_t j, int thread) {
     const context *c = argument;
     for (int64_t l = 0; l < c->k; l++) {
         double sum = c->accumulate ? c->out[j * c->k + l] : 0;
-        for (int64_t i = 0; i < c->m; i++) sum += (double)c->dy[i * c->lddy + j] * c->x[i * c->ldx + l];
+        for (int64_t i = 0; i < c->m; i++) {
+            sum += (double)idf_round_reference(c->dy[i * c->lddy + j], c->bf16) *
+                   idf_round_reference(idf_element_reference(c->x, c->dtype, i * c->ldx + l), c->bf16);
+        }
         c->out[j * c->k + l] = (float)sum;
     }
 }
 
-void idf_linear_backward_weight_reference(float *dweight, const float *dy, int64_t lddy, const float *x, int64_t ldx,
-                                          int64_t m, int64_t n, int64_t k, int accumulate) {
-    context c = {.m = m, .k = k, .lddy = lddy, .ldx = ldx, .dy = dy, .x = x, .out = dweight, .accumulate = accumulate};
+void idf_linear_backward_weight_reference(float *dweight, const float *dy, int64_t lddy, const void *x, idf_dtype dtype,
+                                          int64_t ldx, int64_t m, int64_t n, int64_t k, int accumulate, int bf16) {
+    context c = {.m = m, .k = k, .lddy = lddy, .ldx = ldx, .dy = dy, .x = x, .dtype = dtype, .out = dweight,
+                 .accumulate = accumulate, .bf16 = bf16};
     idf_parallel(n, weight_row, &c);
 }

@@ -38,10 +38,12 @@ static void column(void *argument, int64_t j, int thread) {
     (void)thread;
     const context *context = argument;
     float *weight = idf_scratch(IDF_SCRATCH_TASK, context->k);
-    for (int64_t l = 0; l < context->k; l++) weight[l] = weight_at(context->job, context->k, j, l);
+    for (int64_t l = 0; l < context->k; l++) weight[l] = idf_round_reference(weight_at(context->job, context->k, j, l), context->job->bf16);
     for (int64_t i = 0; i < context->m; i++) {
         double sum = 0;
-        for (int64_t l = 0; l < context->k; l++) sum += (double)context->x[i * context->ldx + l] * weight[l];
+        for (int64_t l = 0; l < context->k; l++) {
+            sum += (double)idf_round_reference(context->x[i * context->ldx + l], context->job->bf16) * weight[l];
+        }
         finish(context->job, i, j, sum);
     }
 }
@@ -99,7 +101,7 @@ void idf_linear_integer_reference(const idf_linear_job *job, const float *x, int
 void idf_linear_reference(const idf_linear_job *jobs, int64_t count, const float *x, int64_t ldx, int64_t m, int64_t k) {
     for (int64_t i = 0; i < count; i++) {
         const idf_linear_job *job = &jobs[i];
-        if ((job->dtype == IDF_INT8 || job->dtype == IDF_INT4) && !job->exact) {
+        if ((job->dtype == IDF_INT8 || job->dtype == IDF_INT4) && !job->exact && !job->bf16) {
             idf_linear_integer_reference(job, x, ldx, m, k);
             continue;
         }

@@ -15,6 +15,8 @@ extern const idf_calibration_kernels idf_calibration_reference;
 float idf_activation_reference(float x, idf_activation activation);
 /// Element i of an array of `dtype`.
 float idf_element_reference(const void *x, idf_dtype dtype, int64_t i);
+/// x as the nearest bf16, if `bf16`.
+float idf_round_reference(float x, int bf16);
 
 void idf_rms_norm_reference(float *y, const float *x, const float *weight, float eps, int64_t rows, int64_t n);
 void idf_layer_norm_reference(float *y, const float *x, const float *weight, const float *_Nullable bias, float eps,

@@ -83,6 +83,24 @@ static void tile(float *c, int64_t ldc, const float *a, const float *b, int64_t 
     tile_product(c, ldc, a, 1, rows, b, TILE_COLUMNS, rows, 2, k, accumulate);
 }
 
+// MARK: - bf16
+
+/// Where the machine has no products of pairs: floats that are bf16.
+static void round_panel(float *panel, int64_t width, int64_t k) {
+    uint16_t halves[LANES];
+    int64_t i = 0;
+    for (; i + LANES <= width * k; i += LANES) {
+        v_store_bf16(halves, v_load(panel + i));
+        v_store(panel + i, v_load_bf16(halves));
+    }
+    if (i < width * k) {
+        v_store_bf16(halves, v_load_n(panel + i, width * k - i));
+        v_store_n(panel + i, v_load_bf16(halves), width * k - i);
+    }
+}
+
+const idf_bf16_kernels IDF_NAME(idf_bf16) = {.round = round_panel, .tile = tile};
+
 // MARK: - Streaming
 
 /// How far ahead the rows of a streaming weight are fetched, `columns` of them in turn.

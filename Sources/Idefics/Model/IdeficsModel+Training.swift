@@ -9,6 +9,8 @@ public struct TrainingPass: Sendable, Equatable {
     /// Whether each layer keeps only its input and is computed again on the way back: same numbers, a third more time,
     /// memory of one layer instead of all.
     public var isCheckpointing: Bool
+    /// Whether products are in bf16 and what layers keep is, too; see `autocast(to:)`.
+    public var isBF16: Bool
     /// Factor of the z-loss; 0 for none.
     public var zLossWeight: Float
     /// Tokens whose rows the z-loss leaves out (M4: `<image>`); it takes all other real tokens.
@@ -25,9 +27,10 @@ public struct TrainingPass: Sendable, Equatable {
     /// Which are dropped.
     public var dropoutSeed: UInt64
 
-    /// A pass; by default without z-loss and dropout.
+    /// A pass; by default in f32 without z-loss and dropout.
     public init(
         isCheckpointing: Bool = false,
+        isBF16: Bool = false,
         zLossWeight: Float = 0,
         zLossExcludedIds: Set<Int> = [],
         dropout: Double = 0,
@@ -37,6 +40,7 @@ public struct TrainingPass: Sendable, Equatable {
         self.dropout = dropout
         self.dropoutSeed = dropoutSeed
         self.isCheckpointing = isCheckpointing
+        self.isBF16 = isBF16
         self.zLossWeight = zLossWeight
         self.zLossExcludedIds = zLossExcludedIds
     }
@@ -62,17 +66,19 @@ extension IdeficsModel {
     ) throws -> TokenLoss {
         let rows = try inputs.rows(for: config)
         let targets = try inputs.targets(of: labels, rows: rows, config: config)
-        let batch = try trainingBatch(inputs, rows: rows, pass: pass)
-        let hidden = trainingStates(batch, pass: pass)
-        let zMask = pass.zLossWeight == 0 ? nil : pass.zRows(batch.tokenIds)
-        return linearCrossEntropy(
-            hidden,
-            heads: [lmHead.weight.weight] + (lmHead.additionalFc.map { [$0.weight] } ?? []),
-            targets: targets,
-            zLossWeight: pass.zLossWeight,
-            zMask: zMask,
-            counts: pass.counts
-        )
+        return try autocast(to: pass.isBF16 ? .bf16 : .f32) {
+            let batch = try trainingBatch(inputs, rows: rows, pass: pass)
+            let hidden = trainingStates(batch, pass: pass)
+            let zMask = pass.zLossWeight == 0 ? nil : pass.zRows(batch.tokenIds)
+            return linearCrossEntropy(
+                hidden,
+                heads: [lmHead.weight.weight] + (lmHead.additionalFc.map { [$0.weight] } ?? []),
+                targets: targets,
+                zLossWeight: pass.zLossWeight,
+                zMask: zMask,
+                counts: pass.counts
+            )
+        }
     }
 
     /// The batch with its images, those that some token sees.

@@ -15,6 +15,8 @@ struct BenchReport: Encodable {
         let parts: [String: String]
         /// Bytes of all parameters.
         let weightBytes: Int
+        /// Elements of what is trained, where something is.
+        var trainedElements: Int?
         /// Seconds that making them took.
         let secondsToMake: Double
         /// The most memory the process had, without that which measures the read limit: weights, activations, caches.
@@ -78,12 +80,13 @@ struct BenchReport: Encodable {
 
     private func write(_ model: Model) {
         let parts = model.parts.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
+        let trained = model.trainedElements.map { ", \(Format.number(Double($0) / 1e6, digits: 1)) M trained" } ?? ""
         let peak = model.peakMemoryBytes.map { ", peak memory \(Format.bytes(Int64($0)))" } ?? ""
         Terminal.write(
             """
             \(model.config), \(model.layers) layers, \(model.format)\(parts.isEmpty ? "" : " (\(parts.joined(separator: ", ")))"), \
             random weights: \(Format.bytes(Int64(model.weightBytes))) made in \
-            \(Format.number(model.secondsToMake, digits: 1)) s\(peak)
+            \(Format.number(model.secondsToMake, digits: 1)) s\(trained)\(peak)
 
             """
         )

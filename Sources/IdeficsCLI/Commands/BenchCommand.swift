@@ -16,6 +16,7 @@ struct BenchCommand: AsyncParsableCommand {
             """,
         subcommands: [
             BenchModelCommand.self, BenchKernelsCommand.self, BenchDecodeCommand.self, BenchStartupCommand.self,
+            BenchTrainCommand.self,
         ],
         defaultSubcommand: BenchModelCommand.self
     )

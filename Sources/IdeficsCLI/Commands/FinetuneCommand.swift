@@ -81,6 +81,9 @@ struct FinetuneCommand: AsyncParsableCommand {
     @Option(help: "Names of parameters not to train, * for any text (repeatable).")
     var freeze: [String] = []
 
+    @Flag(help: "Multiply in bf16 and keep activations in it; parameters, moments and sums stay in f32.")
+    var bf16 = false
+
     @Flag(help: "Keep only the inputs of layers and compute them again on the way back: slower, less memory.")
     var gradientCheckpointing = false
 
@@ -133,6 +136,7 @@ struct FinetuneCommand: AsyncParsableCommand {
             ("trainer.saveTotalLimit", saveTotalLimit), ("trainer.evalSteps", evalSteps),
             ("trainer.loggingSteps", loggingSteps), ("trainer.seed", seed), ("data.maxTokens", maxTokens),
             ("data.loss", loss), ("data.badLines", badLines),
+            ("trainer.bf16", bf16 ? true : nil),
             ("trainer.gradientCheckpointing", gradientCheckpointing ? true : nil),
         ]
         return given.compactMap { key, value in value.map { "\(key)=\($0)" } }

@@ -50,7 +50,8 @@ extension CPUBackend {
                         products,
                         Int64(products.count),
                         Int64(count),
-                        Int64(features)
+                        Int64(features),
+                        Autocast.isBF16 ? 1 : 0
                     )
                 }
                 var column = 0
@@ -61,11 +62,13 @@ extension CPUBackend {
                             logits.floats + column,
                             Int64(columns),
                             hidden,
+                            IDF_F32,
                             Int64(features),
                             Int64(count),
                             Int64(head.shape[0]),
                             Int64(features),
-                            1
+                            1,
+                            Autocast.isBF16 ? 1 : 0
                         )
                     }
                     column += head.shape[0]
@@ -86,6 +89,7 @@ extension CPUBackend {
                 dtype: weight.dtype,
                 scales: weight.scales,
                 exact: weight.isExact ? 1 : 0,
+                bf16: Autocast.isBF16 ? 1 : 0,
                 n: Int64(head.shape[0]),
                 bias: nil,
                 activation: IDF_ACT_NONE,

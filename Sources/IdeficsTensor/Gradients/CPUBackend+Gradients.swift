@@ -30,7 +30,8 @@ extension CPUBackend {
                         kernelProducts,
                         Int64(kernelProducts.count),
                         Int64(rows),
-                        Int64(inFeatures)
+                        Int64(inFeatures),
+                        Autocast.isBF16 ? 1 : 0
                     )
                 }
             }
@@ -42,7 +43,19 @@ extension CPUBackend {
         let (rows, n, k) = (Int64(x.shape[0]), Int64(gradient.shape[1]), Int64(x.shape[1]))
         return Tensor(uninitialized: [gradient.shape[1], x.shape[1]]) { dw in
             withExtendedLifetime((gradient, x)) {
-                idf_linear_backward_weight(dw.floats, gradient.floats, n, x.floats, k, rows, n, k, 0)
+                idf_linear_backward_weight(
+                    dw.floats,
+                    gradient.floats,
+                    n,
+                    x.bytes,
+                    x.dtype.kernelType,
+                    k,
+                    rows,
+                    n,
+                    k,
+                    0,
+                    Autocast.isBF16 ? 1 : 0
+                )
             }
         }
     }

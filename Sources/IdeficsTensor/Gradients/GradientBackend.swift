@@ -8,7 +8,7 @@ public protocol GradientBackend: Sendable {
     /// Σ gradientᵢ · weightᵢ, `[rows, inFeatures]`: what the products of one input with weights give back to it.
     func linearInputGradient(_ products: [(gradient: Tensor, weight: Weight)]) -> Tensor
 
-    /// gradientᵀ · x, `[outFeatures, inFeatures]`.
+    /// gradientᵀ · x, `[outFeatures, inFeatures]`; `x` is f32 or bf16.
     func linearWeightGradient(_ gradient: Tensor, x: Tensor) -> Tensor
 
     /// Sums over the rows of `a`, or of `a ⊙ b`, of `[rows, features]`: `[features]`.

@@ -27,6 +27,8 @@ final class GradientNode: @unchecked Sendable {
     private let isKept: Bool
     /// Shapes of the results.
     let shapes: [[Int]]
+    /// Precision of products on the way back: that of the pass that made the step.
+    let isBF16 = Autocast.isBF16
 
     /// A leaf when `backward` is nil.
     init(shapes: [[Int]], isKept: Bool = false, backward: Backward?) {

@@ -95,7 +95,9 @@ final class GradientWalk {
     func run() {
         while let last = waiting.popLast() {
             let backward = last.node.takeBackward()
-            backward(zip(last.sums, last.node.shapes).map { sum, shape in sum.tensor?.reshaped(shape) }, self)
+            Autocast.$isBF16.withValue(last.node.isBF16) {
+                backward(zip(last.sums, last.node.shapes).map { sum, shape in sum.tensor?.reshaped(shape) }, self)
+            }
         }
     }
 }

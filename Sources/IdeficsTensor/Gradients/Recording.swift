@@ -29,8 +29,9 @@ extension Weight {
 
 func recordRMSNorm(_ y: Tensor, _ x: Tensor, weight: Tensor, eps: Float) -> Tensor {
     let (target, weightTarget) = (x.target, weight.target)
-    let (x, weight) = (x.constant(), weight.constant())
+    let (kept, weight) = (KeptTensor(x), weight.constant())
     return y.recorded { gradient, walk in
+        let x = kept.value
         let wanted = NormGradient.Wanted(x: target.isWanted, weight: weightTarget.isWanted)
         let found = x.backend.rmsNormGradient(gradient, x: x, weight: weight, eps: eps, wanted: wanted)
         if let found = found.x { walk.add(found, to: target) }
@@ -40,8 +41,9 @@ func recordRMSNorm(_ y: Tensor, _ x: Tensor, weight: Tensor, eps: Float) -> Tens
 
 func recordLayerNorm(_ y: Tensor, _ x: Tensor, weight: Tensor, bias: Tensor?, eps: Float) -> Tensor {
     let (target, weightTarget, biasTarget) = (x.target, weight.target, bias?.target)
-    let (x, weight) = (x.constant(), weight.constant())
+    let (kept, weight) = (KeptTensor(x), weight.constant())
     return y.recorded { gradient, walk in
+        let x = kept.value
         let wanted = NormGradient.Wanted(
             x: target.isWanted,
             weight: weightTarget.isWanted,
@@ -58,10 +60,14 @@ func recordLayerNorm(_ y: Tensor, _ x: Tensor, weight: Tensor, bias: Tensor?, ep
 
 func recordAttention(_ output: Tensor, _ call: AttentionCall) -> Tensor {
     let target = call.q.target
+    // Keys and values stay in the pages that segments share.
+    let (q, result) = (KeptTensor(call.q), KeptTensor(call.output))
     var call = call
-    call.q = call.q.constant()
+    (call.q, call.output) = (q.stored, result.stored)
     return output.recorded { [call] gradient, walk in
-        let found = gradient.backend.attentionGradient(gradient, call)
+        var whole = call
+        (whole.q, whole.output) = (q.value, result.value)
+        let found = gradient.backend.attentionGradient(gradient, whole)
         if let q = found.q { walk.add(q, to: target) }
         for page in found.pages {
             guard let targets = call.segments[page.segment].pages.targets[page.index] else { continue }
@@ -84,9 +90,9 @@ func recordRope(_ y: Tensor, _ x: Tensor, positions: [Int32], inverseFrequencies
 
 func recordSwiGLU(_ y: Tensor, gate: Tensor, up: Tensor) -> Tensor {
     let (gateTarget, upTarget) = (gate.target, up.target)
-    let (gate, up) = (gate.constant(), up.constant())
+    let (gate, up) = (KeptTensor(gate), KeptTensor(up))
     return y.recorded { gradient, walk in
-        let found = gate.backend.swigluGradient(gradient, gate: gate, up: up)
+        let found = gradient.backend.swigluGradient(gradient, gate: gate.value, up: up.value)
         walk.add(found.gate, to: gateTarget)
         walk.add(found.up, to: upTarget)
     }

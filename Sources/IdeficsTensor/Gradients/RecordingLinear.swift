@@ -45,7 +45,7 @@ func recordedLinear(_ x: Tensor, _ products: [LinearProduct]) -> [Tensor] {
     let targets = cores.map(ProductTargets.init)
     let xTarget = x.target
     // x is kept only for the gradients of weights.
-    let x = cores.contains { $0.weight.isRecorded } ? x.constant() : nil
+    let x = cores.contains { $0.weight.isRecorded } ? KeptTensor(x).stored : nil
     let node = GradientNode(shapes: results.map(\.shape)) { gradients, walk in
         linearBackward(gradients, targets, x: x, xTarget: xTarget, walk)
     }
@@ -88,9 +88,9 @@ public func activate(_ x: Tensor, _ activation: Activation) -> Tensor {
     let y = x.backend.activate(x, activation)
     guard x.isRecorded else { return y }
     let target = x.target
-    let x = x.constant()
+    let kept = KeptTensor(x)
     return y.recorded { gradient, walk in
-        walk.add(x.backend.activateGradient(gradient, x: x, activation), to: target)
+        walk.add(gradient.backend.activateGradient(gradient, x: kept.value, activation), to: target)
     }
 }
 
@@ -99,7 +99,7 @@ public func scaled(_ x: Tensor, by scale: Tensor, residual: Tensor? = nil) -> Te
     let y = x.backend.scaled(x, by: scale, residual: residual)
     guard x.isRecorded || scale.isRecorded || residual?.isRecorded == true else { return y }
     let (target, scaleTarget, residualTarget) = (x.target, scale.target, residual?.target)
-    let kept = scale.isRecorded ? x.constant() : nil
+    let kept = scale.isRecorded ? KeptTensor(x) : nil
     let scale = scale.constant()
     return y.recorded { gradient, walk in
         if let residualTarget { walk.add(gradient, to: residualTarget) }
@@ -107,8 +107,8 @@ public func scaled(_ x: Tensor, by scale: Tensor, residual: Tensor? = nil) -> Te
             let backend = gradient.backend
             walk.add(
                 scale.count == 1
-                    ? Tensor([Float(backend.dot(gradient, kept))], shape: scale.shape)
-                    : backend.columnSums(gradient, times: kept).reshaped(scale.shape),
+                    ? Tensor([Float(backend.dot(gradient, kept.value))], shape: scale.shape)
+                    : backend.columnSums(gradient, times: kept.value).reshaped(scale.shape),
                 to: scaleTarget
             )
         }

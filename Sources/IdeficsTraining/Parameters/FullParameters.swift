@@ -44,9 +44,11 @@ public struct FullParameters: TrainableParameters {
         _ = try model([:], pass: .inference)
     }
 
-    /// The values in the checkpoint as f32, copied: nothing is random here.
+    /// The values in the checkpoint as f32: nothing is random here.
     public func initialValues(seed: UInt64) throws -> [Tensor] {
-        try parameters.map { cast(try checkpoint.tensor(named: $0.name)) }
+        // A map of its own: the pages of what is trained are not needed again, those of what is frozen stay untouched.
+        let files = try Checkpoint(directory: directory)
+        return try parameters.map { cast(try files.tensor(named: $0.name)) }
     }
 
     /// The model with `values` in the place of the checkpoint's.

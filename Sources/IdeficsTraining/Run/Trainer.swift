@@ -186,6 +186,7 @@ public actor Trainer {
             values: state.values,
             pass: TrainingPass(
                 isCheckpointing: config.gradientCheckpointing,
+                isBF16: config.bf16,
                 zLossWeight: Float(config.zLossWeight),
                 zLossExcludedIds: Set([processor.tokenizer.convertTokenToId("<image>")].compactMap(\.self)),
                 dropout: config.dropout ?? Double(trainable.config.dropout)
