@@ -73,6 +73,7 @@ extension IdeficsModel {
             return linearCrossEntropy(
                 hidden,
                 heads: [lmHead.weight.weight] + (lmHead.additionalFc.map { [$0.weight] } ?? []),
+                adapters: [lmHead.weight.adapter, lmHead.additionalFc?.adapter],
                 targets: targets,
                 zLossWeight: pass.zLossWeight,
                 zMask: zMask,
