@@ -68,15 +68,13 @@ extension IdeficsModel {
         let targets = try inputs.targets(of: labels, rows: rows, config: config)
         return try autocast(to: pass.isBF16 ? .bf16 : .f32) {
             let batch = try trainingBatch(inputs, rows: rows, pass: pass)
-            let hidden = trainingStates(batch, pass: pass)
-            let zMask = pass.zLossWeight == 0 ? nil : pass.zRows(batch.tokenIds)
             return linearCrossEntropy(
-                hidden,
+                trainingStates(batch, pass: pass),
                 heads: [lmHead.weight.weight] + (lmHead.additionalFc.map { [$0.weight] } ?? []),
                 adapters: [lmHead.weight.adapter, lmHead.additionalFc?.adapter],
                 targets: targets,
                 zLossWeight: pass.zLossWeight,
-                zMask: zMask,
+                zMask: pass.zLossWeight == 0 ? nil : pass.zRows(batch.tokenIds),
                 counts: pass.counts
             )
         }

@@ -36,6 +36,8 @@ package struct StepGradients {
         seed: UInt64,
         firstMicroBatch: UInt64
     ) throws {
+        // Gradients are freed and made again in every step.
+        Engine.keepFreedMemory(upTo: (512 << 20) + values.reduce(0) { $0 + 4 * $1.count })
         let leaves = values.map { $0.trainable() }
         let named = Dictionary(uniqueKeysWithValues: zip(trainable.parameters.map(\.name), leaves))
         let counts = try batches.map {
