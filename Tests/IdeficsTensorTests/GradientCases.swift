@@ -194,6 +194,25 @@ extension GradientCase {
         GradientCase(name: "linearCrossEntropy", shapes: [[5, 6], [7, 6], [2, 6]]) {
             linearCrossEntropy($0[0], heads: [.dense($0[1]), .dense($0[2])], targets: [3, -100, 8, 0, 7]).total
         },
+        GradientCase(name: "linearCrossEntropy, adapters", shapes: [[5, 6], [7, 6], [2, 6], [3, 6], [2, 3]]) {
+            linearCrossEntropy(
+                $0[0],
+                heads: [.dense($0[1]), .dense($0[2])],
+                adapters: [nil, LowRankAdapter(a: $0[3], b: $0[4], scaling: 2)],
+                targets: [3, -100, 8, 0, 7]
+            ).total
+        },
+        GradientCase(name: "linearCrossEntropy, adapters alone, dropout", shapes: [[2, 6], [7, 2]]) {
+            let fixed = Tensor((0..<42).map { Float($0 * 7 % 11) / 5 - 1 }, shape: [7, 6])
+            let dropout = LowRankAdapter.Dropout(probability: 0.3, seed: 4)
+            return linearCrossEntropy(
+                fixed[0..<5],
+                heads: [.dense(fixed)],
+                adapters: [LowRankAdapter(a: $0[0], b: $0[1], scaling: 0.5, dropout: dropout)],
+                targets: [3, 0, 6, 0, 2],
+                zLossWeight: 0.2
+            ).total
+        },
         GradientCase(name: "linearCrossEntropy, z-loss", shapes: [[5, 6], [7, 6], [2, 6]]) {
             linearCrossEntropy(
                 $0[0],

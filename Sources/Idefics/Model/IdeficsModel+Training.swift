@@ -72,6 +72,7 @@ extension IdeficsModel {
             return linearCrossEntropy(
                 trainingStates(batch, pass: pass),
                 heads: [lmHead.weight.weight] + (lmHead.additionalFc.map { [$0.weight] } ?? []),
+                adapters: [lmHead.weight.adapter, lmHead.additionalFc?.adapter],
                 targets: targets,
                 zLossWeight: pass.zLossWeight,
                 zMask: pass.zLossWeight == 0 ? nil : pass.zRows(batch.tokenIds),
