@@ -15,6 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent / "peers"))
 import llama_cpp  # noqa: E402
 import transformers_idefics  # noqa: E402
+import transformers_training  # noqa: E402
 from rounds import markdown  # noqa: E402
 
 Report = dict
@@ -75,11 +76,12 @@ def bench(report: Report) -> str:
     text = [f"Limits of the run: {limits(report)}; {report['rounds']} rounds, {report['threads']} threads."]
     if model := report.get("model"):
         parts = ", ".join(f"{part} {format}" for part, format in sorted(model["parts"].items()))
-        peak = model.get("peak_memory_bytes")
+        peak, trained = model.get("peak_memory_bytes"), model.get("trained_elements")
         text.append(
             f"{model['config']}, {model['layers']} layers, {model['format']}{f' ({parts})' if parts else ''}: "
             f"{model['weight_bytes'] / 1e9:.2f} GB of weights, made in {model['seconds_to_make']:.1f} s"
-            + (f"; peak memory {peak / 1e9:.2f} GB, caches of four sequences included." if peak else ".")
+            + (f"; {trained / 1e6:.1f} M elements trained" if trained else "")
+            + (f"; peak memory {peak / 1e9:.2f} GB." if peak else ".")
         )
     return "\n\n".join([*text, markdown(["", "time", "tokens/s", "rate", "of limit"], rows)])
 
@@ -177,8 +179,11 @@ TITLES = {
     "model-bf16": "IDEFICS-9B, bf16",
     "model-int4-32": "IDEFICS-9B, int4, all layers",
     "startup-int4": "Start-up, IDEFICS-9B in int4",
+    "train-bf16": "Training, 4 layers, new blocks in full, products in bf16",
+    "train-qlora": "Training, all layers, QLoRA, products in bf16",
     "llama-cpp": "Beside llama.cpp",
     "transformers": "Beside transformers",
+    "training": "Training beside transformers",
     "kernels": "Kernels",
 }
 
@@ -199,7 +204,12 @@ def main() -> None:
     for name, title in TITLES.items():
         if name not in reports:
             continue
-        text = {"startup-int4": startup, "llama-cpp": llama_cpp.markdown, "transformers": transformers_idefics.markdown}
+        text = {
+            "startup-int4": startup,
+            "llama-cpp": llama_cpp.markdown,
+            "transformers": transformers_idefics.markdown,
+            "training": transformers_training.markdown,
+        }
         print(f"\n## {title}\n\n{text.get(name, bench)(reports[name])}")
 
 

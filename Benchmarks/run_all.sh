@@ -71,10 +71,14 @@ part model-nf4 "${bench[@]}" model --format nf4 "${common[@]}"
 part model-bf16 "${bench[@]}" model --format bf16 "${common[@]}"
 part model-int4-32 "${bench[@]}" model --format int4 --layers 32 "${common[@]}"
 part startup-int4 "${bench[@]}" startup --format int4 --tokenizer "$repository/Tests/Fixtures/tokenizer-mistral" "${common[@]}"
+part train-bf16 "${bench[@]}" train --format bf16 --bf16 "${common[@]}"
+part train-qlora "${bench[@]}" train --layers 32 --format nf4 --head keep --embeddings keep --resampler nf4 --vision nf4 \
+    --lora-r 16 --bf16 --tokens 256 "${common[@]}"
 if [ "$peers" = yes ]; then
     JOBS=${JOBS:-$threads} "$here/peers/build_llama_cpp.sh"
     part llama-cpp "$cache/peers/venv/bin/python" "$here/peers/llama_cpp.py" --idefics "$idefics" "${common[@]}"
     if [ -n "${PEERS_PYTHON:-}" ]; then
+        part training "$PEERS_PYTHON" "$here/peers/transformers_training.py" --idefics "$idefics" "${common[@]}"
         part transformers "$PEERS_PYTHON" "$here/peers/transformers_idefics.py" --idefics "$idefics" "${common[@]}"
     else
         echo "transformers is left out: PEERS_PYTHON names no Python with torch and transformers"

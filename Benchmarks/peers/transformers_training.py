@@ -9,7 +9,8 @@ block and the resampler in full, `lora` and `qlora` adapters of rank 16 on queri
 measurement is a process of its own, so that its peak memory is known; its first step is not counted. Seconds of a step and
 peak memory are printed as medians, with the medians of the ratios of each round.
 
-transformers holds its weights in f32; with bf16 it computes under autocast. We hold frozen weights in bf16 (nf4 in qlora).
+transformers holds its weights in f32, in qlora those of linear layers in bitsandbytes' nf4, quantised twice; with bf16 it
+computes under autocast. We hold frozen weights in bf16, in qlora as it does, scales quantised once.
 """
 
 from __future__ import annotations
@@ -44,8 +45,36 @@ OURS = {
         "idefics bf16": [*QLORA, "--bf16", "--lora-r", "16"],
     },
 }
-# Theirs; the peer of qlora is LoRA on f32 weights, for bitsandbytes' 4 bits need a GPU to be of use.
 THEIRS = {"transformers f32": "float32", "transformers bf16": "bfloat16"}
+
+
+def quantize(model: object, dtype: object) -> None:
+    """Linear layers but for the head become bitsandbytes' nf4, as `load_in_4bit` makes them."""
+    import bitsandbytes
+    import torch
+
+    for path, module in list(model.named_modules()):
+        for name, layer in list(module.named_children()):
+            if type(layer) is not torch.nn.Linear:
+                continue
+            small = bitsandbytes.nn.Linear4bit(
+                layer.in_features, layer.out_features, bias=layer.bias is not None, compute_dtype=dtype,
+                compress_statistics=True, quant_type="nf4", device="meta",
+            )  # fmt: skip
+            small.weight = bitsandbytes.nn.Params4bit(
+                layer.weight.data, requires_grad=False, compress_statistics=True, quant_type="nf4"
+            ).to("cpu")
+            small.bias = layer.bias
+            setattr(module, name, small)
+    model.is_loaded_in_4bit = True
+
+
+def peak_memory(reset: bool = False) -> int:
+    """The most bytes this process had since it began, or since it was reset."""
+    if reset:
+        Path("/proc/self/clear_refs").write_text("5")
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
 
 
 def worker(options: argparse.Namespace) -> None:
@@ -62,8 +91,12 @@ def worker(options: argparse.Namespace) -> None:
     else:
         from peft import LoraConfig, get_peft_model
 
+        if options.kind == "qlora":
+            model.requires_grad_(False)
+            quantize(model, getattr(torch, options.dtype))
         model = get_peft_model(model, LoraConfig(r=16, lora_alpha=8, target_modules=["q_proj", "k_proj", "v_proj"]))
     model.train()
+    peak_memory(reset=True)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=1e-5, weight_decay=0.1)
     ids = torch.arange(options.tokens).mul(37).remainder(32_000).unsqueeze(0)
@@ -86,10 +119,8 @@ def worker(options: argparse.Namespace) -> None:
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         seconds.append(time.perf_counter() - start)
-    status = Path("/proc/self/status").read_text().splitlines()
-    peak = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM:"))
     count = sum(parameter.numel() for parameter in trained)
-    print(json.dumps({"seconds": seconds[-1], "bytes": peak, "trained": count}))
+    print(json.dumps({"seconds": seconds[-1], "bytes": peak_memory(), "trained": count}))
 
 
 def rates(seconds: float, peak: float) -> turns.Rates:
@@ -98,7 +129,7 @@ def rates(seconds: float, peak: float) -> turns.Rates:
 
 
 def theirs(options: argparse.Namespace, kind: str, tokens: int, dtype: str) -> Callable[[], turns.Rates]:
-    command = [sys.executable, __file__, "--worker", "--kind", "frozen" if kind == "frozen" else "lora", "--dtype", dtype]
+    command = [sys.executable, __file__, "--worker", "--kind", kind, "--dtype", dtype]
     command += ["--tokens", str(tokens), "--layers", str(options.layers), "--threads", str(options.threads)]
 
     def run() -> turns.Rates:
@@ -174,7 +205,7 @@ def main() -> None:
         "layers": options.layers,
         "threads": options.threads,
         "rounds": options.rounds,
-        "versions": {name: versions.get(name, "?") for name in ("torch", "transformers", "peft")} | {"python": platform.python_version()},
+        "versions": {name: versions.get(name, "?") for name in ("torch", "transformers", "peft", "bitsandbytes")} | {"python": platform.python_version()},
         "medians": {place: {name: turns.medians(r) for name, r in all.items()} for place, all in found.items()},
         "ratios": {
             place: {name: {peer: turns.ratios(all[name], all[peer]) for peer in options.peers} for name in all if name not in THEIRS}

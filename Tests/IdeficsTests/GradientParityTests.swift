@@ -124,18 +124,27 @@ private struct TrainedCheckpoint {
         #expect(compared > 60)
     }
 
-    /// Passes in bf16: near those in f32, as torch's autocast is (relative L2 difference of all gradients of f3 in
-    /// transformers 5.23: 3.2e-2), and the same bits when layers are computed again.
-    @Test(arguments: fixtures)
-    func bf16IsNearF32(fixture: String) throws {
+    /// Runs passes over a fixture of which everything is trained.
+    private func passes(
+        _ fixture: String
+    ) throws
+        -> (TrainingPass) throws -> (loss: Float, gradients: [String: [Float]])
+    {
         let checkpoint = try TrainedCheckpoint(fixture, trained: nil)
         let (inputs, labels) = try batch(fixture)
         let (model, leaves) = try checkpoint.model()
-        func run(_ pass: TrainingPass) throws -> (loss: Float, gradients: [String: [Float]]) {
+        return { pass in
             let loss = try model.trainingLoss(inputs, labels: labels, pass: pass)
             let found = gradients(of: loss.total)
             return (loss.crossEntropy, leaves.compactMapValues { found[$0]?.floatArray() })
         }
+    }
+
+    /// Passes in bf16: near those in f32, as torch's autocast is (relative L2 difference of all gradients of f3 in
+    /// transformers 5.23: 3.2e-2), and the same bits when layers are computed again.
+    @Test(arguments: fixtures)
+    func bf16IsNearF32(fixture: String) throws {
+        let run = try passes(fixture)
         let full = try run(TrainingPass())
         let half = try run(TrainingPass(isBF16: true))
         let again = try run(TrainingPass(isCheckpointing: true, isBF16: true))
@@ -156,14 +165,7 @@ private struct TrainedCheckpoint {
 
     /// Dropped elements depend on the seed alone, and are the same when a layer is computed again.
     @Test func dropoutIsRepeated() throws {
-        let checkpoint = try TrainedCheckpoint("f1-resampler-qk", trained: nil)
-        let (inputs, labels) = try batch("f1-resampler-qk")
-        let (model, leaves) = try checkpoint.model()
-        func run(_ pass: TrainingPass) throws -> (loss: Float, gradients: [String: [Float]]) {
-            let loss = try model.trainingLoss(inputs, labels: labels, pass: pass)
-            let found = gradients(of: loss.total)
-            return (loss.crossEntropy, leaves.compactMapValues { found[$0]?.floatArray() })
-        }
+        let run = try passes("f1-resampler-qk")
         let none = try run(TrainingPass())
         let once = try run(TrainingPass(dropout: 0.2, dropoutSeed: 3))
         let again = try run(TrainingPass(isCheckpointing: true, dropout: 0.2, dropoutSeed: 3))
