@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import IdeficsTestSupport
 import IdeficsTraining
 import Testing
 
@@ -37,6 +38,13 @@ import Testing
     }
 
     /// What a checkpoint keeps of its recipe is read back as it was, to the last bit.
+    @Test func theTutorialsRecipeIsGood() throws {
+        let url = Fixtures.url("../../docs/easy-vqa.yaml")
+        let recipe = try TrainingRecipe(yaml: String(contentsOf: url, encoding: .utf8))
+        #expect(recipe.lora?.modulesToSave == ["gated_cross_attn_layers", "perceiver_resampler"])
+        #expect(recipe.trainer.learningRateMultiplier("model.gated_cross_attn_layers.0.alpha_dense") == 40)
+    }
+
     @Test func jsonIsReadBack() throws {
         var recipe = try TrainingRecipe(yaml: Self.yaml)
         recipe.trainer.learningRate = 0.1 + 0.2
@@ -98,7 +106,9 @@ import Testing
     @Test func learningRatesByPattern() throws {
         var config = TrainingConfig()
         #expect(config.learningRateMultiplier("model.gated_cross_attn_layers.0.alpha_dense") == 1)
-        config.learningRateMultipliers = ["*.alpha_*": 40, "*gated_cross_attn_layers*": 0.5, "*perceiver_resampler*": 0]
+        config.learningRateMultipliers = [
+            "*.alpha_*": 40, "*gated_cross_attn_layers*": 0.5, "*perceiver_resampler*": 0,
+        ]
         #expect(config.learningRateMultiplier("model.gated_cross_attn_layers.0.alpha_dense") == 20)
         #expect(config.learningRateMultiplier("base_model.model.model.perceiver_resampler.latents") == 0)
         #expect(config.learningRateMultiplier("model.layers.0.self_attn.q_proj.lora_A.weight") == 1)

@@ -115,7 +115,9 @@ private struct FailingParameters: TrainableParameters {
                 #"trainer.learningRateMultipliers={"*.alpha_*": 10, "*perceiver_resampler*": 0}"#,
             ])
         )
-        let before = Dictionary(uniqueKeysWithValues: zip(trainer.trainable.parameters.map(\.name), trainer.state.values))
+        let before = Dictionary(
+            uniqueKeysWithValues: zip(trainer.trainable.parameters.map(\.name), trainer.state.values)
+        )
         _ = try await trainer.run()
         func step(_ name: String) throws -> Float {
             let (old, new) = (try #require(before[name]), try #require(trainer.namedValues[name]))
