@@ -119,7 +119,10 @@ let package = Package(
         ),
         tests(
             "IdeficsTraining",
-            ["Idefics", "IdeficsCLI", "IdeficsTensor", "IdeficsCheckpoints", "IdeficsGeneration", "IdeficsImages"]
+            [
+                "Idefics", "IdeficsCLI", "IdeficsTensor", "IdeficsCheckpoints", "IdeficsGeneration", "IdeficsImages",
+                "IdeficsHTTPTestSupport",
+            ]
         ),
         .testTarget(
             name: "IdeficsCLITests",

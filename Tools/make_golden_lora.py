@@ -11,6 +11,7 @@ And the other way, an adapter of this package in peft (INPUTS as `idefics proces
 Made with peft 0.21.2, transformers 5.23.0, torch 2.13.0+cpu, in f32 with eager attention.
 """
 import argparse
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -37,6 +38,25 @@ ADAPTERS = {
     # Every linear layer PEFT finds, the added tokens' part of the head among them.
     "all": dict(r=1, lora_alpha=2, target_modules="all-linear"),
 }
+
+
+class Malicious:
+    """Runs a program when it is unpickled by something that runs what a pickle names."""
+
+    def __reduce__(self):
+        return os.system, ("true",)
+
+
+def bins(output: Path) -> None:
+    """The adapter `qkv` as PEFT stored it in 2023, and a file that would run a program."""
+    for name in ("bin", "malicious"):
+        directory = output / name
+        directory.mkdir(exist_ok=True)
+        shutil.copy(output / "qkv" / "adapter_config.json", directory)
+        tensors = load_file(output / "qkv" / "adapter_model.safetensors")
+        if name == "malicious":
+            tensors["base_model.model.x"] = Malicious()
+        torch.save(tensors, directory / "adapter_model.bin")
 
 
 def base(directory: str) -> IdeficsForVisionText2Text:
@@ -93,6 +113,7 @@ def make(directory: str, output: Path) -> None:
         config.write_text(config.read_text().replace(directory, "f1-resampler-qk") + "\n")
         save_file({k: v.contiguous() for k, v in results.items()}, place / "golden.safetensors")
         print(name, len(load_file(place / "adapter_model.safetensors")), "tensors,", len(results), "results, loss", value.item())
+    bins(output)
 
 
 def check(directory: str, adapter: str, case: str, ours: str) -> None:

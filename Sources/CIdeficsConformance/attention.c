@@ -95,6 +95,17 @@ static void compare_one(check *c, int type, int64_t heads, int64_t kv_heads, int
     compare(c, &call, what);
 }
 
+/// Weights that training drops.
+static void dropped(check *c) {
+    for (int i = 0; i < 40 && !c->failed; i++) {
+        const int64_t queries = check_size(c, 300), kv_heads = check_range(c, 1, 2);
+        call call = make_call(c, 0, kv_heads * check_range(c, 1, 2), kv_heads, check_size(c, 40));
+        add_segment(c, &call, queries, queries, queries, i % 2 ? 0 : -1);
+        call.segments[0].dropout = idf_attention_dropout_of(i % 3 == 0 ? 0.5 : 0.1, (uint64_t)i, 5, 17);
+        compare(c, &call, "with dropout");
+    }
+}
+
 static int64_t blocks_for(check *c, int64_t keys) {
     const int64_t least = keys / 20 + 1;
     return check_range(c, least, keys + 2);
@@ -241,5 +252,6 @@ const check_case attention_cases[] = {
     {"attention/empty", empty},
     {"attention/large scores", large_scores},
     {"attention/writing", writing},
+    {"attention/dropped", dropped},
     {0},
 };

@@ -217,7 +217,8 @@ static void run_attention(void *context, void *out) {
 }
 
 /// Segments over blocks of equal length: the first two share theirs, the third has its own.
-static void compare_attention(check *c, int64_t kv_heads, int64_t group, int64_t dim, int64_t block, int64_t queries, int causal) {
+static void compare_attention(check *c, int64_t kv_heads, int64_t group, int64_t dim, int64_t block, int64_t queries, int causal,
+                              double drop) {
     attention_call call = {.heads = kv_heads * group, .kv_heads = kv_heads, .dim = dim, .scale = 2 / sqrtf((float)dim)};
     call.q_stride = call.heads * dim + check_range(c, 0, 3);
     call.out_stride = call.heads * dim + check_range(c, 0, 3);
@@ -243,6 +244,7 @@ static void compare_attention(check *c, int64_t kv_heads, int64_t group, int64_t
                                    .block_tokens = block,
                                    .key_count = keys,
                                    .causal_past = causal ? check_range(c, 0, 20) : -1};
+        if (drop > 0) s.dropout = idf_attention_dropout_of(drop, 7, 3, 1000 * i);
         idf_attention(&s, 1, call.heads, kv_heads, dim, call.q_stride, call.out_stride, IDF_F32,
                       call.kv_stride * (int64_t)sizeof(float), call.scale);
         call.segments[i] = (idf_attention_gradient){.segment = s, .cluster = i == 2};
@@ -255,8 +257,8 @@ static void compare_attention(check *c, int64_t kv_heads, int64_t group, int64_t
     call.floats += 2 * call.blocks * call.block_floats;
     float *expected = check_floats(c, call.floats), *actual = check_floats(c, call.floats);
     char what[128];
-    snprintf(what, sizeof what, "attention backward heads %lld/%lld dim %lld block %lld queries %lld causal %d", (long long)call.heads,
-             (long long)kv_heads, (long long)dim, (long long)block, (long long)queries, causal);
+    snprintf(what, sizeof what, "attention backward heads %lld/%lld dim %lld block %lld queries %lld causal %d drop %g", (long long)call.heads,
+             (long long)kv_heads, (long long)dim, (long long)block, (long long)queries, causal, drop);
     check_against_reference(c, run_attention, &call, expected, actual, (size_t)call.floats * sizeof(float), what);
     check_close(c, actual, expected, call.floats, 2e-6 * sqrt((double)queries + 8), 2e-5, what);
     check_release(c);
@@ -266,10 +268,11 @@ static void attention(check *c) {
     static const int64_t dims[] = {1, 8, 10, 13, 16, 17, 32, 40, 64, 80, 128};
     for (int i = 0; i < 40 && !c->failed; i++) {
         compare_attention(c, check_range(c, 1, 2), check_range(c, 1, 3), dims[check_range(c, 0, 10)], check_size(c, 100),
-                          check_size(c, 65), i % 2);
+                          check_size(c, 65), i % 2, i % 4 == 3 ? 0.3 : 0);
     }
-    compare_attention(c, 1, 1, 16, 150, 300, 1);
-    compare_attention(c, 1, 1, 16, 150, 257, 0);
+    compare_attention(c, 1, 1, 16, 150, 300, 1, 0);
+    compare_attention(c, 1, 1, 16, 150, 257, 0, 0);
+    compare_attention(c, 1, 2, 16, 150, 300, 1, 0.1);
 }
 
 // MARK: - Embedding, dropout

@@ -16,7 +16,7 @@ typedef struct context {
 } context;
 
 static int is_streamed(const idf_attention_segment *segment) {
-    return segment->query_count <= IDF_ATTENTION_FEW_QUERIES && segment->key_count > 0;
+    return segment->query_count <= IDF_ATTENTION_FEW_QUERIES && segment->key_count > 0 && segment->dropout.keep == 0;
 }
 
 static int64_t tiles_of(const idf_attention_segment *segment) {
@@ -120,6 +120,15 @@ static void merge(const context *c, int64_t count, const float *partial) {
 }
 
 // MARK: - Public
+
+idf_attention_dropout idf_attention_dropout_of(double p, uint64_t seed, uint64_t offset, int64_t row) {
+    return (idf_attention_dropout){
+        .seed = idf_mixed(idf_mixed(seed, 0), offset), // seeds are often small numbers
+        .limit = (uint32_t)(p * 0x1p32),
+        .keep = p > 0 ? (float)(1 / (1 - p)) : 0,
+        .row = row,
+    };
+}
 
 void idf_attention(const idf_attention_segment *segments, int64_t count, int64_t heads, int64_t kv_heads,
                    int64_t head_dim, int64_t q_stride, int64_t out_stride, idf_dtype kv_type, int64_t kv_stride,

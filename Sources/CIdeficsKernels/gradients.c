@@ -202,27 +202,19 @@ void idf_scatter_add(float *table, const float *dy, const int32_t *ids, int64_t 
     run(&(context){.y = table, .a = dy, .ids = ids, .rows = rows, .n = n}, n, TASK_COLUMNS, scatter_add);
 }
 
-/// SplitMix64's mixing of a counter: every bit of the result depends on every bit of the place and the seed.
-static uint64_t mixed(uint64_t seed, uint64_t place) {
-    uint64_t z = seed + (place + 1) * 0x9e3779b97f4a7c15;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-    z = (z ^ z >> 27) * 0x94d049bb133111eb;
-    return z ^ z >> 31;
-}
-
 static void dropout(void *argument, int64_t task, int thread) {
     (void)thread;
     const context *c = argument;
     int64_t n;
     const int64_t at = elements_begin(c, task, &n);
     for (int64_t i = at; i < at + n; i++) {
-        c->y[i] = mixed(c->seed, c->offset + (uint64_t)i) >> 32 < c->limit ? 0 : c->a[i] * c->eps;
+        c->y[i] = idf_mixed(c->seed, c->offset + (uint64_t)i) >> 32 < c->limit ? 0 : c->a[i] * c->eps;
     }
 }
 
 void idf_dropout(float *y, const float *x, double p, uint64_t seed, uint64_t offset, int64_t n) {
     context c = {.y = y, .a = x, .n = n, .offset = offset, .eps = (float)(1 / (1 - p))};
-    c.seed = mixed(seed, 0); // seeds are often small numbers
+    c.seed = idf_mixed(seed, 0); // seeds are often small numbers
     c.limit = (uint64_t)(p * 0x1p32);
     run(&c, n, TASK_ELEMENTS, dropout);
 }

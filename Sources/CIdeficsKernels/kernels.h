@@ -316,6 +316,24 @@ static inline float idf_kv_scale(const char *row, const idf_attention_shape *sha
     return scale;
 }
 
+/// SplitMix64's mixing of a counter: every bit of the result depends on every bit of the place and the seed.
+static inline uint64_t idf_mixed(uint64_t seed, uint64_t place) {
+    uint64_t z = seed + (place + 1) * 0x9e3779b97f4a7c15;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+    z = (z ^ z >> 27) * 0x94d049bb133111eb;
+    return z ^ z >> 31;
+}
+
+/// factors [count] = what dropout multiplies the weights of query `query` with, for keys from `first` on.
+static inline void idf_attention_keep(float *factors, const idf_attention_segment *segment, const idf_attention_shape *shape,
+                                      int64_t head, int64_t query, int64_t first, int64_t count) {
+    const idf_attention_dropout *d = &segment->dropout;
+    const uint64_t seed = idf_mixed(d->seed, (uint64_t)((d->row + query) * shape->heads + head));
+    for (int64_t j = 0; j < count; j++) {
+        factors[j] = idf_mixed(seed, (uint64_t)(first + j)) >> 32 < d->limit ? 0 : d->keep;
+    }
+}
+
 /// Keys that query i of a segment sees.
 static inline int64_t idf_visible_keys(const idf_attention_segment *segment, int64_t query) {
     if (segment->causal_past < 0) return segment->key_count;

@@ -115,17 +115,6 @@ static void pack_weight(const context *c, float *out, const idf_linear_job *job,
     if (c->bf16 != NULL) c->bf16->round(out, width, steps);
 }
 
-static idf_upcoming upcoming_weights(const context *c, const idf_linear_job *job, int64_t column, int64_t columns,
-                                 int64_t step, int64_t visits) {
-    const int64_t element = (int64_t)idf_dtype_size(job->dtype), steps = idf_min(c->depth, c->k - step);
-    idf_upcoming next = {.first = (const char *)job->weight + (column * c->k + step) * element,
-                     .row_bytes = c->k * element,
-                     .rows = columns,
-                     .row_lines = idf_divide_up(steps * element, IDF_LINE)};
-    next.step = idf_divide_up(next.rows * next.row_lines, visits);
-    return next;
-}
-
 static void tile_task(void *argument, int64_t task, int thread) {
     (void)thread;
     const context *c = argument;
@@ -148,7 +137,10 @@ static void tile_task(void *argument, int64_t task, int thread) {
         }
         const int64_t visits = (panel_last - panel_first) * idf_divide_up(columns, kernels->tile_columns);
         idf_upcoming next = {0};
-        if (step + steps < c->k && !idf_is_quantized(job->dtype)) next = upcoming_weights(c, job, column, columns, step + steps, visits);
+        if (step + steps < c->k) {
+            const int64_t upcoming = idf_min(c->depth, c->k - step - steps);
+            next = idf_upcoming_part(job->weight, job->dtype, c->k, column, columns, step + steps, upcoming, visits);
+        }
         for (int64_t panel = panel_first; panel < panel_last; panel++) {
             const int64_t begin = panel_begin(c, panel), rows = panel_begin(c, panel + 1) - begin;
             float *out = product + (begin - row_first) * c->block;

@@ -63,6 +63,32 @@ typedef struct idf_upcoming {
 
 enum { IDF_LINE = 64 };
 
+/// Rows row..<row + rows, features column..<column + columns of a weight [·, k], to be asked for in `visits` portions.
+/// Rows and columns begin where blocks and groups of the format do.
+static inline idf_upcoming idf_upcoming_part(const void *weight, idf_dtype dtype, int64_t k, int64_t row, int64_t rows,
+                                             int64_t column, int64_t columns, int64_t visits) {
+    idf_upcoming next;
+    int64_t bytes;
+    if (dtype == IDF_INT8 || dtype == IDF_INT4) {
+        // Blocks of rows, in which groups follow each other.
+        const int64_t group = idf_group_bytes(dtype);
+        next.row_bytes = idf_groups(k) * group;
+        next.first = (const char *)weight + row / IDF_BLOCK_ROWS * next.row_bytes + column / IDF_GROUP * group;
+        next.rows = idf_divide_up(rows, IDF_BLOCK_ROWS);
+        bytes = idf_groups(columns) * group;
+    } else {
+        const int64_t halves = dtype == IDF_NF4 ? 1 : 2 * (int64_t)idf_dtype_size(dtype); // half bytes of an element
+        next.row_bytes = k * halves / 2;
+        next.first = (const char *)weight + (row * k + column) * halves / 2;
+        next.rows = rows;
+        bytes = columns * halves / 2;
+    }
+    next.row_lines = idf_divide_up(bytes, IDF_LINE);
+    next.done = 0;
+    next.step = idf_divide_up(next.rows * next.row_lines, visits);
+    return next;
+}
+
 /// Asks for the next few lines. A line may be asked for that lies behind the last row: a prefetch cannot fault.
 static inline void idf_prefetch_upcoming(idf_upcoming *next) {
     const int64_t end = idf_min(next->done + next->step, next->rows * next->row_lines);

@@ -142,9 +142,16 @@ static void tile_task(void *argument, int64_t task, int thread) {
         for (int64_t step = 0; step < f->steps; step += DEPTH) {
             const int64_t steps = idf_min(DEPTH, f->steps - step);
             pack_block(c, f, block, values, column, columns, step, steps);
+            idf_upcoming next = {0};
+            if (step + steps < f->steps) {
+                const int64_t upcoming = idf_min(DEPTH, f->steps - step - steps);
+                const int64_t visits = (last - first) * idf_divide_up(columns, width);
+                next = idf_upcoming_part(f->b, f->dtype, f->ldb, step + steps, upcoming, column, columns, visits);
+            }
             for (int64_t panel = first; panel < last; panel++) {
                 const int64_t begin = panel_begin(c, panel), rows = panel_begin(c, panel + 1) - begin;
                 for (int64_t j = 0; j < columns; j += width) {
+                    idf_prefetch_upcoming(&next);
                     tile(product + (begin - row_first) * c->block + j, c->block, packed + begin * steps,
                                      block + j * steps, rows, steps, accumulate);
                 }

@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #if canImport(FoundationEssentials)
-import FoundationEssentials
+package import FoundationEssentials
 #else
-import Foundation
+package import Foundation
 #endif
 #if canImport(Glibc)
 import Glibc
@@ -17,7 +17,7 @@ import Darwin
 /// A file that appears whole or not at all: written beside its place, flushed to the disk, then renamed.
 ///
 /// Until `commit` returns, what was at the place before is untouched; an abandoned file removes itself.
-final class AtomicFile {
+package final class AtomicFile {
     private let url: URL
     private let temporaryPath: String
     private var descriptor: Int32
@@ -87,7 +87,7 @@ final class AtomicFile {
     /// Writes `data` as the whole file at `url`.
     ///
     /// - Throws: `CheckpointError.unwritable`.
-    static func write(_ data: Data, to url: URL) throws {
+    package static func write(_ data: Data, to url: URL) throws {
         let file = try AtomicFile(url)
         try data.withUnsafeBytes { try file.write($0, at: 0) }
         try file.commit()

@@ -98,3 +98,22 @@ public struct AttentionSegment: Sendable {
         self.causalPast = causalPast
     }
 }
+
+/// Weights of attention that are dropped in training, behind the softmax; the others are divided by 1 − `probability`.
+///
+/// Which is a function of seed, offset, head, row of the query and number of the key alone, so that nothing is stored and
+/// what is computed again drops the same.
+public struct AttentionDropout: Sendable, Equatable {
+    /// Share of weights dropped, in 0..<1.
+    public let probability: Double
+    /// Of the pass.
+    public let seed: UInt64
+    /// Of the attention's place in the model: others drop others.
+    public let offset: UInt64
+
+    /// One of a place.
+    public init(probability: Double, seed: UInt64, offset: UInt64) {
+        precondition(probability >= 0 && probability < 1, "AttentionDropout: probability \(probability)")
+        (self.probability, self.seed, self.offset) = (probability, seed, offset)
+    }
+}

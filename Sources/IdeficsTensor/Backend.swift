@@ -13,8 +13,16 @@ public protocol Backend: GradientBackend {
 
     /// `softmax(scale · q kᵀ) v` for the queries of each segment; rows of no segment are zero.
     ///
-    /// `q` and the result are `[rows, heads · headDim]`; keys and values have `kvHeads`, which divides `heads`.
-    func attention(_ q: Tensor, _ segments: [AttentionSegment], heads: Int, kvHeads: Int, scale: Float) -> Tensor
+    /// `q` and the result are `[rows, heads · headDim]`; keys and values have `kvHeads`, which divides `heads`. With
+    /// `dropout` weights behind the softmax are dropped.
+    func attention(
+        _ q: Tensor,
+        _ segments: [AttentionSegment],
+        heads: Int,
+        kvHeads: Int,
+        scale: Float,
+        dropout: AttentionDropout?
+    ) -> Tensor
 
     /// Writes the rows of `x`, `[rows, kvHeads · headDim]`, as keys or values stored as `type`, one behind the other from
     /// `rows` on.

@@ -49,7 +49,14 @@ struct CPUBackend: Backend {
         return outputs
     }
 
-    func attention(_ q: Tensor, _ segments: [AttentionSegment], heads: Int, kvHeads: Int, scale: Float) -> Tensor {
+    func attention(
+        _ q: Tensor,
+        _ segments: [AttentionSegment],
+        heads: Int,
+        kvHeads: Int,
+        scale: Float,
+        dropout: AttentionDropout?
+    ) -> Tensor {
         precondition(
             q.shape.count == 2 && heads > 0 && kvHeads > 0 && q.shape[1] % heads == 0 && heads % kvHeads == 0,
             "attention: q \(q.shape) with \(heads) heads, \(kvHeads) of keys"
@@ -86,7 +93,8 @@ struct CPUBackend: Backend {
                             v_blocks: v.baseAddress.map { $0 + page },
                             block_tokens: Int64(segment.pages.pageTokens),
                             key_count: Int64(segment.keyCount),
-                            causal_past: Int64(segment.causalPast ?? -1)
+                            causal_past: Int64(segment.causalPast ?? -1),
+                            dropout: kernelDropout(dropout, row: segment.queries.lowerBound)
                         )
                     }
                     idf_attention(

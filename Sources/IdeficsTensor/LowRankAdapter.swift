@@ -63,6 +63,12 @@ public struct LowRankAdapter: Sendable {
         return linear(cast(b), LinearProduct(.dense(transposed), scale: scale, residual: cast(weight)))
     }
 
+    /// `scaling · dropout(x) · aᵀ`, `[rows, r]`: what is left of the adapter is the product with `bᵀ`.
+    func scaledInput(_ x: Tensor) -> Tensor {
+        let input = dropout.map { IdeficsTensor.dropout(x, probability: $0.probability, seed: $0.seed) } ?? x
+        return linear(input, LinearProduct(.dense(a), scale: scale))
+    }
+
     fileprivate var scale: Tensor { Tensor([scaling], shape: [1]) }
 }
 

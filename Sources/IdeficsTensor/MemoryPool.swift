@@ -21,6 +21,8 @@ final class MemoryPool: Sendable {
     private struct State {
         /// Bytes kept at most; what comes back beyond that goes to the system.
         var limit = 512 << 20
+        /// Whether memory is short.
+        var isLimited = false
         // SAFETY: a pointer in here belongs to the pool alone.
         nonisolated(unsafe) var free: [Int: [UnsafeMutableRawPointer]] = [:]
         var byteCount = 0
@@ -38,7 +40,17 @@ final class MemoryPool: Sendable {
 
     /// Keeps no more than `byteCount` bytes from now on, where memory is short.
     func limit(to byteCount: Int) {
-        state.withLock { $0.limit = min($0.limit, byteCount) }
+        state.withLock { state in
+            state.limit = min(state.limit, byteCount)
+            state.isLimited = true
+        }
+    }
+
+    /// Keeps up to `byteCount` bytes from now on, unless memory is short.
+    func keep(upTo byteCount: Int) {
+        state.withLock { state in
+            if !state.isLimited { state.limit = byteCount }
+        }
     }
 
     func take(byteCount: Int) -> (pointer: UnsafeMutableRawPointer, capacity: Int) {

@@ -65,8 +65,15 @@ public func linear(_ x: Tensor, _ product: LinearProduct) -> Tensor {
 }
 
 /// Softmax attention of each segment's queries over its keys; see `Backend.attention`.
-public func attention(_ q: Tensor, _ segments: [AttentionSegment], heads: Int, kvHeads: Int, scale: Float) -> Tensor {
-    let output = q.backend.attention(q, segments, heads: heads, kvHeads: kvHeads, scale: scale)
+public func attention(
+    _ q: Tensor,
+    _ segments: [AttentionSegment],
+    heads: Int,
+    kvHeads: Int,
+    scale: Float,
+    dropout: AttentionDropout? = nil
+) -> Tensor {
+    let output = q.backend.attention(q, segments, heads: heads, kvHeads: kvHeads, scale: scale, dropout: dropout)
     let arePagesRecorded = segments.contains { !$0.pages.targets.isEmpty }
     guard q.isRecorded || arePagesRecorded else { return output }
     return recordAttention(
@@ -78,6 +85,7 @@ public func attention(_ q: Tensor, _ segments: [AttentionSegment], heads: Int, k
             heads: heads,
             kvHeads: kvHeads,
             scale: scale,
+            dropout: dropout,
             isQueryWanted: q.isRecorded,
             arePagesWanted: arePagesRecorded
         )

@@ -55,9 +55,6 @@ public struct LoRAParameters: TrainableParameters {
     public init(directory: URL, continuing adapter: URL) throws {
         let config = try ModelFiles(directory: directory).config()
         let start = try LoRAAdapter(directory: adapter, for: config)
-        guard start.isTrainable else {
-            throw TrainingError.parameters(reason: "\(adapter.path) adapts the head, which cannot be trained so")
-        }
         let shapes = Dictionary(
             IdeficsModel.parameters(of: config).map { ($0.name, $0) },
             uniquingKeysWith: { first, _ in first }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import IdeficsHTTPTestSupport
 import IdeficsTestSupport
 import Testing
 
@@ -84,6 +85,54 @@ import Testing
             let run = try idefics(["generate", "--model", tinyModel, "--adapter", wrong, "Hello"])
             #expect(run.status != 0 && run.errors.contains("Error:"))
         }
+    }
+
+    /// `--adapter ORG/NAME`: used and trained further, its files and no others asked for.
+    @Test func adaptersComeFromTheHub() throws {
+        let commit = "fedcba9876543210fedcba9876543210fedcba98"
+        let place = URL(filePath: adapter)
+        let names = try FileManager.default.contentsOfDirectory(atPath: adapter)
+        #expect(names.sorted() == ["adapter_config.json", "adapter_model.safetensors"])
+        let files = try Dictionary(
+            uniqueKeysWithValues: names.map { ($0, Array(try Data(contentsOf: place.appending(path: $0)))) }
+        )
+        let hub = try TestServer { request in
+            if request.path == "/api/models/org/kittens/revision/main" {
+                let siblings = (names + ["optimizer.pt", "README.md"]).map { ["rfilename": $0] }
+                let object: [String: Any] = ["id": "org/kittens", "sha": commit, "siblings": siblings]
+                let json = (try? JSONSerialization.data(withJSONObject: object)) ?? Data()
+                return Reply(headers: [("Content-Type", "application/json")], body: json)
+            }
+            let name = String(request.path.dropFirst("/org/kittens/resolve/\(commit)/".count))
+            guard let bytes = files[name] else { return .text("no", status: 404) }
+            var reply = Reply.file(bytes, for: request)
+            reply.headers += [("X-Repo-Commit", commit), ("ETag", "\"\(name.filter { $0.isLetter })\"")]
+            return reply
+        }
+        let environment = ["HF_ENDPOINT": hub.url().absoluteString, "HF_HUB_CACHE": folder.path("hub")]
+        func generate(_ name: String) throws -> String {
+            let run = try idefics(
+                ["generate", "--model", tinyModel, "--adapter", name, "Hello", "--max-new-tokens", "5"],
+                environment: environment
+            )
+            #expect(run.status == 0, "\(run.errors)")
+            return run.output
+        }
+        #expect(try generate("org/kittens") == generate(adapter))
+        #expect(!hub.log.contains { $0.contains("optimizer.pt") })
+        let run = try idefics(
+            [
+                "finetune", "--model", tinyModel, "--data", folder.path("train.jsonl"), "--output", folder.path("more"),
+                "--adapter", "org/kittens", "--max-steps", "1", "--set", "trainer.peakFlops=1e9",
+            ],
+            environment: environment
+        )
+        #expect(run.status == 0, "\(run.errors)")
+        let missing = try idefics(
+            ["generate", "--model", tinyModel, "--adapter", "org/none", "Hello"],
+            environment: environment
+        )
+        #expect(missing.status != 0 && missing.errors.contains("org/none"))
     }
 
     @Test func adaptersAreTrainedFurther() throws {

@@ -105,6 +105,18 @@ extension GradientCase {
             }
             return attention(input[0], segments, heads: 2, kvHeads: 2, scale: 0.6)
         },
+        GradientCase(name: "attention, weights dropped", shapes: [[6, 8], [6, 4], [6, 4]]) { input in
+            let segments = [0..<4, 4..<6].map { rows in
+                AttentionSegment(
+                    queries: rows,
+                    pages: KeyValuePages(k: input[1][rows], v: input[2][rows]),
+                    keyCount: rows.count,
+                    causalPast: 0
+                )
+            }
+            let dropout = AttentionDropout(probability: 0.3, seed: 2, offset: 9)
+            return attention(input[0], segments, heads: 4, kvHeads: 2, scale: 0.7, dropout: dropout)
+        },
         GradientCase(name: "attention, queries alone", shapes: [[3, 4]]) { input in
             let keys = Tensor((0..<20).map { Float($0 * 7 % 11) / 5 - 1 }, shape: [5, 4])
             let segment = AttentionSegment(queries: 0..<3, pages: KeyValuePages(k: keys, v: keys), keyCount: 5)
@@ -181,6 +193,25 @@ extension GradientCase {
     private static let losses: [GradientCase] = [
         GradientCase(name: "linearCrossEntropy", shapes: [[5, 6], [7, 6], [2, 6]]) {
             linearCrossEntropy($0[0], heads: [.dense($0[1]), .dense($0[2])], targets: [3, -100, 8, 0, 7]).total
+        },
+        GradientCase(name: "linearCrossEntropy, adapters", shapes: [[5, 6], [7, 6], [2, 6], [3, 6], [2, 3]]) {
+            linearCrossEntropy(
+                $0[0],
+                heads: [.dense($0[1]), .dense($0[2])],
+                adapters: [nil, LowRankAdapter(a: $0[3], b: $0[4], scaling: 2)],
+                targets: [3, -100, 8, 0, 7]
+            ).total
+        },
+        GradientCase(name: "linearCrossEntropy, adapters alone, dropout", shapes: [[2, 6], [7, 2]]) {
+            let fixed = Tensor((0..<42).map { Float($0 * 7 % 11) / 5 - 1 }, shape: [7, 6])
+            let dropout = LowRankAdapter.Dropout(probability: 0.3, seed: 4)
+            return linearCrossEntropy(
+                fixed[0..<5],
+                heads: [.dense(fixed)],
+                adapters: [LowRankAdapter(a: $0[0], b: $0[1], scaling: 0.5, dropout: dropout)],
+                targets: [3, 0, 6, 0, 2],
+                zLossWeight: 0.2
+            ).total
         },
         GradientCase(name: "linearCrossEntropy, z-loss", shapes: [[5, 6], [7, 6], [2, 6]]) {
             linearCrossEntropy(

@@ -3,6 +3,7 @@
 
 import Foundation
 import IdeficsTensor
+import IdeficsTestSupport
 import Testing
 
 /// What the operations promise above the kernels, which have tests of their own.
@@ -117,5 +118,66 @@ import Testing
         let patches = patchify(image, patchSize: 2)
         #expect(patches.shape == [6, 8])
         #expect(patches[4..<5].floatArray() == [14, 15, 20, 21, 38, 39, 44, 45])
+    }
+
+    /// Dropped weights of attention beside plain loops with a mask of their own.
+    @Test func weightsOfAttentionAreDropped() {
+        let (rows, heads, dim) = (70, 2, 4)
+        var random = SeededGenerator(seed: 8)
+        func numbers() -> Tensor {
+            Tensor(
+                (0..<rows * heads * dim).map { _ in Float.random(in: -1...1, using: &random) },
+                shape: [rows, heads * dim]
+            )
+        }
+        func mixed(_ seed: UInt64, _ place: UInt64) -> UInt64 {
+            var z = seed &+ (place &+ 1) &* 0x9E37_79B9_7F4A_7C15
+            z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
+            z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
+            return z ^ z >> 31
+        }
+        let (q, k, v) = (numbers(), numbers(), numbers())
+        func run(_ dropout: AttentionDropout?, from first: Int = 0) -> [Float] {
+            let segment = AttentionSegment(
+                queries: first..<rows,
+                pages: KeyValuePages(k: k, v: v),
+                keyCount: rows,
+                causalPast: first
+            )
+            return attention(q, [segment], heads: heads, kvHeads: heads, scale: 0.8, dropout: dropout).floatArray()
+        }
+        let dropout = AttentionDropout(probability: 0.25, seed: 11, offset: 5)
+        let found = run(dropout)
+        let (queries, keys, values) = (q.floatArray(), k.floatArray(), v.floatArray())
+        let seed = mixed(mixed(11, 0), 5)
+        var dropped = 0
+        for row in 0..<rows {
+            for head in 0..<heads {
+                let at = { (row: Int) in (row * heads + head) * dim }
+                let weights = (0...row).map { key in
+                    exp(0.8 * (0..<dim).reduce(0.0) { $0 + Double(queries[at(row) + $1] * keys[at(key) + $1]) })
+                }
+                let total = weights.reduce(0, +)
+                var out = [Double](repeating: 0, count: dim)
+                for key in 0...row {
+                    let hash = mixed(mixed(seed, UInt64(row * heads + head)), UInt64(key))
+                    if Double(hash >> 32) < 0.25 * 4_294_967_296 {
+                        dropped += 1
+                        continue
+                    }
+                    for l in 0..<dim { out[l] += weights[key] / total / 0.75 * Double(values[at(key) + l]) }
+                }
+                for l in 0..<dim { #expect(abs(Double(found[at(row) + l]) - out[l]) < 1e-5) }
+            }
+        }
+        // A quarter of 4970, within five standard deviations.
+        #expect(abs(dropped - 1242) < 153)
+        // Rows are numbered over all segments: the rest of the rows, alone, drops the same. Two rows take another way.
+        for first in [40, 68] {
+            let rest = run(dropout, from: first)
+            for index in first * heads * dim..<rows * heads * dim { #expect(abs(rest[index] - found[index]) < 1e-5) }
+        }
+        #expect(run(AttentionDropout(probability: 0.25, seed: 11, offset: 6)) != found)
+        #expect(run(AttentionDropout(probability: 0, seed: 11, offset: 5)) == run(nil))
     }
 }

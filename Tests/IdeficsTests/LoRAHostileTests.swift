@@ -142,6 +142,21 @@ import Testing
         #expect(error().contains("adapter_config.json"))
     }
 
+    /// A pickle that would run a program, and damaged ones.
+    @Test func pickledProgramsAreRefused() throws {
+        let url = folder.url.appending(path: "adapter_model.bin")
+        try FileManager.default.removeItem(at: folder.url.appending(path: "adapter_model.safetensors"))
+        try FileManager.default.copyItem(at: Fixtures.url("lora/malicious/adapter_model.bin"), to: url)
+        #expect(error().contains("adapter_model.bin") && error().contains("system"), "\(error())")
+        let bytes = try Fixtures.data("lora/bin/adapter_model.bin")
+        for count in [0, 7, 100, bytes.count / 2, bytes.count - 1] {
+            try bytes.prefix(count).write(to: url)
+            #expect(error().contains("adapter_model.bin"), "\(count) bytes")
+        }
+        try bytes.write(to: url)
+        #expect(error() == "")
+    }
+
     /// Made for another model.
     @Test func anotherModelIsRefused() throws {
         let other = try ModelFiles(directory: Fixtures.url("f2-plain-vector")).config()

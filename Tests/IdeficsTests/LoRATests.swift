@@ -54,6 +54,19 @@ import Testing
         #expect(try logits(files.model(config, adapter: none).model) == original)
     }
 
+    /// `adapter_model.bin`, as PEFT stored adapters in 2023.
+    @Test func pickledAdaptersAreRead() throws {
+        let (pickled, other) = (try adapter("bin"), try adapter("qkv"))
+        #expect(pickled.tensors.count == other.tensors.count && pickled.tensors.count > 50)
+        for (name, tensor) in other.tensors {
+            let found = try #require(pickled.tensors[name])
+            #expect(found.shape == tensor.shape && found.floatArray() == tensor.floatArray(), "\(name)")
+        }
+        #expect(
+            try logits(files.model(config, adapter: pickled).model) == logits(files.model(config, adapter: other).model)
+        )
+    }
+
     @Test(arguments: adapters)
     func whatIsWrittenIsReadBack(name: String) throws {
         let folder = try TemporaryFolder()
@@ -130,16 +143,20 @@ import Testing
         #expect(try LoRATargets(lora, for: config).layers.count == 8)
         lora = LoRAConfig(targetModules: .init("all-linear"))
         let all = try LoRATargets(lora, for: config)
-        // 2 vision layers of 6, 2 resampler blocks of 6, 2 gated blocks of 7, 4 decoder layers of 7.
-        #expect(all.layers.count == 12 + 12 + 14 + 28)
-        #expect(!all.layers.contains { $0.path.hasPrefix("lm_head") })
-        // PEFT takes the added tokens' part of the head, too; here that is for use only.
-        let taken = try Set(adapter("all").layers.keys)
-        #expect(taken.subtracting(all.layers.map(\.path)) == ["lm_head.additional_fc"])
-        #expect(taken.count == all.layers.count + 1)
+        // 2 vision layers of 6, 2 resampler blocks of 6, 2 gated blocks of 7, 4 decoder layers of 7, and the head's part of
+        // added tokens: PEFT's choice.
+        #expect(all.layers.count == 12 + 12 + 14 + 28 + 1)
+        #expect(try Set(adapter("all").layers.keys) == Set(all.layers.map(\.path)))
+        // A head without added tokens can be named.
+        let plain = try ModelFiles(directory: Fixtures.url("f3-noqk-noextra")).config()
+        let head = try LoRATargets(LoRAConfig(targetModules: .init("lm_head,down_proj")), for: plain)
+        #expect(head.layers.contains { $0.path == "lm_head" })
+        #expect(
+            try !LoRATargets(LoRAConfig(targetModules: .allLinear), for: plain).layers.contains { $0.path == "lm_head" }
+        )
         lora.modulesToSave = ["gated_cross_attn_layers", "perceiver_resampler"]
         let saving = try LoRATargets(lora, for: config)
-        #expect(saving.layers.count == 12 + 28)
+        #expect(saving.layers.count == 12 + 28 + 1)
         // Lists of modules are named by their elements: PEFT cannot wrap a list.
         #expect(
             saving.savedModules == [

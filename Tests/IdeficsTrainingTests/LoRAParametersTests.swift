@@ -67,7 +67,7 @@ import Testing
     // MARK: - Gradients
 
     /// Loss and all gradients of the adapters (and of modules in full) that peft and torch find.
-    @Test(arguments: ["qkv", "patterns"])
+    @Test(arguments: ["qkv", "patterns", "all"])
     func gradientsAreThoseOfPEFT(name: String) throws {
         let place = Fixtures.url("lora/\(name)")
         let trained = try LoRAParameters(directory: fixture, continuing: place)
@@ -189,11 +189,40 @@ import Testing
         #expect(try Set(step(trained, trained.initialValues(seed: 1)).gradients.keys).count == 4)
     }
 
-    /// An adapter of the head can be used, not trained.
-    @Test func anAdapterOfTheHeadIsRefused() {
-        #expect(throws: TrainingError.self) {
-            try LoRAParameters(directory: fixture, continuing: Fixtures.url("lora/all"))
+    /// A head without added tokens, by its name: its loss is that of the merged weight, and every part gets a gradient.
+    @Test func theHeadIsTrained() throws {
+        let directory = Fixtures.url("f3-noqk-noextra")
+        let trained = try LoRAParameters(
+            directory: directory,
+            lora: LoRAConfig(targetModules: .init("lm_head,down_proj"))
+        )
+        let values = try trained.initialValues(seed: 3).map { value in
+            Tensor(value.floatArray().enumerated().map { $1 + Float($0 % 7) * 0.02 - 0.05 }, shape: value.shape)
         }
+        let leaves = zip(trained.parameters, values).map { ($0.name, $1.trainable()) }
+        let file = try SafetensorsFile(directory.appending(path: "golden/train.safetensors"))
+        let inputs = IdeficsInputs(
+            inputIds: try file.tensor(named: "in.input_ids"),
+            attentionMask: file.contains("in.attention_mask") ? try file.tensor(named: "in.attention_mask") : nil,
+            imageAttentionMask: try file.tensor(named: "in.image_attention_mask"),
+            images: .pixelValues(try file.tensor(named: "in.pixel_values"))
+        )
+        let labels = try file.tensor(named: "in.labels")
+        let loss = try trained.model(Dictionary(uniqueKeysWithValues: leaves), pass: .inference)
+            .trainingLoss(inputs, labels: labels)
+        let found = gradients(of: loss.total)
+        for (name, leaf) in leaves {
+            #expect(found[leaf]?.floatArray().contains { abs($0) > 1e-6 } == true, "\(name)")
+        }
+        let folder = try TemporaryFolder()
+        let staged = try StagedDirectory(folder.url.appending(path: "adapter"))
+        try trained.export(Dictionary(uniqueKeysWithValues: zip(trained.parameters.map(\.name), values)), to: staged)
+        try staged.commit()
+        let merged = folder.url.appending(path: "merged")
+        try AdapterMerge(directory: directory, adapter: folder.url.appending(path: "adapter")).write(to: merged)
+        let expected = try ModelFiles(directory: merged).model(trained.config).model
+            .trainingLoss(inputs, labels: labels)
+        #expect(abs(loss.crossEntropy - expected.crossEntropy) < 1e-5)
     }
 
     // MARK: - Export

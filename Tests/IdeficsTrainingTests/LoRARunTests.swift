@@ -8,6 +8,7 @@ import IdeficsImages
 import IdeficsTensor
 import IdeficsTestSupport
 import IdeficsTraining
+import Synchronization
 import Testing
 
 /// Whole runs with adapters on a base quantised to NF4.
@@ -28,7 +29,7 @@ import Testing
     private func trainer(
         _ output: String,
         isResuming: Bool = false,
-        report: @escaping (TrainingEvent) -> Void = { _ in }
+        report: @escaping @Sendable (TrainingEvent) -> Void = { _ in }
     ) throws -> Trainer {
         let recipe = try fixture.recipe(options, output: output)
         return try Trainer(
@@ -41,11 +42,12 @@ import Testing
     }
 
     @Test func theLossFallsAndTheAdapterIsWhatWasLearned() async throws {
-        var losses: [Double] = []
+        let told = Mutex<[Double]>([])
         let trainer = try trainer("run") { event in
-            if case .step(let metrics, _, _) = event { losses.append(metrics.loss) }
+            if case .step(let metrics, _, _) = event { told.withLock { $0.append(metrics.loss) } }
         }
         #expect(try await trainer.run() == .finished)
+        let losses = told.withLock { $0 }
         #expect(losses.count == 6)
         #expect(losses[5] < losses[0])
         let place = fixture.folder.url.appending(path: "run/adapter")
@@ -57,7 +59,7 @@ import Testing
         let picture = fixture.folder.url.appending(path: "rgb.png")
         let prompt: Prompt = [.text("Hello"), .image(.file(picture)), .text("What?")]
         let inputs = try await files.processor().prepare([prompt])
-        let own = try trainer.trainable.model(trainer.namedValues, pass: .inference).forward(inputs).logits
+        let own = try await trainer.trainable.model(trainer.namedValues, pass: .inference).forward(inputs).logits
         let found = try files.model(config, isExact: true, adapter: learned).model.forward(inputs).logits
         #expect(own.floatArray() == found.floatArray())
         let plain = try files.model(config, isExact: true).model.forward(inputs).logits

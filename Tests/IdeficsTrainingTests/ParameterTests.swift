@@ -118,6 +118,62 @@ import Testing
         }
     }
 
+    /// However rows lie in micro-batches, loss and z-loss are means over the whole step; one part has no target at all.
+    @Test func partsOfAStepAddUp() throws {
+        let fixture = "f1-resampler-qk"
+        let trainable = try FullParameters(directory: Fixtures.url(fixture))
+        let values = try trainable.initialValues(seed: 0)
+        let whole = try Self.batch(fixture)
+        let shape = whole.labels.shape
+        let (rows, columns) = (shape[0], shape[1])
+        try #require(rows > 1)
+        // Row 0 keeps three targets, so that rows of the z-loss and targets are shared out differently.
+        var labels = try #require(whole.labels.intArray())
+        for index in labels.indices where index % columns > 3 || index >= columns { labels[index] = -100 }
+        func batch(_ range: Range<Int>) throws -> TrainingBatch {
+            guard case .pixelValues(let pixels) = whole.inputs.images else { throw CancellationError() }
+            return TrainingBatch(
+                inputs: IdeficsInputs(
+                    inputIds: whole.inputs.inputIds[range],
+                    attentionMask: whole.inputs.attentionMask.map { $0[range] },
+                    imageAttentionMask: whole.inputs.imageAttentionMask[range],
+                    images: .pixelValues(pixels[range])
+                ),
+                labels: Tensor(
+                    Array(labels[range.lowerBound * columns..<range.upperBound * columns]),
+                    shape: [range.count, columns]
+                ),
+                tokenCount: 0,
+                imageCount: 0,
+                targetCount: 0
+            )
+        }
+        func step(_ ranges: [Range<Int>], _ zLossWeight: Float) throws -> StepGradients {
+            try StepGradients(
+                ranges.map(batch),
+                of: trainable,
+                values: values,
+                pass: TrainingPass(zLossWeight: zLossWeight, zLossExcludedIds: [4]),
+                seed: 0,
+                firstMicroBatch: 0
+            )
+        }
+        for weight in [Float(0), 0.5] {
+            let (one, parts) = (try step([0..<rows], weight), try step((0..<rows).map { $0..<$0 + 1 }, weight))
+            #expect(abs(one.loss - parts.loss) <= 1e-6 * one.loss && abs(one.zLoss - parts.zLoss) <= 1e-6 * one.zLoss)
+            #expect(one.loss > 0 && one.zLoss > 0)
+            #expect(abs(one.norm - parts.norm) <= 1e-6 * one.norm)
+            for (a, b) in zip(one.gradients, parts.gradients) {
+                let (a, b) = (a?.floatArray() ?? [], b?.floatArray() ?? [])
+                let largest = a.reduce(0) { max($0, abs($1)) }
+                #expect(
+                    a.count == b.count
+                        && zip(a, b).allSatisfy { abs($0 - $1) <= 1e-5 * largest + 1e-6 * Float(one.norm) }
+                )
+            }
+        }
+    }
+
     private static func batch(_ fixture: String) throws -> TrainingBatch {
         let file = try SafetensorsFile(Fixtures.url("\(fixture)/golden/train.safetensors"))
         let labels = try file.tensor(named: "in.labels")

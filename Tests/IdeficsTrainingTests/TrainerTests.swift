@@ -106,6 +106,88 @@ private struct FailingParameters: TrainableParameters {
         }
     }
 
+    /// Steps of epochs whose micro-batches are cut by tokens are counted beforehand: the run ends with its data.
+    @Test(arguments: [1.0, 2.5])
+    func epochsOfBatchesByTokensAreCounted(epochs: Double) async throws {
+        let fixture = try TrainingFixture()
+        // An example that is left out for its text changes no number; it is known beforehand.
+        try fixture.write(
+            TrainingFixture.lines + [#"{"messages":[{"role":"user","content":"Hm."}]}"#],
+            to: "train.jsonl"
+        )
+        let recipe = try fixture.recipe([
+            "trainer.maxSteps=0", "trainer.numTrainEpochs=\(epochs)", "trainer.perDeviceTrainBatchSize=4",
+            "trainer.maxBatchTokens=60", "data.badLines=skip",
+        ])
+        let events = Events()
+        let trainer = try fixture.trainer(recipe) { events.add($0) }
+        #expect(try await trainer.run() == .finished)
+        guard
+            case .started(_, let total, _, _) = try #require(
+                events.list.first(where: { event in
+                    if case .started = event { true } else { false }
+                })
+            )
+        else { return }
+        let progress = await trainer.state.progress
+        let position = progress.position
+        let epoch = Double(position.epoch) + Double(position.index) / 7
+        // At most the last micro-batch reaches beyond.
+        #expect(epoch >= epochs && epoch < epochs + 4.0 / 7)
+        #expect(progress.step == total && total > Int(epochs * 2) && total < Int(epochs * 6) + 1)
+    }
+
+    /// A run goes on with the model it began with, wherever that lies, and with no other.
+    @Test func otherModelsOfTheSameNameAreRefused() async throws {
+        let fixture = try TrainingFixture()
+        let model = fixture.folder.url.appending(path: "model")
+        try FileManager.default.copyItem(at: TrainingFixture.model, to: model)
+        let recipe = try fixture.recipe(["trainer.maxSteps=1"])
+        func trainer() throws -> Trainer {
+            try Trainer(
+                recipe: recipe,
+                directory: model,
+                trainable: FullParameters(directory: model, patterns: recipe.parameters),
+                isResuming: true
+            )
+        }
+        #expect(try await trainer().run() == .finished)
+        _ = try trainer()
+        // One frozen weight, the last bytes of a file.
+        let weights = model.appending(path: "model.safetensors")
+        let original = try Data(contentsOf: weights)
+        var changed = original
+        changed[changed.count - 1] ^= 1
+        try changed.write(to: weights)
+        let error = #expect(throws: TrainingError.self) { try trainer() }
+        #expect("\(String(describing: error))".contains("model.safetensors has other contents"))
+        try original.write(to: weights)
+        _ = try trainer()
+        try FileManager.default.removeItem(at: model.appending(path: "preprocessor_config.json"))
+        let missing = #expect(throws: TrainingError.self) { try trainer() }
+        #expect("\(String(describing: missing))".contains("preprocessor_config.json is missing"))
+    }
+
+    /// Files larger than what is read of them.
+    @Test func largeModelsAreSampled() throws {
+        let folder = try TemporaryFolder()
+        let count = 6 << 20
+        let tensor = Tensor((0..<count / 4).map { Float($0 % 1000) }, shape: [count / 4])
+        let url = folder.url.appending(path: "model.safetensors")
+        try SafetensorsWriter.write(["x": tensor], to: url)
+        let before = try ModelIdentity(directory: folder.url)
+        #expect(before == (try ModelIdentity(directory: folder.url)))
+        #expect(before.difference(from: before) == nil)
+        // Other weights everywhere, as training gives them, are noticed; so is another length.
+        var all = try Data(contentsOf: url)
+        for index in stride(from: 1 << 20, to: all.count, by: 512) { all[index] ^= 1 }
+        try all.write(to: url)
+        #expect(try before.difference(from: ModelIdentity(directory: folder.url)) != nil)
+        try SafetensorsWriter.write(["x": Tensor(tensor.floatArray() + [1], shape: [count / 4 + 1])], to: url)
+        let longer = try before.difference(from: ModelIdentity(directory: folder.url))
+        #expect(longer?.contains("bytes") == true, "\(longer ?? "")")
+    }
+
     /// The first step of AdamW is as long as the learning rate, so lengths tell the factors.
     @Test func learningRatesAreMultiplied() async throws {
         let fixture = try TrainingFixture()
@@ -115,12 +197,11 @@ private struct FailingParameters: TrainableParameters {
                 #"trainer.learningRateMultipliers={"*.alpha_*": 10, "*perceiver_resampler*": 0}"#,
             ])
         )
-        let before = Dictionary(
-            uniqueKeysWithValues: zip(trainer.trainable.parameters.map(\.name), trainer.state.values)
-        )
+        let before = await trainer.namedValues
         _ = try await trainer.run()
+        let after = await trainer.namedValues
         func step(_ name: String) throws -> Float {
-            let (old, new) = (try #require(before[name]), try #require(trainer.namedValues[name]))
+            let (old, new) = (try #require(before[name]), try #require(after[name]))
             return zip(old.floatArray(), new.floatArray()).map { abs($0 - $1) }.max() ?? 0
         }
         #expect(try abs(step("model.gated_cross_attn_layers.0.alpha_cross_attn") - 0.1) < 1e-3)
@@ -150,7 +231,7 @@ private struct FailingParameters: TrainableParameters {
         let full = try fixture.trainer(fixture.recipe(Array(options.dropFirst()), output: "f32"))
         #expect(try await full.run() == .finished)
         var dynamic = 0
-        for (parameter, moments) in zip(whole.trainable.parameters, whole.state.moments) {
+        for (parameter, moments) in zip(whole.trainable.parameters, await whole.state.moments) {
             let isDynamic = ["lm_head.weight", "model.vision_model.embeddings.patch_embedding.weight"].contains(
                 parameter.name
             )
@@ -211,8 +292,9 @@ private struct FailingParameters: TrainableParameters {
             if case .rolledBack(_, let step) = event { rolledBack.append(step) }
         }
         #expect(skipped == [4, 5] && rolledBack == [4])
-        #expect(trainer.state.progress.updates == 6 && trainer.state.progress.step == 8)
-        #expect(trainer.state.values.allSatisfy { $0.floatArray().allSatisfy(\.isFinite) })
+        let state = await trainer.state
+        #expect(state.progress.updates == 6 && state.progress.step == 8)
+        #expect(state.values.allSatisfy { $0.floatArray().allSatisfy(\.isFinite) })
         let lines = try MetricsFile(folder: RunFolder(recipe.output).url, step: 8).lines
         #expect(lines.last?.skippedSteps == 2)
     }
@@ -223,7 +305,12 @@ private struct FailingParameters: TrainableParameters {
         let first = try fixture.trainer(recipe)
         #expect(throws: TrainingError.self) { try fixture.trainer(recipe) }
         #expect(try await first.run() == .finished)
+        // What a killed run was writing is taken away by the next one.
+        let leftOver = [".loss.svg.x1.tmp", ".metrics.jsonl.x1.tmp", ".checkpoint-2.x1.tmp"]
+        for name in leftOver { try fixture.folder.write([1], "run/\(name)") }
         _ = try fixture.trainer(recipe, isResuming: true)
+        let names = try FileManager.default.contentsOfDirectory(atPath: recipe.output)
+        #expect(Set(names).isDisjoint(with: leftOver) && names.contains("loss.svg"))
     }
 
     @Test func spikesAreLeftOut() {
@@ -248,6 +335,9 @@ private struct FailingParameters: TrainableParameters {
             Issue.record("\(String(describing: error))")
             return
         }
+        // It is made ready during step 3, and fails in step 4.
+        let lines = try MetricsFile(folder: RunFolder(fixture.folder.path("run")).url, step: 3).lines
+        #expect(lines.map(\.step) == [1, 2, 3])
         let events = Events()
         let recipe = try fixture.recipe(options + ["data.badLines=skip"], output: "skip")
         #expect(try await fixture.trainer(recipe) { events.add($0) }.run() == .finished)

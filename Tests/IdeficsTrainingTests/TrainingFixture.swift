@@ -56,7 +56,7 @@ struct TrainingFixture {
         _ recipe: TrainingRecipe,
         isResuming: Bool = false,
         trainable: (any TrainableParameters)? = nil,
-        report: @escaping (TrainingEvent) -> Void = { _ in }
+        report: @escaping @Sendable (TrainingEvent) -> Void = { _ in }
     ) throws -> Trainer {
         try Trainer(
             recipe: recipe,

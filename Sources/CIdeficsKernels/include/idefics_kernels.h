@@ -198,6 +198,18 @@ int64_t idf_kv_row_bytes(idf_dtype type, int64_t kv_heads, int64_t head_dim);
 void idf_kv_write(void *rows, idf_dtype type, const float *x, int64_t count, int64_t kv_heads, int64_t head_dim,
                   int64_t kv_stride, int64_t ldx);
 
+/// Which weights of attention are dropped in training, and what the others are multiplied with; all 0 for none. A weight
+/// is dropped when a hash of seed, row, head and key says so: forward and backward drop the same without storing it.
+typedef struct idf_attention_dropout {
+    uint64_t seed;
+    uint32_t limit; ///< of the upper 32 bits of the hash
+    float keep;     ///< 1 / (1 − p); 0: nothing is dropped
+    int64_t row;    ///< number of the first query, of its own among all segments
+} idf_attention_dropout;
+
+/// Drops each weight with probability p, in 0..<1; places that are to differ have other offsets.
+idf_attention_dropout idf_attention_dropout_of(double p, uint64_t seed, uint64_t offset, int64_t row);
+
 /// Queries of one sequence and the keys and values they see. Keys lie in blocks (pages of a cache, or images):
 /// key j is row j % block_tokens of block j / block_tokens. Query and output rows hold [heads, head_dim] (`q_stride`,
 /// `out_stride` floats apart).
@@ -210,6 +222,7 @@ typedef struct idf_attention_segment {
     int64_t block_tokens;
     int64_t key_count;   ///< keys in all; 0 gives output rows of zeros
     int64_t causal_past; ///< < 0: every query sees every key. Otherwise query i sees keys j <= causal_past + i.
+    idf_attention_dropout dropout; ///< of weights behind the softmax
 } idf_attention_segment;
 
 /// out = softmax(scale · q kᵀ) v, for each segment and head; scores are never stored beyond a tile.

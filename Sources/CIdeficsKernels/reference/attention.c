@@ -36,12 +36,20 @@ static void query(void *argument, int64_t task, int thread) {
         scores[j] = (float)(sum * shape->scale);
         if (scores[j] > largest) largest = scores[j];
     }
-    for (int64_t j = 0; j < keys; j++) total += exp(scores[j] - largest);
+    for (int64_t j = 0; j < keys; j++) {
+        scores[j] = (float)exp(scores[j] - largest);
+        total += scores[j];
+    }
+    for (int64_t j = 0; segment->dropout.keep != 0 && j < keys; j++) {
+        float factor;
+        idf_attention_keep(&factor, segment, shape, head, i, j, 1);
+        scores[j] *= factor;
+    }
     for (int64_t l = 0; l < dim; l++) {
         double sum = 0;
         for (int64_t j = 0; j < keys; j++) {
             const char *value = idf_block_row(segment->v_blocks, segment->block_tokens, j, shape->kv_stride);
-            sum += exp(scores[j] - largest) * element(shape, value, kv_head, l);
+            sum += scores[j] * element(shape, value, kv_head, l);
         }
         out[l] = keys == 0 ? 0 : (float)(sum / total);
     }

@@ -36,7 +36,9 @@ static void query(const idf_attention_shape *shape, const idf_attention_gradient
                 total += weight;
                 continue;
             }
-            const double p = weight / total, slope = dot(dout, v, dim);
+            float factor = 1;
+            if (s->dropout.keep != 0) idf_attention_keep(&factor, s, shape, head, i, j, 1);
+            const double p = weight / total, slope = factor * dot(dout, v, dim);
             if (pass == 1) {
                 out_dot += p * slope;
                 continue;
@@ -48,7 +50,7 @@ static void query(const idf_attention_shape *shape, const idf_attention_gradient
             float *dv = idf_gradient_row(g->dv_blocks, s->block_tokens, j, shape, offset);
             for (int64_t l = 0; l < dim; l++) {
                 dk[l] += (float)(ds * q[l]);
-                dv[l] += (float)(p * dout[l]);
+                dv[l] += (float)(p * factor * dout[l]);
             }
         }
     }

@@ -73,7 +73,7 @@ IDF_INLINE void scale_row(float *row, float factor, int64_t n) {
 typedef struct tiles {
     const idf_attention_shape *shape;
     const idf_attention_segment *segment;
-    int64_t query, rows, panels, width;
+    int64_t query, head, rows, panels, width;
     float *queries;                   ///< [panel][head_dim][rows of the panel]
     float *keys, *values;
     float *scores;                    ///< [rows, SCORE_STRIDE]
@@ -105,6 +105,13 @@ static void score_tile(const tiles *t, int64_t first, int64_t count) {
     }
 }
 
+/// Drops weights of a row, of those in training.
+static void drop_weights(const tiles *t, int64_t row, int64_t first, int64_t count) {
+    float factors[SCORE_STRIDE], *weights = t->scores + row * SCORE_STRIDE;
+    idf_attention_keep(factors, t->segment, t->shape, t->head, t->query + row, first, count);
+    for (int64_t j = 0; j < count; j++) weights[j] *= factors[j];
+}
+
 static void soften_tile(const tiles *t, int64_t first, int64_t count) {
     for (int64_t row = 0; row < t->rows; row++) {
         const float largest = scale_scores(t->scores + row * SCORE_STRIDE, t->shape->scale, t->largest[row],
@@ -118,6 +125,7 @@ static void soften_tile(const tiles *t, int64_t first, int64_t count) {
     for (int64_t row = 0; row < t->rows; row++) {
         const float sum = weigh_scores(t->scores + row * SCORE_STRIDE, t->largest[row], visible(t, row, first, count), count);
         t->totals[row] = first == 0 ? sum : t->totals[row] * t->factors[row] + sum;
+        if (t->segment->dropout.keep != 0) drop_weights(t, row, first, visible(t, row, first, count));
         if (first != 0 && t->factors[row] != 1) scale_row(t->sums + row * t->width, t->factors[row], t->width);
     }
 }
@@ -154,6 +162,7 @@ static void tiled(const idf_attention_shape *shape, const idf_attention_part *pa
     const idf_attention_segment *segment = part->segment;
     const int64_t dim = shape->head_dim, rows = part->query_end - part->query;
     tiles t = {.shape = shape, .segment = segment, .query = part->query, .rows = rows, .width = padded(dim)};
+    t.head = part->head;
     t.panels = idf_divide_up(rows, TILE_ROWS);
     // Whole vectors first: those stay aligned.
     t.values = scratch;

@@ -4,6 +4,7 @@
 // Template: the gradient of idf_attention for one head of keys, over the vectors of one instruction set (include a
 // vectors_*.h first). With P = softmax(scale · q kᵀ) and out = P v:
 //   dP = dout vᵀ, dS = scale · P ⊙ (dP − rowsum(dout ⊙ out)), dq = dS k, dk = dSᵀ q, dv = Pᵀ dout.
+// With dropout, out = (P ⊙ M) v, and M multiplies dP there and P in dv.
 // Keys are taken in tiles, for each of them queries in tiles; a tile of P comes from the scores, computed once more, and
 // the logarithm of their sum, for which the scores are computed a first time.
 
@@ -31,7 +32,7 @@ int64_t IDF_NAME(idf_attention_backward_scratch)(int64_t head_dim, int64_t queri
 typedef struct tiles {
     const idf_attention_shape *shape;
     const idf_attention_segment *segment;
-    int64_t queries, dim, width;
+    int64_t queries, head, dim, width;
     float *q, *dout, *dq;       ///< [queries, width], padded with 0
     float *sums;                ///< logarithms of the sums of exp(score), [queries]
     float *dots;                ///< rowsum(dout ⊙ out), [queries]
@@ -144,11 +145,18 @@ static void slope_tile(const tiles *t, int64_t query, int64_t rows, int64_t firs
         float *p = t->weights + i * SCORE_STRIDE, *s = t->slopes + i * SCORE_STRIDE;
         const int64_t n = visible(t, query + i, first, count);
         const vf sum = v_set(t->sums[query + i]), dot = v_set(t->dots[query + i]);
+        float factors[SCORE_STRIDE];
+        const int is_dropping = t->segment->dropout.keep != 0;
+        if (is_dropping) {
+            idf_attention_keep(factors, t->segment, t->shape, t->head, query + i, first, n);
+            for (int64_t j = 0; j < n; j++) s[j] *= factors[j];
+        }
         for (int64_t j = 0; j < n; j += LANES) {
             const vf weight = v_exp_negative(v_sub(v_mul(v_load(p + j), scale), sum));
             v_store(s + j, v_mul(v_mul(weight, scale), v_sub(v_load(s + j), dot)));
             v_store(p + j, weight);
         }
+        for (int64_t j = 0; is_dropping && j < n; j++) p[j] *= factors[j];
         for (int64_t j = n; j < end; j++) p[j] = s[j] = 0;
     }
 }
@@ -247,6 +255,7 @@ void IDF_NAME(idf_attention_backward)(const idf_attention_shape *shape, const id
         t.sums = t.v_columns + KEYS * dim;
         t.dots = t.sums + t.queries;
         for (int64_t head = part->kv_head * group; head < (part->kv_head + 1) * group; head++) {
+            t.head = head;
             load_queries(&t, g, head);
             load_sums(&t, part->kv_head * dim);
             differentiate(&t, g, part->kv_head * dim);

@@ -35,11 +35,6 @@ public struct LoRAAdapter: Sendable {
         self.savedParameters = savedParameters
     }
 
-    /// Whether all of it can be trained: it has no update of the head, whose loss is computed from the weight alone.
-    package var isTrainable: Bool {
-        layers.keys.allSatisfy { !LoRATargets.Layer(path: $0, shape: []).isHead }
-    }
-
     /// The update of the layer `path`; nil when it has none.
     ///
     /// - Parameters:

@@ -13,8 +13,8 @@ public struct LoRATargets: Sendable {
         /// `[outFeatures, inFeatures]`.
         public let shape: [Int]
 
-        /// Whether it makes logits: of these the loss is computed without them, from the weight alone.
-        var isHead: Bool { path == "lm_head" || path.hasPrefix("lm_head.") }
+        /// Whether it is the head, which PEFT leaves out where all linear layers are meant.
+        var isHead: Bool { path == "lm_head" }
     }
 
     /// Layers that get adapters, in the model's order.
@@ -37,7 +37,9 @@ public struct LoRATargets: Sendable {
             savedParameters = parameters.filter { parameter in
                 modules.contains { parameter.name.hasPrefix("\($0).") }
             }
-            let adaptable = Self.layers(of: architecture).filter { !$0.isHead }
+            // With added tokens the head has more columns than its weight, which PEFT's adapters cannot have.
+            let isHeadAdaptable = architecture.additionalVocabSize == 0 && config.targetModules != .allLinear
+            let adaptable = Self.layers(of: architecture).filter { !$0.isHead || isHeadAdaptable }
             let isTarget = try Self.choice(config.targetModules, "target_modules", of: adaptable)
             let isExcluded = try config.excludeModules.map { try Self.choice($0, "exclude_modules", of: adaptable) }
             layers = adaptable.filter { layer in
@@ -50,7 +52,7 @@ public struct LoRATargets: Sendable {
         }
     }
 
-    /// Every linear layer of the model that can have an adapter; that of the head can be used, not trained.
+    /// Every linear layer of the model that can have an adapter.
     ///
     /// The patch embedding is a convolution in PEFT, the embedding has other adapters there.
     static func layers(of architecture: IdeficsConfig) -> [Layer] {

@@ -3,11 +3,11 @@
 
 import IdeficsTensor
 
-/// Dropout on the outputs of branches, before they are added to what goes past them (`dropout` of `IdeficsConfig`).
+/// Dropout on the outputs of branches, before they are added to what goes past them, and on the weights of attention
+/// (`dropout` of `IdeficsConfig`).
 ///
 /// The mask depends on the seed, the place of the branch in the model and the place of the element alone, so that a layer
-/// that is computed again on the way back drops the same. Attention probabilities, which transformers drops, too, are not
-/// dropped: they are never stored.
+/// that is computed again on the way back drops the same.
 struct BranchDropout: Sendable {
     /// Share of elements dropped, in 0..<1.
     let probability: Double
@@ -20,6 +20,11 @@ struct BranchDropout: Sendable {
         case gatedNetwork
         case selfAttention
         case network
+    }
+
+    /// For the weights of the attention in a branch.
+    func attention(_ place: Branch, layer: Int) -> AttentionDropout {
+        AttentionDropout(probability: probability, seed: seed, offset: UInt64(layer) * 4 + place.rawValue)
     }
 
     /// `residual` + dropped `branch`.

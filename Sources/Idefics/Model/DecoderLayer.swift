@@ -55,7 +55,8 @@ struct DecoderLayer: Sendable {
         segment: (_ sequence: Int, _ k: Tensor, _ v: Tensor) -> AttentionSegment
     ) -> Tensor {
         let qkv = linear(inputLayerNorm(hidden), [qProj.product(), kProj.product(), vProj.product()])
-        let context = context(qkv, positions: batch.positions, rotary: rotary) { k, v in
+        let dropped = dropout?.attention(.selfAttention, layer: index)
+        let context = context(qkv, positions: batch.positions, rotary: rotary, dropout: dropped) { k, v in
             batch.sequenceRows.enumerated().map { sequence, rows in segment(sequence, k[rows], v[rows]) }
         }
         if let observe { observe("layer.\(index).attn", oProj(context)) }
@@ -75,18 +76,20 @@ struct DecoderLayer: Sendable {
     ///   - qkv: queries, keys and values of the rows, not rotated yet.
     ///   - positions: of the rows.
     ///   - rotary: the position embedding.
+    ///   - dropout: of weights, in training.
     ///   - segments: what queries see, given the rows' keys (rotated) and values.
     /// - Returns: `[rows, hidden]`.
     func context(
         _ qkv: [Tensor],
         positions: [Int32],
         rotary: RotaryEmbedding,
+        dropout: AttentionDropout? = nil,
         segments: (_ k: Tensor, _ v: Tensor) -> [AttentionSegment]
     ) -> Tensor {
         let q = rotary(qkv[0], positions: positions, heads: heads)
         let k = rotary(qkv[1], positions: positions, heads: kvHeads)
         let scale = 1 / Float(q.shape[1] / heads).squareRoot()
-        return attention(q, segments(k, qkv[2]), heads: heads, kvHeads: kvHeads, scale: scale)
+        return attention(q, segments(k, qkv[2]), heads: heads, kvHeads: kvHeads, scale: scale, dropout: dropout)
     }
 }
 

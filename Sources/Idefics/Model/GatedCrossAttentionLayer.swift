@@ -94,7 +94,8 @@ struct GatedCrossAttentionLayer: Sendable {
             if let qLayerNorm { q = qLayerNorm(q) }
             let scale = 1 / Float(hidden.shape[1] / heads).squareRoot()
             // Rows of no segment are zero here and stay so through the bias-free projection.
-            let context = attention(q, segments, heads: heads, kvHeads: heads, scale: scale)
+            let dropped = dropout?.attention(.crossAttention, layer: index)
+            let context = attention(q, segments, heads: heads, kvHeads: heads, scale: scale, dropout: dropped)
             if let observe { observe("cross.\(index).attn", oProj(context)) }
             // To drop behind the gate is to drop before it: both multiply elements.
             attended =

@@ -17,7 +17,13 @@ public struct TrainingPass: Sendable, Equatable {
     /// Tokens whose rows the z-loss leaves out (M4: `<image>`); it takes all other real tokens.
     public var zLossExcludedIds: Set<Int>
 
-    /// Share of the elements of each branch's output that are dropped, in 0..<1; see `IdeficsConfig.dropout`.
+    /// What the losses are means over; nil for the batch itself.
+    ///
+    /// A micro-batch has those of its whole step.
+    public var counts: LossCounts?
+
+    /// Share of the elements of each branch's output and of the weights of attention that are dropped, in 0..<1; see
+    /// `IdeficsConfig.dropout`.
     public var dropout: Double
     /// Which are dropped.
     public var dropoutSeed: UInt64
@@ -60,16 +66,17 @@ extension IdeficsModel {
         pass: TrainingPass = TrainingPass()
     ) throws -> TokenLoss {
         let rows = try inputs.rows(for: config)
-        let targets = try targets(of: labels, rows: rows, inputs: inputs)
+        let targets = try inputs.targets(of: labels, rows: rows, config: config)
         return try autocast(to: pass.isBF16 ? .bf16 : .f32) {
             let batch = try trainingBatch(inputs, rows: rows, pass: pass)
-            let hidden = trainingStates(batch, pass: pass)
             return linearCrossEntropy(
-                hidden,
+                trainingStates(batch, pass: pass),
                 heads: [lmHead.weight.weight] + (lmHead.additionalFc.map { [$0.weight] } ?? []),
+                adapters: [lmHead.weight.adapter, lmHead.additionalFc?.adapter],
                 targets: targets,
                 zLossWeight: pass.zLossWeight,
-                zMask: pass.zLossWeight == 0 ? nil : batch.tokenIds.map { !pass.zLossExcludedIds.contains($0) }
+                zMask: pass.zLossWeight == 0 ? nil : pass.zRows(batch.tokenIds),
+                counts: pass.counts
             )
         }
     }
@@ -82,17 +89,29 @@ extension IdeficsModel {
     /// - Parameters:
     ///   - inputs: the batch.
     ///   - labels: `[batch, tokens]`, integers; negative for columns that do not count.
+    ///   - pass: how it is done.
     /// - Returns: the loss, and for each row whether all its labels are right; true for a row without any.
     /// - Throws: `IdeficsError.input` when a field does not fit.
-    package func evaluationLoss(_ inputs: IdeficsInputs, labels: Tensor) throws -> (loss: TokenLoss, isRight: [Bool]) {
+    package func evaluationLoss(
+        _ inputs: IdeficsInputs,
+        labels: Tensor,
+        pass: TrainingPass = TrainingPass()
+    ) throws -> (loss: TokenLoss, isRight: [Bool]) {
         let rows = try inputs.rows(for: config)
-        let targets = try targets(of: labels, rows: rows, inputs: inputs)
-        let hidden = trainingStates(try trainingBatch(inputs, rows: rows, pass: TrainingPass()), pass: TrainingPass())
-        let loss = linearCrossEntropy(
-            hidden,
-            heads: [lmHead.weight.weight] + (lmHead.additionalFc.map { [$0.weight] } ?? []),
-            targets: targets
-        )
+        let targets = try inputs.targets(of: labels, rows: rows, config: config)
+        return try autocast(to: pass.isBF16 ? .bf16 : .f32) {
+            let hidden = trainingStates(try trainingBatch(inputs, rows: rows, pass: pass), pass: pass)
+            let loss = linearCrossEntropy(
+                hidden,
+                heads: [lmHead.weight.weight] + (lmHead.additionalFc.map { [$0.weight] } ?? []),
+                targets: targets
+            )
+            return (loss, isRight(hidden, targets: targets, rows: rows))
+        }
+    }
+
+    /// For each row whether all its labels are the likeliest tokens.
+    private func isRight(_ hidden: Tensor, targets: [Int], rows: [IdeficsInputs.Row]) -> [Bool] {
         let rowOfToken = rows.indices.flatMap { row in Array(repeating: row, count: rows[row].columns.count) }
         let used = targets.indices.filter { targets[$0] >= 0 }
         var isRight = Array(repeating: true, count: rows.count)
@@ -108,31 +127,11 @@ extension IdeficsModel {
                 }
             }
         }
-        return (loss, isRight)
+        return isRight
     }
 
     /// Tokens whose logits exist at a time in an evaluation.
     private static let judgedAtOnce = 64
-
-    /// For each real token the label of the column behind it, −100 for none.
-    private func targets(of labels: Tensor, rows: [IdeficsInputs.Row], inputs: IdeficsInputs) throws -> [Int] {
-        guard labels.shape == inputs.inputIds.shape, let values = labels.intArray() else {
-            throw IdeficsError.input(
-                field: "labels",
-                reason: "\(labels.dtype) \(labels.shape) is not \(inputs.inputIds.shape) of integers"
-            )
-        }
-        if let wrong = values.first(where: { $0 >= config.totalVocabSize }) {
-            throw IdeficsError.input(
-                field: "labels",
-                reason: "id \(wrong) is not in the vocabulary of \(config.totalVocabSize)"
-            )
-        }
-        let tokens = labels.shape[1]
-        return rows.enumerated().flatMap { row, content in
-            content.columns.map { $0 + 1 < tokens ? values[row * tokens + $0 + 1] : -100 }
-        }
-    }
 
     /// The batch with its images, those that some token sees.
     private func trainingBatch(
@@ -175,6 +174,50 @@ extension IdeficsModel {
             }
         }
         return norm(hidden)
+    }
+}
+
+extension TrainingPass {
+    /// Which of the tokens count for the z-loss.
+    fileprivate func zRows(_ tokenIds: [Int]) -> [Bool] {
+        tokenIds.map { !zLossExcludedIds.contains($0) }
+    }
+}
+
+extension IdeficsInputs {
+    /// How many rows of a batch count for the losses of `pass`.
+    ///
+    /// - Parameters:
+    ///   - labels: as for `trainingLoss`.
+    ///   - config: of the model.
+    ///   - pass: how the loss is computed.
+    /// - Returns: the numbers.
+    /// - Throws: `IdeficsError.input` when a field does not fit.
+    public func lossCounts(labels: Tensor, config: IdeficsConfig, pass: TrainingPass) throws -> LossCounts {
+        let rows = try rows(for: config)
+        let targets = try targets(of: labels, rows: rows, config: config).count { $0 >= 0 }
+        guard pass.zLossWeight != 0 else { return LossCounts(targets: targets, zRows: targets) }
+        return LossCounts(targets: targets, zRows: pass.zRows(rows.flatMap(\.tokenIds)).count { $0 })
+    }
+
+    /// For each real token the label of the column behind it, −100 for none.
+    fileprivate func targets(of labels: Tensor, rows: [Row], config: IdeficsConfig) throws -> [Int] {
+        guard labels.shape == inputIds.shape, let values = labels.intArray() else {
+            throw IdeficsError.input(
+                field: "labels",
+                reason: "\(labels.dtype) \(labels.shape) is not \(inputIds.shape) of integers"
+            )
+        }
+        if let wrong = values.first(where: { $0 >= config.totalVocabSize }) {
+            throw IdeficsError.input(
+                field: "labels",
+                reason: "id \(wrong) is not in the vocabulary of \(config.totalVocabSize)"
+            )
+        }
+        let tokens = labels.shape[1]
+        return rows.enumerated().flatMap { row, content in
+            content.columns.map { $0 + 1 < tokens ? values[row * tokens + $0 + 1] : -100 }
+        }
     }
 }
 

@@ -4,11 +4,11 @@
 import Foundation
 
 /// A thread of its own for an actor whose work is computation, so that it never holds up the cooperative pool.
-final class ComputeThread: SerialExecutor {
+package final class ComputeThread: SerialExecutor {
     private let jobs = JobQueue()
 
     /// Starts the thread.
-    init(name: String) {
+    package init(name: String) {
         let thread = Thread { [jobs] in
             while let job = jobs.next() { job() }
         }
@@ -21,13 +21,13 @@ final class ComputeThread: SerialExecutor {
         jobs.close()
     }
 
-    func enqueue(_ job: consuming ExecutorJob) {
+    package func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         let executor = asUnownedSerialExecutor()
         jobs.append { job.runSynchronously(on: executor) }
     }
 
-    func asUnownedSerialExecutor() -> UnownedSerialExecutor {
+    package func asUnownedSerialExecutor() -> UnownedSerialExecutor {
         UnownedSerialExecutor(ordinary: self)
     }
 }

@@ -3,10 +3,11 @@
 
 import Foundation
 import IdeficsTraining
+import Synchronization
 
 /// Shows a training run: a bar that redraws itself on a terminal, else a line for each line of metrics; events as notes.
-final class TrainingOutput {
-    private var isBarShown = false
+final class TrainingOutput: Sendable {
+    private let isBarShown = Mutex(false)
 
     /// Shows what happened.
     func show(_ event: TrainingEvent) {
@@ -18,7 +19,7 @@ final class TrainingOutput {
                 Terminal.transient(
                     line(metrics, total: total, secondsLeft: secondsLeft, columns: Terminal.errorColumns - 1)
                 )
-                isBarShown = true
+                isBarShown.withLock { $0 = true }
                 if metrics.step == total { finish() }
             } else {
                 Terminal.note(line(metrics, total: total, secondsLeft: secondsLeft, columns: .max))
@@ -39,14 +40,18 @@ final class TrainingOutput {
 
     /// Ends the bar.
     func finish() {
-        if isBarShown { Terminal.status("\n") }
-        isBarShown = false
+        isBarShown.withLock {
+            if $0 { Terminal.status("\n") }
+            $0 = false
+        }
     }
 
     /// A line above the bar, which the next step draws again.
     private func note(_ text: String) {
-        if isBarShown { Terminal.transient("") }
-        isBarShown = false
+        isBarShown.withLock {
+            if $0 { Terminal.transient("") }
+            $0 = false
+        }
         Terminal.note(text)
     }
 

@@ -54,7 +54,8 @@ extension CPUBackend {
                             v_blocks: v.map { $0 + starts[index] },
                             block_tokens: Int64(segment.pages.pageTokens),
                             key_count: Int64(segment.keyCount),
-                            causal_past: Int64(segment.causalPast ?? -1)
+                            causal_past: Int64(segment.causalPast ?? -1),
+                            dropout: kernelDropout(call.dropout, row: segment.queries.lowerBound)
                         ),
                         dout: gradient.floats + offset,
                         dq: dq.map { $0.floats + offset },
@@ -77,6 +78,12 @@ extension CPUBackend {
             }
         }
         return AttentionGradient(q: dq, pages: found)
+    }
+
+    /// What `dropout` is for a segment whose first query is `row`.
+    func kernelDropout(_ dropout: AttentionDropout?, row: Int) -> idf_attention_dropout {
+        guard let dropout else { return idf_attention_dropout() }
+        return idf_attention_dropout_of(dropout.probability, dropout.seed, dropout.offset, Int64(row))
     }
 
     private typealias Table = UnsafePointer<UnsafeRawPointer>

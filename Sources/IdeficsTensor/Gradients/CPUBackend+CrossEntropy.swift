@@ -18,13 +18,24 @@ extension CPUBackend {
         let dheads = zip(call.heads, call.areHeadsWanted).map { head, isWanted in
             isWanted ? Tensor.zeros(head.shape) : nil
         }
-        let isGradient = dhidden != nil || call.areHeadsWanted.contains(true)
+        let dupdates = call.updates.map { update in
+            update.flatMap { update in
+                !call.areUpdatesWanted
+                    ? nil
+                    : HeadUpdate(
+                        input: Tensor(uninitialized: update.input.shape) { _ in },
+                        weight: .zeros(update.weight.shape)
+                    )
+            }
+        }
+        let isGradient = dhidden != nil || call.areHeadsWanted.contains(true) || call.areUpdatesWanted
         let logits = Tensor(uninitialized: [min(step, max(rows, 1)), columns]) { _ in }
-        withExtendedLifetime((call, logits, dhidden, dheads)) {
+        withExtendedLifetime((call, logits, dhidden, dheads, dupdates)) {
             for start in stride(from: 0, to: rows, by: step) {
                 let count = min(step, rows - start)
                 let hidden = call.hidden.floats + start * features
                 headProducts(call.heads, logits: logits, hidden: hidden, rows: count)
+                addUpdates(call, logits: logits, start: start, rows: count)
                 let targets = Array(call.targets[start..<start + count])
                 let zFactors = call.zFactors.map { Array($0[start..<start + count]) }
                 losses.withUnsafeMutableBufferPointer { losses in
@@ -73,9 +84,94 @@ extension CPUBackend {
                     }
                     column += head.shape[0]
                 }
+                differentiateUpdates(call, dupdates, logits: logits, start: start, rows: count)
             }
         }
-        return CrossEntropyGradient(losses: losses, logsumexps: logsumexps, hidden: dhidden, heads: dheads)
+        return CrossEntropyGradient(
+            losses: losses,
+            logsumexps: logsumexps,
+            hidden: dhidden,
+            heads: dheads,
+            updates: dupdates
+        )
+    }
+
+    /// Heads with updates, and the columns of their logits.
+    private func updates(_ call: CrossEntropyCall) -> [(index: Int, update: HeadUpdate, column: Int)] {
+        var column = 0
+        return zip(call.heads, call.updates).enumerated().compactMap { index, pair in
+            defer { column += pair.0.shape[0] }
+            return pair.1.map { (index, $0, column) }
+        }
+    }
+
+    /// Adds the updates of `rows` rows from `start` on to their logits.
+    private func addUpdates(_ call: CrossEntropyCall, logits: Tensor, start: Int, rows: Int) {
+        for (_, update, column) in updates(call) {
+            let rank = update.input.shape[1]
+            let weight = Weight.dense(update.weight).kernelWeight
+            let y = logits.floats + column
+            let job = idf_linear_job(
+                weight: weight.bytes,
+                dtype: weight.dtype,
+                scales: nil,
+                exact: 1,
+                bf16: 0,
+                n: Int64(update.weight.shape[0]),
+                bias: nil,
+                activation: IDF_ACT_NONE,
+                scale: nil,
+                scale_count: 0,
+                residual: y,
+                y: y,
+                ldy: Int64(logits.shape[1])
+            )
+            idf_linear([job], 1, update.input.floats + start * rank, Int64(rank), Int64(rows), Int64(rank))
+        }
+    }
+
+    /// Gradients of the updates from those of the logits of `rows` rows from `start` on.
+    private func differentiateUpdates(
+        _ call: CrossEntropyCall,
+        _ found: [HeadUpdate?],
+        logits: Tensor,
+        start: Int,
+        rows: Int
+    ) {
+        for (index, update, column) in updates(call) {
+            guard let gradient = found[index] else { continue }
+            let (rank, features) = (update.input.shape[1], update.weight.shape[0])
+            let weight = Weight.dense(update.weight).kernelWeight
+            let product = idf_linear_gradient(
+                dy: logits.floats + column,
+                lddy: Int64(logits.shape[1]),
+                weight: weight.bytes,
+                dtype: weight.dtype,
+                scales: nil,
+                n: Int64(features)
+            )
+            idf_linear_backward_input(
+                gradient.input.floats + start * rank,
+                [product],
+                1,
+                Int64(rows),
+                Int64(rank),
+                0
+            )
+            idf_linear_backward_weight(
+                gradient.weight.floats,
+                logits.floats + column,
+                Int64(logits.shape[1]),
+                update.input.floats + start * rank,
+                IDF_F32,
+                Int64(rank),
+                Int64(rows),
+                Int64(features),
+                Int64(rank),
+                1,
+                0
+            )
+        }
     }
 
     /// Logits of some rows, the heads side by side.

@@ -105,6 +105,8 @@ public struct AttentionCall: Sendable {
     public var kvHeads: Int
     /// Multiplies scores.
     public var scale: Float
+    /// Which weights were dropped.
+    public var dropout: AttentionDropout?
     /// Whether the gradient of `q` is wanted.
     public var isQueryWanted: Bool
     /// Whether gradients of keys and values are wanted.

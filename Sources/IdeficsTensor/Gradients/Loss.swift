@@ -8,6 +8,8 @@ public struct CrossEntropyCall: Sendable {
     public var hidden: Tensor
     /// `[·, features]` each; their logits lie side by side.
     public var heads: [Weight]
+    /// What is added to the logits of a head; nil for nothing.
+    public var updates: [HeadUpdate?]
     /// The right column of each row; negative for none.
     public var targets: [Int32]
     /// Factor of every row's loss.
@@ -16,8 +18,18 @@ public struct CrossEntropyCall: Sendable {
     public var zFactors: [Float]?
     /// Whether the gradient of `hidden` is wanted.
     public var isHiddenWanted: Bool
+    /// Whether the gradients of the updates are wanted.
+    public var areUpdatesWanted: Bool
     /// Whether the gradients of the heads are wanted.
     public var areHeadsWanted: [Bool]
+}
+
+/// A second product that is added to the logits of a head: the last one of a low-rank adapter.
+public struct HeadUpdate: Sendable {
+    /// `[rows, r]`.
+    public var input: Tensor
+    /// `[outFeatures, r]`.
+    public var weight: Tensor
 }
 
 /// Losses of rows and their gradients.
@@ -30,6 +42,21 @@ public struct CrossEntropyGradient: Sendable {
     public var hidden: Tensor?
     /// Like the heads.
     public var heads: [Tensor?]
+    /// Like the updates; nil where there is none.
+    public var updates: [HeadUpdate?]
+}
+
+/// What losses are means over.
+public struct LossCounts: Sendable, Equatable {
+    /// Rows with a target.
+    public var targets: Int
+    /// Rows of the z-loss.
+    public var zRows: Int
+
+    /// Numbers of rows.
+    public init(targets: Int, zRows: Int) {
+        (self.targets, self.zRows) = (targets, zRows)
+    }
 }
 
 /// A loss of tokens.
@@ -37,8 +64,10 @@ public struct TokenLoss: Sendable {
     /// `crossEntropy` + z-loss weight · `zMean`, `[1]`, to be differentiated.
     public let total: Tensor
     /// Mean over the counted targets; 0 when there are none.
+    ///
+    /// Of a part of a step, what it adds to the step's mean.
     public let crossEntropy: Float
-    /// Mean of logsumexp² over the rows of the z-mask; 0 when there are none.
+    /// Mean of logsumexp² over the rows of the z-mask, likewise.
     public let zMean: Float
     /// Targets counted.
     public let count: Int
@@ -52,16 +81,21 @@ public struct TokenLoss: Sendable {
 /// - Parameters:
 ///   - hidden: `[rows, features]`.
 ///   - heads: the rows of the vocabulary, then additional rows, `[·, features]` each.
+///   - adapters: of the heads; nil for none.
 ///   - targets: the right token of each row; negative (−100) for none.
 ///   - zLossWeight: factor of the z-loss.
 ///   - zMask: m, the rows of the z-loss; nil for those with a target.
+///   - counts: what the means are over; nil for the rows here. Losses of parts of a step, each with the counts of the
+///     whole, add up to the loss of the step, however rows lie in parts.
 /// - Returns: the loss and its parts.
 public func linearCrossEntropy(
     _ hidden: Tensor,
     heads: [Weight],
+    adapters: [LowRankAdapter?] = [],
     targets: [Int],
     zLossWeight: Float = 0,
-    zMask: [Bool]? = nil
+    zMask: [Bool]? = nil,
+    counts: LossCounts? = nil
 ) -> TokenLoss {
     let rows = hidden.shape[0]
     let columns = heads.reduce(0) { $0 + $1.shape[0] }
@@ -72,32 +106,43 @@ public func linearCrossEntropy(
     let mask = zMask ?? targets.map { $0 >= 0 }
     let used = (0..<rows).filter { targets[$0] >= 0 || mask[$0] }
     let count = targets.count { $0 >= 0 }
-    let zCount = mask.count { $0 }
+    let (targetCount, zCount) = (counts?.targets ?? count, counts?.zRows ?? mask.count { $0 })
     let isWhole = used.count == rows
+    let updates = adapters.map { adapter in
+        adapter.map { HeadUpdate(input: $0.scaledInput(isWhole ? hidden : gatherRows(hidden, used)), weight: $0.b) }
+    }
     let zFactor = zCount > 0 ? zLossWeight / Float(zCount) : 0
     let result = hidden.backend.crossEntropy(
         CrossEntropyCall(
             hidden: isWhole ? hidden.constant() : gatherRows(hidden.constant(), used),
             heads: heads,
+            updates: updates.map { $0.map { HeadUpdate(input: $0.input.constant(), weight: $0.weight.constant()) } },
             targets: used.map { Int32(max(targets[$0], -1)) },
-            lossFactor: count > 0 ? 1 / Float(count) : 0,
+            lossFactor: targetCount > 0 ? 1 / Float(targetCount) : 0,
             zFactors: zFactor != 0 ? used.map { mask[$0] ? zFactor : 0 } : nil,
             isHiddenWanted: hidden.isRecorded,
+            areUpdatesWanted: updates.contains { $0?.isRecorded == true },
             areHeadsWanted: heads.map(\.isRecorded)
         )
     )
     let lossSum = result.losses.reduce(0.0) { $0 + Double($1) }
     let zSum = zip(used, result.logsumexps).reduce(0.0) { mask[$1.0] ? $0 + Double($1.1) * Double($1.1) : $0 }
-    let crossEntropy = count > 0 ? lossSum / Double(count) : 0
+    let crossEntropy = targetCount > 0 ? lossSum / Double(targetCount) : 0
     let zMean = zCount > 0 ? zSum / Double(zCount) : 0
     var total = Tensor([Float(crossEntropy + Double(zLossWeight) * zMean)], shape: [1])
-    if hidden.isRecorded || heads.contains(where: \.isRecorded) {
+    if hidden.isRecorded || heads.contains(where: \.isRecorded) || updates.contains(where: { $0?.isRecorded == true }) {
         let target = hidden.target
         let headTargets = heads.map(\.target)
+        let updateTargets = updates.map { $0.map { (input: $0.input.target, weight: $0.weight.target) } }
         total = total.recorded { gradient, walk in
             let scaled = { (tensor: Tensor) in tensor.scaledUnlessOne(by: gradient) }
             for (head, found) in zip(headTargets, result.heads) {
                 if let found { walk.add(scaled(found), to: head) }
+            }
+            for (update, found) in zip(updateTargets, result.updates) {
+                guard let update, let found else { continue }
+                walk.add(scaled(found.input), to: update.input)
+                walk.add(scaled(found.weight), to: update.weight)
             }
             guard let found = result.hidden else { return }
             if isWhole {
@@ -108,6 +153,11 @@ public func linearCrossEntropy(
         }
     }
     return TokenLoss(total: total, crossEntropy: Float(crossEntropy), zMean: Float(zMean), count: count)
+}
+
+extension HeadUpdate {
+    /// Whether a gradient can flow into any part of it.
+    fileprivate var isRecorded: Bool { input.isRecorded || weight.isRecorded }
 }
 
 extension Tensor {

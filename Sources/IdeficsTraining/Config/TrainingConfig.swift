@@ -60,7 +60,8 @@ public struct TrainingConfig: Sendable, Equatable, Codable {
     public var maxSteps = 0
     /// Seed of the order of the data and of everything else random.
     public var seed: UInt64 = 42
-    /// Share of the elements of each branch's output that are dropped; nil for what the model's configuration says.
+    /// Share of the elements of each branch's output and of the weights of attention that are dropped; nil for what the
+    /// model's configuration says.
     public var dropout: Double?
     /// Factor of the z-loss; the card's pre-training had 0.001, its instruct models 0.
     public var zLossWeight = 0.0
@@ -175,9 +176,9 @@ public struct TrainingConfig: Sendable, Equatable, Codable {
         try count(evalSteps, "evalSteps")
         try count(rollbackAfterSkips, "rollbackAfterSkips")
         try check(
-            maxBatchTokens == 0 || maxSteps > 0,
-            "maxSteps",
-            "0 with maxBatchTokens: how many steps an epoch has is not known before it has been read; give a number"
+            maxBatchTokens == 0 || maxSteps > 0 || numTrainEpochs <= 1000,
+            "numTrainEpochs",
+            "\(numTrainEpochs) with maxBatchTokens: steps of more than 1000 epochs are not counted; give maxSteps"
         )
     }
 

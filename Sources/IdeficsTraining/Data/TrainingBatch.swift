@@ -7,7 +7,7 @@ package import IdeficsTensor
 import IdeficsTokenizers
 
 /// A micro-batch: inputs and labels, with what is counted of it.
-package struct TrainingBatch {
+package struct TrainingBatch: Sendable {
     package let inputs: IdeficsInputs
     /// `[rows, columns]`, the token's id where it counts, else −100.
     package let labels: Tensor

@@ -64,20 +64,55 @@ package struct TrainingData: Sendable {
         maxTokens: Int,
         skipped: (TrainingError) -> Void
     ) throws -> [IndexedExample] {
-        var examples: [IndexedExample] = []
-        var tokens = 0
-        while position.index < order.count, examples.count < maxExamples {
-            let index = order[position.index]
-            do {
-                let example = try encoded(index)
-                guard examples.isEmpty || maxTokens == 0 || tokens + example.tokenIds.count <= maxTokens else {
-                    return examples
+        try take(&position, order: order, maxExamples: maxExamples, maxTokens: maxTokens) { index in
+            guard let example = try encodedUnlessBad(index, skipped: skipped) else { return nil }
+            return (IndexedExample(index: index, example: example), example.tokenIds.count)
+        }
+    }
+
+    /// Micro-batches of `epochs` times through the data, told by the lengths of all examples, which are encoded once.
+    ///
+    /// - Parameters:
+    ///   - epochs: at most 1000.
+    ///   - seed: of the orders.
+    ///   - maxExamples: of a micro-batch.
+    ///   - maxTokens: of a micro-batch.
+    /// - Returns: their number; examples that are left out for their pictures are not known yet and count.
+    /// - Throws: `TrainingError.data` for a bad example, unless those are skipped.
+    package func microBatches(epochs: Double, seed: UInt64, maxExamples: Int, maxTokens: Int) throws -> Int {
+        let lengths = try (0..<file.count).map { try encodedUnlessBad($0) { _ in }?.tokenIds.count }
+        var position = DataPosition()
+        var batches = 0
+        while Double(position.epoch) < epochs {
+            let epoch = position.epoch
+            let order = order(epoch: epoch, seed: seed)
+            let end = (epochs - Double(epoch)) * Double(file.count)
+            while position.epoch == epoch, Double(position.index) < end {
+                let taken = take(&position, order: order, maxExamples: maxExamples, maxTokens: maxTokens) { index in
+                    lengths[index].map { (index, $0) }
                 }
-                tokens += example.tokenIds.count
-                examples.append(IndexedExample(index: index, example: example))
-            } catch let error as TrainingError {
-                guard config.badLines == .skip else { throw error }
-                skipped(error)
+                batches += taken.isEmpty ? 0 : 1
+            }
+            guard position.epoch > epoch else { break }
+        }
+        return batches
+    }
+
+    /// The next elements: as many as fit, at least one; `item` gives one with its tokens, or nil for one that is left out.
+    private func take<Item>(
+        _ position: inout DataPosition,
+        order: [Int],
+        maxExamples: Int,
+        maxTokens: Int,
+        item: (Int) throws -> (Item, tokens: Int)?
+    ) rethrows -> [Item] {
+        var items: [Item] = []
+        var tokens = 0
+        while position.index < order.count, items.count < maxExamples {
+            if let (item, length) = try item(order[position.index]) {
+                guard items.isEmpty || maxTokens == 0 || tokens + length <= maxTokens else { return items }
+                tokens += length
+                items.append(item)
             }
             position.index += 1
         }
@@ -85,7 +120,7 @@ package struct TrainingData: Sendable {
             position.epoch += 1
             position.index = 0
         }
-        return examples
+        return items
     }
 
     /// The micro-batch of `examples`; nil when all were left out.
@@ -112,6 +147,16 @@ package struct TrainingData: Sendable {
         var images: [RGBImage] = []
         for source in sources { images.append(try await source.load(fetcher: fetcher)) }
         return images
+    }
+
+    private func encodedUnlessBad(_ index: Int, skipped: (TrainingError) -> Void) throws -> EncodedExample? {
+        do {
+            return try encoded(index)
+        } catch let error as TrainingError {
+            guard config.badLines == .skip else { throw error }
+            skipped(error)
+            return nil
+        }
     }
 
     private func encoded(_ index: Int) throws -> EncodedExample {

@@ -22,7 +22,7 @@ package final class MetricsFile {
             }.filter { $0.step <= step }
         }
         let text = try lines.map(Self.line).joined()
-        try Data(text.utf8).write(to: url, options: .atomic)
+        try AtomicFile.write(Data(text.utf8), to: url)
         file = try FileHandle(forWritingTo: url)
         try file.seekToEnd()
     }
@@ -35,6 +35,11 @@ package final class MetricsFile {
     package func append(_ metrics: StepMetrics) throws {
         lines.append(metrics)
         try file.write(contentsOf: Data(Self.line(metrics).utf8))
+    }
+
+    /// Makes sure that the lines are on the disk, as those up to a checkpoint are to be when it is there.
+    package func flush() throws {
+        try file.synchronize()
     }
 
     private static func line(_ metrics: StepMetrics) throws -> String {

@@ -33,10 +33,11 @@ package struct RunFolder: Sendable {
         }
     }
 
-    /// Names of directories that were being written or removed.
-    private static let unfinished = ["checkpoint-", "model", "adapter"].flatMap { name in
-        [".\(name)*.tmp", ".\(name)*.old", name == "checkpoint-" ? "checkpoint-*.old" : "\(name).old"]
-    }
+    /// Names of directories and files that were being written or removed.
+    private static let unfinished =
+        ["checkpoint-", "model", "adapter"].flatMap { name in
+            [".\(name)*.tmp", ".\(name)*.old", name == "checkpoint-" ? "checkpoint-*.old" : "\(name).old"]
+        } + [".metrics.jsonl.*.tmp", ".loss.svg.*.tmp"]
 
     /// Steps of the checkpoints, oldest first.
     package func checkpointSteps() -> [Int] {
@@ -58,7 +59,8 @@ package struct RunFolder: Sendable {
         _ state: TrainingState,
         parameters: [TrainableParameter],
         recipe: TrainingRecipe,
-        data: DataIdentity
+        data: DataIdentity,
+        model: ModelIdentity
     )
         throws -> URL
     {
@@ -71,7 +73,10 @@ package struct RunFolder: Sendable {
         try staged.write(recipe.json, to: "recipe.json")
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-        try staged.write(encoder.encode(StateFile(progress: state.progress, data: data)), to: "state.json")
+        try staged.write(
+            encoder.encode(StateFile(progress: state.progress, data: data, model: model)),
+            to: "state.json"
+        )
         try staged.commit()
         return place
     }
@@ -115,7 +120,8 @@ package struct RunFolder: Sendable {
         _ step: Int,
         parameters: [TrainableParameter],
         recipe: TrainingRecipe,
-        data: DataIdentity
+        data: DataIdentity,
+        model: ModelIdentity
     )
         throws -> TrainingState
     {
@@ -129,6 +135,9 @@ package struct RunFolder: Sendable {
             try recipe.check(continues: TrainingRecipe(yaml: text), at: place.path)
             guard stored.data == data else {
                 throw TrainingError.run(path: place.path, reason: "the training data is another than it was")
+            }
+            if let difference = stored.model?.difference(from: model) {
+                throw TrainingError.run(path: place.path, reason: "the model is another than it was: \(difference)")
             }
             let state = TrainingState(
                 values: try read(parameters, place, "parameters.safetensors").map(\.values),
@@ -214,6 +223,8 @@ struct DataIdentity: Sendable, Equatable, Codable {
 private struct StateFile: Codable {
     let progress: TrainingState.Progress
     let data: DataIdentity
+    /// nil in those of before it was stored.
+    let model: ModelIdentity?
 }
 
 extension TrainingRecipe {

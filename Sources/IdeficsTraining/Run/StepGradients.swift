@@ -11,15 +11,14 @@ package struct StepGradients {
     package let gradients: [Tensor?]
     /// Mean cross-entropy over all targets.
     package let loss: Double
-    /// Mean of logsumexp², micro-batches weighted by their targets.
+    /// Mean of logsumexp² over all rows of the z-loss.
     package let zLoss: Double
     /// Norm over all parameters, in their order.
     package let norm: Double
 
     /// Runs the micro-batches forward and back.
     ///
-    /// Each counts by its targets, so that the step's loss is the mean over all targets however they lie in micro-batches
-    /// (the z-loss of a micro-batch is a mean over its own rows, weighted likewise).
+    /// Losses are means over all targets, and all rows of the z-loss, of the step, however they lie in micro-batches.
     ///
     /// - Parameters:
     ///   - batches: the micro-batches, with at least one target together.
@@ -37,29 +36,36 @@ package struct StepGradients {
         seed: UInt64,
         firstMicroBatch: UInt64
     ) throws {
+        // Gradients are freed and made again in every step.
+        Engine.keepFreedMemory(upTo: (512 << 20) + values.reduce(0) { $0 + 4 * $1.count })
         let leaves = values.map { $0.trainable() }
         let named = Dictionary(uniqueKeysWithValues: zip(trainable.parameters.map(\.name), leaves))
-        let targets = batches.reduce(0) { $0 + $1.targetCount }
+        let counts = try batches.map {
+            try $0.inputs.lossCounts(labels: $0.labels, config: trainable.config, pass: pass)
+        }
+        let whole = LossCounts(
+            targets: counts.reduce(0) { $0 + $1.targets },
+            zRows: counts.reduce(0) { $0 + $1.zRows }
+        )
         var found = Gradients()
         var (loss, zLoss) = (0.0, 0.0)
-        for (index, batch) in batches.enumerated() where batch.targetCount > 0 {
+        for (index, batch) in batches.enumerated() {
+            guard counts[index].targets > 0 || pass.zLossWeight != 0 && counts[index].zRows > 0 else { continue }
             let number = firstMicroBatch + UInt64(index)
             var pass = pass
             var random = RandomStream(seed: seed, stream: ~number)  // streams from 0 are the orders of epochs
             pass.dropoutSeed = random.next()
+            pass.counts = whole
             let model = try trainable.model(
                 named,
                 pass: .training(seed: seed, step: number)
             )
             let result = try model.trainingLoss(batch.inputs, labels: batch.labels, pass: pass)
-            let share = Double(batch.targetCount) / Double(targets)
-            loss += share * Double(result.crossEntropy)
-            zLoss += share * Double(result.zMean)
-            found = IdeficsTensor.gradients(
-                of: result.total,
-                seed: share == 1 ? nil : Tensor([Float(share)], shape: [1]),
-                into: found
-            )
+            loss += Double(result.crossEntropy)
+            zLoss += Double(result.zMean)
+            // A loss that no parameter decides has no gradient.
+            guard result.total.isRecorded else { continue }
+            found = IdeficsTensor.gradients(of: result.total, into: found)
         }
         let taken = leaves.map { found.take($0) }
         gradients = taken

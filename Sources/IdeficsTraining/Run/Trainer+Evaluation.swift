@@ -47,7 +47,11 @@ extension Trainer {
                 maxTokens: recipe.trainer.maxBatchTokens
             ) { report(.skippedExample($0)) }
             guard let batch = try await data.batch(examples, skipped: { report(.skippedExample($0)) }) else { continue }
-            let (loss, isRight) = try model.evaluationLoss(batch.inputs, labels: batch.labels)
+            let (loss, isRight) = try model.evaluationLoss(
+                batch.inputs,
+                labels: batch.labels,
+                pass: TrainingPass(isBF16: recipe.trainer.bf16)
+            )
             sum += Double(loss.crossEntropy) * Double(loss.count)
             targets += loss.count
             for (answer, isRight) in zip(batch.answers, isRight) {

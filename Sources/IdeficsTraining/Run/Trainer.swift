@@ -10,8 +10,8 @@ import IdeficsTokenizers
 /// Trains: data in, checkpoints and metrics out, until the last step or until it is asked to stop.
 ///
 /// What comes out depends on the model, the data and the recipe alone, bit for bit: not on threads, not on how often the
-/// run was killed and resumed.
-public final class Trainer {
+/// run was killed and resumed. It computes on a thread of its own; the next step's pictures are made ready meanwhile.
+public actor Trainer {
     /// How a run ended.
     public enum Outcome: Sendable, Equatable {
         /// At its last step; the trained model is written.
@@ -21,18 +21,24 @@ public final class Trainer {
     }
 
     let recipe: TrainingRecipe
-    package let trainable: any TrainableParameters
+    package nonisolated let trainable: any TrainableParameters
     let processor: IdeficsProcessor
     let directory: URL
     let folder: RunFolder
     let training: TrainingData
     let evaluation: TrainingData?
-    let report: (TrainingEvent) -> Void
+    let report: @Sendable (TrainingEvent) -> Void
     private let identity: DataIdentity
+    private let modelIdentity: ModelIdentity
     private var lock: RunLock?
     private let totalSteps: Int
     package var state: TrainingState
-    private var order: (epoch: Int, indices: [Int])?
+    private let thread = ComputeThread(name: "idefics.training")
+    /// The next step's micro-batches, on their way.
+    private var ahead: Task<StepBatches, Never>?
+
+    /// Computation runs on the trainer's own thread.
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
     /// Prepares a run, or finds where an earlier one was.
     ///
@@ -49,7 +55,7 @@ public final class Trainer {
         directory: URL,
         trainable: any TrainableParameters,
         isResuming: Bool = false,
-        report: @escaping (TrainingEvent) -> Void = { _ in }
+        report: @escaping @Sendable (TrainingEvent) -> Void = { _ in }
     ) throws {
         try recipe.validate()
         self.recipe = recipe
@@ -65,7 +71,8 @@ public final class Trainer {
         }
         for error in file.badLines + (evalFile?.badLines ?? []) { report(.skippedExample(error)) }
         identity = DataIdentity(file)
-        totalSteps = recipe.trainer.steps(examples: file.count)
+        modelIdentity = try ModelIdentity(directory: directory)
+        totalSteps = try recipe.trainer.steps(of: training)
         folder = RunFolder(recipe.output)
         lock = try folder.prepare()
         if let last = folder.checkpointSteps().last {
@@ -75,7 +82,13 @@ public final class Trainer {
                     reason: "has checkpoints already; resume the run or give another folder"
                 )
             }
-            state = try folder.load(last, parameters: trainable.parameters, recipe: recipe, data: identity)
+            state = try folder.load(
+                last,
+                parameters: trainable.parameters,
+                recipe: recipe,
+                data: identity,
+                model: modelIdentity
+            )
         } else {
             state = TrainingState(
                 values: try trainable.initialValues(seed: recipe.trainer.seed),
@@ -85,14 +98,17 @@ public final class Trainer {
         }
     }
 
-    /// Trains to the end, on the thread it is called on; once.
+    /// Trains to the end; once.
     ///
     /// - Parameter stop: ends the run after the step it is at.
     /// - Returns: how it ended.
     /// - Throws: what data, model and the last checkpoint throw. A checkpoint that could not be written on the way is
     ///   reported and the run goes on.
     public func run(stop: StopRequest = StopRequest()) async throws -> Outcome {
-        defer { lock = nil }
+        defer {
+            ahead?.cancel()
+            lock = nil
+        }
         let config = recipe.trainer
         report(
             .started(
@@ -146,7 +162,14 @@ public final class Trainer {
     }
 
     private func save(_ log: TrainingLog) throws {
-        let place = try folder.save(state, parameters: trainable.parameters, recipe: recipe, data: identity)
+        log.flush()
+        let place = try folder.save(
+            state,
+            parameters: trainable.parameters,
+            recipe: recipe,
+            data: identity,
+            model: modelIdentity
+        )
         folder.rotate(limit: recipe.trainer.saveTotalLimit)
         report(.saved(step: state.progress.step, path: place.relativePath))
         try? log.writeCurve(title: recipe.output)
@@ -197,28 +220,23 @@ public final class Trainer {
         log.add(result, batches: batches, learningRate: rate)
     }
 
-    /// The micro-batches of the next step.
+    /// The micro-batches of the step at hand; those of the next one are begun.
     private func nextBatches() async throws -> [TrainingBatch] {
-        var batches: [TrainingBatch] = []
-        var emptyEpochs = 0
-        while batches.count < recipe.trainer.gradientAccumulationSteps {
-            let epoch = state.progress.position.epoch
-            if order?.epoch != epoch { order = (epoch, training.order(epoch: epoch, seed: recipe.trainer.seed)) }
-            let examples = try training.next(
-                &state.progress.position,
-                order: order?.indices ?? [],
-                maxExamples: recipe.trainer.perDeviceTrainBatchSize,
-                maxTokens: recipe.trainer.maxBatchTokens
-            ) { report(.skippedExample($0)) }
-            if let batch = try await training.batch(examples, skipped: { report(.skippedExample($0)) }) {
-                batches.append(batch)
-                emptyEpochs = 0
-            } else if state.progress.position.epoch > epoch {
-                emptyEpochs += 1
-                guard emptyEpochs < 2 else {
-                    throw TrainingError.file(path: recipe.data.train, reason: "no example can be used")
-                }
-            }
+        let (position, config, data) = (state.progress.position, recipe.trainer, training)
+        var found = await ahead?.value
+        ahead = nil
+        if found?.start != position { found = nil }
+        let step: StepBatches
+        if let found {
+            step = found
+        } else {
+            step = await StepBatches(from: position, of: data, config, after: nil)
+        }
+        for error in step.skipped { report(.skippedExample(error)) }
+        let batches = try step.result.get()
+        state.progress.position = step.end
+        if state.progress.step + 1 < totalSteps {
+            ahead = Task { @concurrent in await StepBatches(from: step.end, of: data, config, after: step) }
         }
         return batches
     }
@@ -227,7 +245,13 @@ public final class Trainer {
     private func rollBackIfDue() {
         let limit = recipe.trainer.rollbackAfterSkips
         guard limit > 0, state.progress.spikes.skippedInARow >= limit, let last = folder.checkpointSteps().last,
-            let earlier = try? folder.load(last, parameters: trainable.parameters, recipe: recipe, data: identity)
+            let earlier = try? folder.load(
+                last,
+                parameters: trainable.parameters,
+                recipe: recipe,
+                data: identity,
+                model: modelIdentity
+            )
         else { return }
         var progress = state.progress
         progress.updates = earlier.progress.updates
@@ -255,12 +279,21 @@ public final class Trainer {
 }
 
 extension TrainingConfig {
-    /// Steps of a run over `examples`.
-    func steps(examples: Int) -> Int {
+    /// Steps of a run over `data`, which are counted by the lengths of examples where those decide.
+    func steps(of data: TrainingData) throws -> Int {
         if maxSteps > 0 { return maxSteps }
-        let batches = (examples + perDeviceTrainBatchSize - 1) / perDeviceTrainBatchSize
-        let steps = (numTrainEpochs * Double(batches) / Double(gradientAccumulationSteps)).rounded(.up)
-        return max(1, Int(min(steps, 1e15)))
+        let batches =
+            maxBatchTokens > 0
+            ? Double(
+                try data.microBatches(
+                    epochs: numTrainEpochs,
+                    seed: seed,
+                    maxExamples: perDeviceTrainBatchSize,
+                    maxTokens: maxBatchTokens
+                )
+            )
+            : numTrainEpochs * Double((data.file.count + perDeviceTrainBatchSize - 1) / perDeviceTrainBatchSize)
+        return max(1, Int(min((batches / Double(gradientAccumulationSteps)).rounded(.up), 1e15)))
     }
 }
 

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import IdeficsCheckpoints
 
 /// Where numbers go: `metrics.jsonl`, TensorBoard's file and the curve.
 ///
@@ -100,11 +101,16 @@ struct TrainingLog {
         return line
     }
 
+    /// Makes sure that the lines so far outlive the machine.
+    func flush() {
+        try? metrics.flush()
+    }
+
     /// Writes `loss.svg`.
     ///
     /// - Throws: what writing throws.
     func writeCurve(title: String) throws {
         let svg = LossCurve.svg(metrics.lines, title: title)
-        try Data(svg.utf8).write(to: folder.appending(path: "loss.svg"), options: .atomic)
+        try AtomicFile.write(Data(svg.utf8), to: folder.appending(path: "loss.svg"))
     }
 }

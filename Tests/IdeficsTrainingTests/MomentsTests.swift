@@ -1,0 +1,43 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+import IdeficsTensor
+import IdeficsTraining
+import Testing
+
+@Suite struct MomentsTests {
+    private static func addresses(_ state: TrainingState) -> [UnsafeRawPointer?] {
+        let tensors: [Tensor] =
+            state.values
+            + state.moments.flatMap { moments -> [Tensor] in
+                switch moments {
+                case .f32(let first, let second): [first, second]
+                case .dynamic(let first, let second): [first.codes, first.scales, second.codes, second.scales]
+                case .taken: []
+                }
+            }
+        return tensors.map { $0.withUnsafeBytes { $0.baseAddress } }
+    }
+
+    /// A step changes parameters and moments where they lie: copies would double the memory of a run.
+    @Test(arguments: TrainingConfig.Optimizer.allCases)
+    func stepsAreMadeInPlace(optim: TrainingConfig.Optimizer) {
+        let parameters = [TrainableParameter(name: "a", shape: [64, 80]), TrainableParameter(name: "b", shape: [7])]
+        var state = TrainingState(
+            values: parameters.map { Tensor.zeros($0.shape) },
+            parameters: parameters,
+            optim: optim
+        )
+        let gradients = parameters.map { Tensor([Float](repeating: 0.5, count: $0.count), shape: $0.shape) }
+        func update() {
+            state.update(gradients, scale: 1, learningRate: 0.1, parameters: parameters, config: TrainingConfig())
+        }
+        update()
+        let before = Self.addresses(state)
+        update()
+        #expect(before.count == (optim == .adamw ? 6 : 8))
+        #expect(Self.addresses(state) == before)
+        #expect(state.progress.updates == 2)
+        #expect(state.values.allSatisfy { $0.floatArray().allSatisfy { abs($0 + 0.2) < 0.01 } })
+    }
+}
