@@ -32,23 +32,22 @@ import Testing
         return found.withLock(\.self)
     }
 
-    /// The only thing that tells the answers apart is the picture: a model that does not see it can at best find each as
-    /// likely as the others, which costs ln 3 an answer and gets one in three right.
+    /// The only thing that tells the answers apart is the picture: a model that does not see it gives the same answer three
+    /// times, so at most one is right.
     @Test func answersThatThePictureDecidesAreLearned() async throws {
         let fixture = try TrainingFixture()
         try fixture.write(Self.lines, to: "train.jsonl")
         let found = try await evaluations(
             fixture,
             [
-                "data.eval=\(fixture.folder.path("train.jsonl"))", "trainer.maxSteps=160", "trainer.evalSteps=160",
+                "data.eval=\(fixture.folder.path("train.jsonl"))", "trainer.maxSteps=100", "trainer.evalSteps=100",
                 "trainer.evalOnStart=true", "trainer.perDeviceTrainBatchSize=3", "trainer.weightDecay=0",
             ]
         )
-        #expect(found.keys.sorted() == [0, 160])
-        let (before, after) = (try #require(found[0]), try #require(found[160]))
-        let nats = after.loss * Double(after.tokens) / 3
+        #expect(found.keys.sorted() == [0, 100])
+        let (before, after) = (try #require(found[0]), try #require(found[100]))
         #expect(before.accuracy == 0 && before.answers == 3 && before.majority == 1.0 / 3)
-        #expect(nats < log(3) && after.accuracy == 1, "\(nats) nats an answer, \(after)")
+        #expect(after.accuracy == 1 && after.loss < before.loss / 4, "\(after)")
     }
 
     /// A row is right when every label is the token greedy search takes; one wrong label is enough for it not to be.

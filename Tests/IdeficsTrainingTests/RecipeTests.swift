@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import IdeficsTestSupport
 import IdeficsTraining
 import Testing
 
@@ -37,6 +38,13 @@ import Testing
     }
 
     /// What a checkpoint keeps of its recipe is read back as it was, to the last bit.
+    @Test func theTutorialsRecipeIsGood() throws {
+        let url = Fixtures.url("../../docs/easy-vqa.yaml")
+        let recipe = try TrainingRecipe(yaml: String(contentsOf: url, encoding: .utf8))
+        #expect(recipe.lora?.modulesToSave == ["gated_cross_attn_layers", "perceiver_resampler"])
+        #expect(recipe.trainer.learningRateMultiplier("model.gated_cross_attn_layers.0.alpha_dense") == 40)
+    }
+
     @Test func jsonIsReadBack() throws {
         var recipe = try TrainingRecipe(yaml: Self.yaml)
         recipe.trainer.learningRate = 0.1 + 0.2
