@@ -61,7 +61,7 @@ def limits(report: Report) -> str:
 
 def bench(report: Report) -> str:
     """A table of `idefics bench`."""
-    units = {"memory": "GB/s", "compute": "GFLOP/s", "integer": "Gop/s"}
+    units = {"memory": "GB/s", "compute": "GFLOP/s", "bf16": "GFLOP/s", "integer": "Gop/s"}
     rows = []
     for result in report["results"]:
         seconds, rate = result["seconds"], result["rate"] / 1e9

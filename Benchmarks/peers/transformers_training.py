@@ -35,6 +35,7 @@ OURS = {
         "idefics f32": ["--format", "bf16"],
         "idefics bf16": ["--format", "bf16", "--bf16"],
         "idefics bf16, 8-bit moments": ["--format", "bf16", "--bf16", "--optim", "adamw_8bit"],
+        "the same, vision tower int8": ["--format", "bf16", "--vision", "int8", "--bf16", "--optim", "adamw_8bit"],
     },
     "lora": {
         "idefics f32": ["--format", "bf16", "--lora-r", "16"],

@@ -98,6 +98,7 @@ const idf_kernels *idf_kernels_current(void) { return current()->kernels; }
 const idf_kernels *idf_kernels_best(void) { return best()->kernels; }
 const idf_integer_kernels *idf_integer_kernels_current(void) { return current()->integers; }
 const idf_bf16_kernels *idf_bf16_kernels_current(void) { return current()->bf16; }
+const idf_bf16_kernels *idf_bf16_kernels_best(void) { return best()->bf16; }
 const idf_integer_kernels *idf_integer_kernels_best(void) { return best()->integers; }
 
 idf_isa idf_isa_current(void) { return current()->isa; }

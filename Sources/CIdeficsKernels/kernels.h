@@ -57,6 +57,8 @@ typedef struct idf_bf16_kernels {
     void (*_Nullable pack_steps)(float *out, const uint16_t *weight, int64_t ld, int64_t steps, int64_t columns);
     /// As tile, over k steps of rounded panels.
     void (*tile)(float *c, int64_t ldc, const float *a, const float *b, int64_t rows, int64_t k, int accumulate);
+    /// As limit_fma; NULL: the machine multiplies no pairs, so that is the limit.
+    double (*_Nullable limit)(int64_t iterations);
 } idf_bf16_kernels;
 
 /// x as integer products read it, quantised row by row and group by group; points at the first group of a panel:
@@ -225,6 +227,8 @@ const idf_kernels *idf_kernels_best(void);
 const idf_integer_kernels *_Nullable idf_integer_kernels_current(void);
 /// The loops of bf16 products of the instruction set in use; where its `linear` is NULL: reference.
 const idf_bf16_kernels *_Nullable idf_bf16_kernels_current(void);
+/// Those of the best instruction set the machine has, whatever is in use.
+const idf_bf16_kernels *_Nullable idf_bf16_kernels_best(void);
 /// Those of the best instruction set the machine has, whatever is in use.
 const idf_integer_kernels *_Nullable idf_integer_kernels_best(void);
 

@@ -10,6 +10,7 @@ static const int64_t READ_BYTES = 1 << 20;
 typedef struct context {
     const idf_kernels *kernels;
     const idf_integer_kernels *integers;
+    const idf_bf16_kernels *bf16;
     const char *p;
     int64_t bytes, iterations;
     _Atomic uint64_t sum;
@@ -38,6 +39,19 @@ static void multiply_add(void *argument, int64_t task, int thread) {
 double idf_limit_fma(int64_t iterations) {
     context c = {.kernels = idf_kernels_best(), .iterations = iterations};
     idf_parallel(idf_thread_count(), multiply_add, &c);
+    return (double)atomic_load(&c.operations);
+}
+
+static void multiply_add_pairs(void *argument, int64_t task, int thread) {
+    (void)task, (void)thread;
+    context *c = argument;
+    atomic_fetch_add(&c->operations, (int64_t)c->bf16->limit(c->iterations));
+}
+
+double idf_limit_bf16(int64_t iterations) {
+    context c = {.bf16 = idf_bf16_kernels_best(), .iterations = iterations};
+    if (c.bf16 == NULL || c.bf16->limit == NULL) return idf_limit_fma(iterations);
+    idf_parallel(idf_thread_count(), multiply_add_pairs, &c);
     return (double)atomic_load(&c.operations);
 }
 

@@ -29,6 +29,16 @@ public enum EngineLimits {
         return operations / (time / .seconds(1))
     }
 
+    /// Operations a second on bf16 with f32 sums of all threads together: those of f32 where the machine has none of its own.
+    ///
+    /// - Parameter iterations: steps for each thread.
+    /// - Returns: operations a second.
+    public static func bf16Rate(iterations: Int = 2_000_000) -> Double {
+        var operations = 0.0
+        let time = ContinuousClock().measure { operations = idf_limit_bf16(Int64(iterations)) }
+        return operations / (time / .seconds(1))
+    }
+
     /// 8-bit integer operations a second of all threads together, as products of `int4` weights use them; a multiply-add
     /// counts two.
     ///

@@ -46,8 +46,8 @@ public struct SystemMemory: Sendable {
 
     private func kilobytes(_ path: String, key: String) -> Int? {
         let line = text(path)?.split(separator: "\n").first { $0.hasPrefix("\(key):") }
-        return line?.split(separator: " ", omittingEmptySubsequences: true).dropFirst().first
-            .flatMap { Int($0.trimmingCharacters(in: .whitespaces)) }.map { $0 * 1024 }
+        // A tab stands before the number, and no space more where it has eight digits.
+        return line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Int($0) }.map { $0 * 1024 }
     }
 
     // MARK: - Control groups

@@ -28,6 +28,9 @@ import Testing
         #expect(memory.availableByteCount == 1_024_000)
         try write("proc/self/status", "Name:\tx\nRssAnon:\t     12 kB\n")
         #expect(memory.anonymousByteCount == 12_288)
+        // With eight digits nothing but the tab is left between name and number.
+        try write("proc/self/status", "Name:\tx\nVmHWM:\t12345678 kB\nRssAnon:\t 1234567 kB\n")
+        #expect(memory.peakByteCount == 12_345_678 * 1024 && memory.anonymousByteCount == 1_234_567 * 1024)
     }
 
     /// Version 2: of a group and its parents the narrowest counts, and pages of files are free.

@@ -286,6 +286,8 @@ uint64_t idf_limit_read(const void *p, size_t bytes);
 /// Runs fused multiply-adds on registers only, the widest the machine has, on all threads; returns the f32 operations
 /// done in all (a multiply and an add count 2). `iterations` per thread.
 double idf_limit_fma(int64_t iterations);
+/// As idf_limit_fma with what the machine has for products of bf16.
+double idf_limit_bf16(int64_t iterations);
 /// As idf_limit_fma with the best integer products of the machine (as INT4 products use them): operations on 8 bits.
 double idf_limit_int8(int64_t iterations);
 

@@ -106,11 +106,30 @@ static void tile(float *c, int64_t ldc, const float *a, const float *b, int64_t 
 #undef CASE
 }
 
+static double limit(int64_t iterations) {
+    enum { CHAINS = 12 };
+    vf sums[CHAINS];
+    const vi ones = _mm512_set1_epi16(0x3f80);
+#pragma clang loop unroll(full)
+    for (int j = 0; j < CHAINS; j++) sums[j] = v_set((float)j);
+    for (int64_t i = 0; i < iterations; i++) {
+#pragma clang loop unroll(full)
+        for (int j = 0; j < CHAINS; j++) {
+            __asm__ volatile("vdpbf16ps %1, %1, %0" : "+v"(sums[j]) : "v"(ones)); // or the compiler multiplies once for all
+        }
+    }
+    volatile float sink;
+    for (int j = 0; j < CHAINS; j++) sink = v_sum(sums[j]);
+    (void)sink;
+    return 2.0 * CHAINS * 2 * LANES * (double)iterations;
+}
+
 const idf_bf16_kernels idf_bf16_avx512_native = {
     .round = round_panel,
     .pack_weight = pack_weight,
     .pack_steps = pack_steps,
     .tile = tile,
+    .limit = limit,
 };
 
 #pragma clang attribute pop

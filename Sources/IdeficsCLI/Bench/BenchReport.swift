@@ -63,7 +63,7 @@ struct BenchReport: Encodable {
             let rate =
                 switch result.bound {
                 case .memory: "\(giga(result.rate, digits: 1)) GB/s"
-                case .compute: "\(giga(result.rate, digits: 0)) GFLOP/s"
+                case .compute, .bf16: "\(giga(result.rate, digits: 0)) GFLOP/s"
                 case .integer: "\(giga(result.rate, digits: 0)) Gop/s"
                 }
             let tokens = result.tokensPerSecond.map { "\(Format.number($0, digits: $0 < 100 ? 1 : 0)) tokens/s" }

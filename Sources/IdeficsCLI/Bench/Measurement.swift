@@ -12,6 +12,8 @@ struct Measurement {
         case memory
         /// f32 multiply-adds a second.
         case compute
+        /// Multiply-adds of bf16 a second.
+        case bf16
         /// 8-bit integer multiply-adds a second.
         case integer
     }
@@ -98,6 +100,7 @@ struct MeasurementRun {
         switch bound {
         case .memory: EngineLimits.memoryReadRate(readBuffer)
         case .compute: EngineLimits.multiplyAddRate()
+        case .bf16: EngineLimits.bf16Rate()
         case .integer: EngineLimits.integerRate()
         }
     }

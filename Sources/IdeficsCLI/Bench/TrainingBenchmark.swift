@@ -53,7 +53,7 @@ final class TrainingBenchmark {
     func measurement(tokens: Int) -> Measurement {
         Measurement(
             name: "step, \(tokens) tokens",
-            bound: .compute,
+            bound: pass.isBF16 ? .bf16 : .compute,
             work: Double(tokens) * flops.perToken + Double(images) * flops.perImage,
             tokens: tokens
         ) { [self] in

@@ -121,7 +121,8 @@ public actor Trainer {
         var log = try TrainingLog(
             folder: folder.url,
             step: state.progress.step,
-            peakFlops: config.peakFlops > 0 ? config.peakFlops : EngineLimits.multiplyAddRate(),
+            peakFlops: config.peakFlops > 0
+                ? config.peakFlops : config.bf16 ? EngineLimits.bf16Rate() : EngineLimits.multiplyAddRate(),
             flops: ModelFlops(trainable.config, trained: trainable.parameters)
         )
         let (start, first) = (ContinuousClock.now, state.progress.step)
