@@ -208,8 +208,9 @@ import Testing
             images: .pixelValues(try file.tensor(named: "in.pixel_values"))
         )
         let labels = try file.tensor(named: "in.labels")
-        let loss = try trained.model(Dictionary(uniqueKeysWithValues: leaves), pass: .inference)
-            .trainingLoss(inputs, labels: labels)
+        let model = try trained.model(Dictionary(uniqueKeysWithValues: leaves), pass: .inference)
+        let loss = try model.trainingLoss(inputs, labels: labels)
+        #expect(try model.evaluationLoss(inputs, labels: labels).loss.crossEntropy == loss.crossEntropy)
         let found = gradients(of: loss.total)
         for (name, leaf) in leaves {
             #expect(found[leaf]?.floatArray().contains { abs($0) > 1e-6 } == true, "\(name)")

@@ -67,18 +67,30 @@ extension IdeficsModel {
     ) throws -> TokenLoss {
         let rows = try inputs.rows(for: config)
         let targets = try inputs.targets(of: labels, rows: rows, config: config)
-        return try autocast(to: pass.isBF16 ? .bf16 : .f32) {
-            let batch = try trainingBatch(inputs, rows: rows, pass: pass)
-            return linearCrossEntropy(
-                trainingStates(batch, pass: pass),
-                heads: [lmHead.weight.weight] + (lmHead.additionalFc.map { [$0.weight] } ?? []),
-                adapters: [lmHead.weight.adapter, lmHead.additionalFc?.adapter],
-                targets: targets,
-                zLossWeight: pass.zLossWeight,
-                zMask: pass.zLossWeight == 0 ? nil : pass.zRows(batch.tokenIds),
-                counts: pass.counts
-            )
+        return try autocast(to: pass.productType) {
+            try loss(inputs, rows: rows, targets: targets, pass: pass).loss
         }
+    }
+
+    /// The loss of `targets`, one for each real token, and the decoder's outputs that it is computed from.
+    private func loss(
+        _ inputs: IdeficsInputs,
+        rows: [IdeficsInputs.Row],
+        targets: [Int],
+        pass: TrainingPass
+    ) throws -> (loss: TokenLoss, hidden: Tensor) {
+        let batch = try trainingBatch(inputs, rows: rows, pass: pass)
+        let hidden = trainingStates(batch, pass: pass)
+        let loss = linearCrossEntropy(
+            hidden,
+            heads: [lmHead.weight.weight] + (lmHead.additionalFc.map { [$0.weight] } ?? []),
+            adapters: [lmHead.weight.adapter, lmHead.additionalFc?.adapter],
+            targets: targets,
+            zLossWeight: pass.zLossWeight,
+            zMask: pass.zLossWeight == 0 ? nil : pass.zRows(batch.tokenIds),
+            counts: pass.counts
+        )
+        return (loss, hidden)
     }
 
     /// The loss of a batch as `trainingLoss` has it, and which rows greedy search would have got right.
@@ -99,13 +111,8 @@ extension IdeficsModel {
     ) throws -> (loss: TokenLoss, isRight: [Bool]) {
         let rows = try inputs.rows(for: config)
         let targets = try inputs.targets(of: labels, rows: rows, config: config)
-        return try autocast(to: pass.isBF16 ? .bf16 : .f32) {
-            let hidden = trainingStates(try trainingBatch(inputs, rows: rows, pass: pass), pass: pass)
-            let loss = linearCrossEntropy(
-                hidden,
-                heads: [lmHead.weight.weight] + (lmHead.additionalFc.map { [$0.weight] } ?? []),
-                targets: targets
-            )
+        return try autocast(to: pass.productType) {
+            let (loss, hidden) = try loss(inputs, rows: rows, targets: targets, pass: pass)
             return (loss, isRight(hidden, targets: targets, rows: rows))
         }
     }
@@ -178,6 +185,9 @@ extension IdeficsModel {
 }
 
 extension TrainingPass {
+    /// What products are in.
+    fileprivate var productType: DType { isBF16 ? .bf16 : .f32 }
+
     /// Which of the tokens count for the z-loss.
     fileprivate func zRows(_ tokenIds: [Int]) -> [Bool] {
         tokenIds.map { !zLossExcludedIds.contains($0) }
