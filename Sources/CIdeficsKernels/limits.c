@@ -9,8 +9,7 @@ static const int64_t READ_BYTES = 1 << 20;
 
 typedef struct context {
     const idf_kernels *kernels;
-    const idf_integer_kernels *integers;
-    const idf_bf16_kernels *bf16;
+    double (*limit)(int64_t iterations);
     const char *p;
     int64_t bytes, iterations;
     _Atomic uint64_t sum;
@@ -33,37 +32,25 @@ uint64_t idf_limit_read(const void *p, size_t bytes) {
 static void multiply_add(void *argument, int64_t task, int thread) {
     (void)task, (void)thread;
     context *c = argument;
-    atomic_fetch_add(&c->operations, (int64_t)c->kernels->limit_fma(c->iterations));
+    atomic_fetch_add(&c->operations, (int64_t)c->limit(c->iterations));
 }
 
-double idf_limit_fma(int64_t iterations) {
-    context c = {.kernels = idf_kernels_best(), .iterations = iterations};
+/// Operations of `limit` on all threads.
+static double on_all_threads(double (*limit)(int64_t), int64_t iterations) {
+    context c = {.limit = limit, .iterations = iterations};
     idf_parallel(idf_thread_count(), multiply_add, &c);
     return (double)atomic_load(&c.operations);
 }
 
-static void multiply_add_pairs(void *argument, int64_t task, int thread) {
-    (void)task, (void)thread;
-    context *c = argument;
-    atomic_fetch_add(&c->operations, (int64_t)c->bf16->limit(c->iterations));
-}
+double idf_limit_fma(int64_t iterations) { return on_all_threads(idf_kernels_best()->limit_fma, iterations); }
 
 double idf_limit_bf16(int64_t iterations) {
-    context c = {.bf16 = idf_bf16_kernels_best(), .iterations = iterations};
-    if (c.bf16 == NULL || c.bf16->limit == NULL) return idf_limit_fma(iterations);
-    idf_parallel(idf_thread_count(), multiply_add_pairs, &c);
-    return (double)atomic_load(&c.operations);
-}
-
-static void multiply_add_integers(void *argument, int64_t task, int thread) {
-    (void)task, (void)thread;
-    context *c = argument;
-    atomic_fetch_add(&c->operations, (int64_t)c->integers->limit(c->iterations));
+    const idf_bf16_kernels *bf16 = idf_bf16_kernels_best();
+    if (bf16 == NULL || bf16->limit == NULL) return idf_limit_fma(iterations);
+    return on_all_threads(bf16->limit, iterations);
 }
 
 double idf_limit_int8(int64_t iterations) {
-    context c = {.integers = idf_integer_kernels_best(), .iterations = iterations};
-    if (c.integers == NULL) return 0;
-    idf_parallel(idf_thread_count(), multiply_add_integers, &c);
-    return (double)atomic_load(&c.operations);
+    const idf_integer_kernels *integers = idf_integer_kernels_best();
+    return integers == NULL ? 0 : on_all_threads(integers->limit, iterations);
 }
