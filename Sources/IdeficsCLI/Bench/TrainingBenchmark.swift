@@ -96,7 +96,7 @@ final class TrainingBenchmark {
         }
         state.update(
             result.gradients,
-            scale: min(1, config.maxGradNorm / (result.norm + 1e-6)),
+            scale: config.gradientScale(norm: result.norm),
             learningRate: config.learningRate,
             parameters: trainable.parameters,
             config: config

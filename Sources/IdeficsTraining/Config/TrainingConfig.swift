@@ -187,6 +187,11 @@ public struct TrainingConfig: Sendable, Equatable, Codable {
         !noDecay.contains { name.contains($0) }
     }
 
+    /// What gradients of this norm over all parameters are multiplied with: torch's `clip_grad_norm_`, its 1e-6 included.
+    package func gradientScale(norm: Double) -> Double {
+        maxGradNorm > 0 ? min(1, maxGradNorm / (norm + 1e-6)) : 1
+    }
+
     /// The factor of the learning rate of the parameter `name`.
     public func learningRateMultiplier(_ name: String) -> Double {
         // In the order of the patterns: products in another order may differ in the last bit.

@@ -208,11 +208,9 @@ public actor Trainer {
             report(.skippedStep(step: state.progress.step, reason: problem))
             rollBackIfDue()
         } else {
-            // torch's clip_grad_norm_, its 1e-6 included.
-            let scale = config.maxGradNorm > 0 ? min(1, config.maxGradNorm / (result.norm + 1e-6)) : 1
             state.update(
                 result.gradients,
-                scale: scale,
+                scale: config.gradientScale(norm: result.norm),
                 learningRate: rate,
                 parameters: trainable.parameters,
                 config: config
