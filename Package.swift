@@ -40,45 +40,51 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
+        // MARK: Ground floor: files, JSON, text, output; knows nothing of models
+        library("IdeficsFoundation"),
+
         // MARK: Engine
         .target(name: "CIdeficsKernels", cSettings: cSettings, linkerSettings: [.linkedLibrary("m")]),
         .target(name: "CIdeficsPages", cSettings: cSettings),
-        library("IdeficsTensor", ["CIdeficsKernels", "CIdeficsPages"]),
+        library("IdeficsTensor", ["IdeficsFoundation", "CIdeficsKernels", "CIdeficsPages"]),
         library("IdeficsNN", ["IdeficsTensor"]),
 
         // MARK: Files and network
-        library("IdeficsCheckpoints", ["IdeficsTensor"]),
-        library("IdeficsTokenizers"),
+        library("IdeficsCheckpoints", ["IdeficsFoundation", "IdeficsTensor"]),
+        library("IdeficsTokenizers", ["IdeficsFoundation"]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
-        library("IdeficsNetwork", ["CCurl"]),
+        library("IdeficsNetwork", ["IdeficsFoundation", "CCurl"]),
         .target(name: "CIdeficsHash", cSettings: cSettings),
-        library("IdeficsHub", ["CIdeficsHash", "IdeficsNetwork"]),
+        library("IdeficsHub", ["IdeficsFoundation", "CIdeficsHash", "IdeficsNetwork"]),
         .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg62-turbo-dev"])]),
         .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
         .systemLibrary(name: "CWebP", pkgConfig: "libwebp", providers: [.apt(["libwebp-dev"])]),
         .target(name: "CIdeficsCodecs", dependencies: ["CJPEG", "CPNG", "CWebP"], cSettings: cSettings),
-        library("IdeficsImages", ["CIdeficsCodecs", "IdeficsNetwork"]),
+        library("IdeficsImages", ["IdeficsFoundation", "CIdeficsCodecs", "IdeficsNetwork"]),
 
         // MARK: The model and what runs it
-        library("IdeficsGeneration", ["IdeficsNN", "IdeficsTensor", "IdeficsTokenizers"]),
+        library("IdeficsGeneration", ["IdeficsFoundation"]),
         library(
             "Idefics",
             [
-                "IdeficsTensor", "IdeficsNN", "IdeficsCheckpoints", "IdeficsTokenizers", "IdeficsNetwork", "IdeficsHub",
+                "IdeficsFoundation", "IdeficsTensor", "IdeficsNN", "IdeficsCheckpoints", "IdeficsTokenizers",
+                "IdeficsHub",
                 "IdeficsImages", "IdeficsGeneration",
             ]
         ),
         library(
             "IdeficsTraining",
             [
-                "Idefics", "IdeficsTensor", "IdeficsCheckpoints", "IdeficsGeneration", "IdeficsImages",
-                "IdeficsTokenizers", .product(name: "Yams", package: "Yams"),
+                "IdeficsFoundation", "Idefics", "IdeficsTensor", "IdeficsCheckpoints", "IdeficsGeneration",
+                "IdeficsImages", "IdeficsTokenizers", .product(name: "Yams", package: "Yams"),
             ]
         ),
         .executableTarget(
             name: "IdeficsCLI",
             dependencies: [
-                "Idefics", "IdeficsTraining", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "IdeficsFoundation", "Idefics", "IdeficsTraining", "IdeficsTensor", "IdeficsNN", "IdeficsCheckpoints",
+                "IdeficsTokenizers", "IdeficsHub", "IdeficsImages", "IdeficsGeneration",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swiftSettings
         ),
@@ -101,6 +107,7 @@ let package = Package(
             path: "Tests/IdeficsHTTPTestSupport",
             swiftSettings: swiftSettings
         ),
+        tests("IdeficsFoundation"),
         tests("CIdeficsKernels", ["CIdeficsConformance"]),
         tests("IdeficsTensor"),
         tests("IdeficsNN", ["IdeficsTensor"]),
