@@ -16,6 +16,12 @@ struct AddedToken: Sendable, Equatable {
     /// Is looked for in the normalised text, normalised itself.
     var normalized = false
 
+    /// Whether it is structure, never something that words mean: a special token, or one in angle brackets, which some
+    /// files do not call special (`<tool_call>`).
+    var isMarkup: Bool {
+        special || content.utf8.first == UInt8(ascii: "<") && content.utf8.last == UInt8(ascii: ">")
+    }
+
     /// Longer contents would make matching slow on hostile text; real ones are shorter than 100.
     static let maximumLength = 512
 }

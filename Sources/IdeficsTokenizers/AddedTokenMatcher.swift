@@ -41,14 +41,23 @@ struct AddedTokenMatcher: Sendable {
     }
 
     /// The segments of `text[range]`, none of them empty.
-    func split(_ text: [UInt8], _ range: Range<Int>, tokens: [AddedToken]) -> [Segment] {
+    ///
+    /// - Parameters:
+    ///   - text: what is cut.
+    ///   - range: the part of it that is.
+    ///   - tokens: the added tokens by index.
+    ///   - isWord: for each byte whether it is part of words, where markup has no place; nil where all is markup.
+    /// - Returns: the segments.
+    func split(_ text: [UInt8], _ range: Range<Int>, tokens: [AddedToken], isWord: [Bool]? = nil) -> [Segment] {
         guard !range.isEmpty else { return [] }
         guard !isEmpty else { return [Segment(range: range, token: nil)] }
         var segments: [Segment] = []
         var done = range.lowerBound
         var position = range.lowerBound
         while position < range.upperBound {
-            guard starts[Int(text[position])], let match = longestMatch(text, position, range.upperBound) else {
+            guard starts[Int(text[position])],
+                let match = longestMatch(text, position, range.upperBound, tokens, isWord)
+            else {
                 position += 1
                 continue
             }
@@ -79,8 +88,15 @@ struct AddedTokenMatcher: Sendable {
         return segments
     }
 
-    private func longestMatch(_ text: [UInt8], _ start: Int, _ end: Int) -> (token: Int, end: Int)? {
+    private func longestMatch(
+        _ text: [UInt8],
+        _ start: Int,
+        _ end: Int,
+        _ tokens: [AddedToken],
+        _ isWord: [Bool]?
+    ) -> (token: Int, end: Int)? {
         var found: (token: Int, end: Int)?
+        var hasWords = false
         var node = 0
         var position = start
         while position < end {
@@ -88,8 +104,10 @@ struct AddedTokenMatcher: Sendable {
             while child >= 0, nodes[Int(child)].byte != text[position] { child = nodes[Int(child)].nextSibling }
             if child < 0 { break }
             node = Int(child)
+            if let isWord, isWord[position] { hasWords = true }
             position += 1
-            if nodes[node].token >= 0 { found = (Int(nodes[node].token), position) }
+            let token = Int(nodes[node].token)
+            if token >= 0, !hasWords || !tokens[token].isMarkup { found = (token, position) }
         }
         return found
     }

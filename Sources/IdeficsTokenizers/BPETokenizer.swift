@@ -13,6 +13,8 @@ public final class BPETokenizer: Tokenizer {
     private let preTokenizer: PreTokenizer
     private let postProcessor: PostProcessor
     private let added: AddedVocabulary
+    /// Symbols of tokens that are structure and could come of merging words.
+    private let markupSymbols: Set<UInt32>
 
     /// The number of tokens, added ones included (`len(tokenizer)`).
     public let vocabSize: Int
@@ -44,6 +46,8 @@ public final class BPETokenizer: Tokenizer {
         decoder = definition.decoder
         self.added = added
         let model = model
+        let symbols = added.tokens.filter(\.isMarkup).map { model.vocabulary.symbol(Array($0.content.utf8)) }
+        markupSymbols = model.reachable(among: Set(symbols.filter { $0 != Vocabulary.none }))
         vocabSize =
             model.vocabulary.count
             + added.tokens.count { model.vocabulary.symbol(Array($0.content.utf8)) == Vocabulary.none }
@@ -136,18 +140,42 @@ public final class BPETokenizer: Tokenizer {
     ///
     /// Special tokens written out in the text are recognised either way. O(n log n) in the length of the text.
     public func encode(text: String, addSpecialTokens: Bool) -> [Int] {
-        let bytes = Array(text.utf8)
+        encode(Array(text.utf8), isWord: nil, addSpecialTokens: addSpecialTokens)
+    }
+
+    /// The ids of `text` as one text; special tokens are recognised in its markup and not in its words.
+    public func encode(_ text: MarkedText, addSpecialTokens: Bool) -> [Int] {
+        var bytes: [UInt8] = []
+        var isWord: [Bool] = []
+        for piece in text.pieces {
+            bytes += piece.text.utf8
+            isWord += repeatElement(!piece.isMarkup, count: piece.text.utf8.count)
+        }
+        let hasWords = text.pieces.contains { !$0.isMarkup }
+        return encode(bytes, isWord: hasWords ? isWord : nil, addSpecialTokens: addSpecialTokens)
+    }
+
+    /// The ids of `bytes`; `isWord` tells for each whether it is part of words, nil where all is markup.
+    private func encode(_ bytes: [UInt8], isWord: [Bool]?, addSpecialTokens: Bool) -> [Int] {
         var output = addSpecialTokens ? postProcessor.prefix : []
         output.reserveCapacity(output.count + bytes.count / 3 + 8)
         var merger = PairMerger()
-        for outer in added.rawMatcher.split(bytes, 0..<bytes.count, tokens: added.tokens) {
+        if isWord != nil { merger.avoided = markupSymbols }
+        for outer in added.rawMatcher.split(bytes, 0..<bytes.count, tokens: added.tokens, isWord: isWord) {
             if let token = outer.token {
                 output.append(added.tokens[token].id)
                 continue
             }
             var segment = Array(bytes[outer.range])
-            normalizer.apply(to: &segment)
-            let inner = added.normalizedMatcher.split(segment, 0..<segment.count, tokens: added.tokens)
+            // Whose bytes they are is carried along only where it is asked again.
+            var isWord = added.normalizedMatcher.isEmpty ? nil : isWord.map { Array($0[outer.range]) }
+            normalizer.apply(to: &segment, isWord: &isWord)
+            let inner = added.normalizedMatcher.split(
+                segment,
+                0..<segment.count,
+                tokens: added.tokens,
+                isWord: isWord
+            )
             for part in inner {
                 if let token = part.token {
                     output.append(added.tokens[token].id)

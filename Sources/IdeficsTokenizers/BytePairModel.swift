@@ -80,12 +80,17 @@ struct BytePairModel: Sendable {
         return UInt8(String(decoding: digits, as: UTF8.self), radix: 16)
     }
 
+    /// Those of `symbols` that encoding can make of several characters.
+    func reachable(among symbols: Set<UInt32>) -> Set<UInt32> {
+        ignoresMerges ? symbols : merges.results(among: symbols)
+    }
+
     // MARK: - Encoding
 
     /// Appends the ids of `text[range]`, one word to the pre-tokenizer.
     func encode(_ text: [UInt8], _ range: Range<Int>, into output: inout [Int], using merger: inout PairMerger) {
         guard !range.isEmpty else { return }
-        if ignoresMerges, let symbol = wholePiece(text, range) {
+        if ignoresMerges, let symbol = wholePiece(text, range), !merger.avoided.contains(symbol) {
             output.append(Int(vocabulary.ids[Int(symbol)]))
             return
         }

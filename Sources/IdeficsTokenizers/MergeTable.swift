@@ -39,6 +39,17 @@ struct MergeTable: Sendable {
         }
     }
 
+    /// Those of `symbols` that a merge makes.
+    func results(among symbols: Set<UInt32>) -> Set<UInt32> {
+        if symbols.isEmpty { return [] }
+        var found: Set<UInt32> = []
+        for index in stride(from: 0, to: slots.count, by: 2) where slots[index] != Self.none {
+            let symbol = UInt32(truncatingIfNeeded: slots[index + 1])
+            if symbols.contains(symbol) { found.insert(symbol) }
+        }
+        return found
+    }
+
     @inline(__always)
     private func home(_ key: UInt64) -> Int {
         let product = (key ^ seed).multipliedFullWidth(by: 0x9E37_79B9_7F4A_7C15)

@@ -5,6 +5,8 @@
 struct PairMerger {
     /// The word; merged in place.
     var symbols: [UInt32] = []
+    /// What must not come of merging: tokens that are structure, where words are merged.
+    var avoided: Set<UInt32> = []
 
     /// The merge of each symbol with the next one.
     private var candidates: [UInt64] = []
@@ -24,9 +26,17 @@ struct PairMerger {
         }
     }
 
+    /// The rank and symbol of two symbols, or `MergeTable.none`.
+    @inline(__always)
+    private func candidate(_ merges: MergeTable, _ left: UInt32, _ right: UInt32) -> UInt64 {
+        let found = merges.merge(left, right)
+        if avoided.isEmpty || found == MergeTable.none { return found }
+        return avoided.contains(UInt32(truncatingIfNeeded: found)) ? MergeTable.none : found
+    }
+
     private mutating func mergeByScanning(_ merges: MergeTable) {
         candidates.removeAll(keepingCapacity: true)
-        for index in 1..<symbols.count { candidates.append(merges.merge(symbols[index - 1], symbols[index])) }
+        for index in 1..<symbols.count { candidates.append(candidate(merges, symbols[index - 1], symbols[index])) }
         while !candidates.isEmpty {
             var best = 0
             var bestRank = candidates[0] >> 32
@@ -39,8 +49,8 @@ struct PairMerger {
             symbols[best] = UInt32(truncatingIfNeeded: merge)
             symbols.remove(at: best + 1)
             candidates.remove(at: best)
-            if best < candidates.count { candidates[best] = merges.merge(symbols[best], symbols[best + 1]) }
-            if best > 0 { candidates[best - 1] = merges.merge(symbols[best - 1], symbols[best]) }
+            if best < candidates.count { candidates[best] = candidate(merges, symbols[best], symbols[best + 1]) }
+            if best > 0 { candidates[best - 1] = candidate(merges, symbols[best - 1], symbols[best]) }
         }
     }
 
@@ -54,13 +64,13 @@ struct PairMerger {
         previous = (0..<end).map { $0 - 1 }
         next = (0..<end).map { $0 + 1 }
         heap.removeAll(keepingCapacity: true)
-        for index in 1..<count { push(index - 1, merges.merge(symbols[index - 1], symbols[index])) }
+        for index in 1..<count { push(index - 1, candidate(merges, symbols[index - 1], symbols[index])) }
 
         while let top = pop() {
             let position = Int(truncatingIfNeeded: top & 0xFFFF_FFFF)
             let right = next[position]
             guard right > 0, right < end else { continue }
-            let merge = merges.merge(symbols[position], symbols[Int(right)])
+            let merge = candidate(merges, symbols[position], symbols[Int(right)])
             // The pair changed since the entry was made: what it is now has an entry of its own.
             guard merge != MergeTable.none, merge >> 32 == top >> 32 else { continue }
             symbols[position] = UInt32(truncatingIfNeeded: merge)
@@ -69,10 +79,10 @@ struct PairMerger {
             next[position] = after
             if after < end {
                 previous[Int(after)] = Int32(position)
-                push(position, merges.merge(symbols[position], symbols[Int(after)]))
+                push(position, candidate(merges, symbols[position], symbols[Int(after)]))
             }
             let before = Int(previous[position])
-            if before >= 0 { push(before, merges.merge(symbols[before], symbols[position])) }
+            if before >= 0 { push(before, candidate(merges, symbols[before], symbols[position])) }
         }
 
         var length = 0

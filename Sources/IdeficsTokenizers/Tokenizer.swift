@@ -39,6 +39,9 @@ public protocol Tokenizer: Sendable {
     /// Special tokens written out in the text are recognised either way.
     func encode(text: String, addSpecialTokens: Bool) -> [Int]
 
+    /// The ids of `text` as one text; special tokens are recognised in its markup and not in its words.
+    func encode(_ text: MarkedText, addSpecialTokens: Bool) -> [Int]
+
     /// The text of `tokenIds`; ids outside the vocabulary are skipped.
     func decode(tokenIds: [Int], skipSpecialTokens: Bool) -> String
 

@@ -83,6 +83,7 @@ private struct RawBytes: Tokenizer {
     let paddingSide = PaddingSide.left
 
     func encode(text: String, addSpecialTokens: Bool) -> [Int] { text.utf8.map(Int.init) }
+    func encode(_ text: MarkedText, addSpecialTokens: Bool) -> [Int] { text.plain.utf8.map(Int.init) }
 
     func decode(tokenIds: [Int], skipSpecialTokens: Bool) -> String {
         String(decoding: tokenIds.map { UInt8(truncatingIfNeeded: $0) }, as: UTF8.self)

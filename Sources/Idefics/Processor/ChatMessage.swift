@@ -1,6 +1,8 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsTokenizers
+
 /// One turn of a conversation.
 public struct ChatMessage: Sendable {
     /// Who speaks.
@@ -15,7 +17,7 @@ public struct ChatMessage: Sendable {
 
     /// Who speaks.
     public var role: Role
-    /// What is said and shown.
+    /// What is said and shown; the texts are words, so that no token written out in them is one.
     public var items: [Prompt.Item]
 
     /// A turn.
@@ -26,7 +28,7 @@ public struct ChatMessage: Sendable {
 
     /// What is said, without what is shown.
     public var text: String {
-        items.map { if case .text(let text) = $0 { text } else { "" } }.joined()
+        items.map { $0.markedText?.plain ?? "" }.joined()
     }
 
     /// A turn of text alone.

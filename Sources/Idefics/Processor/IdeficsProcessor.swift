@@ -101,7 +101,7 @@ public struct IdeficsProcessor: Sendable {
             }
             images.append(row)
         }
-        return try prepare(texts: prompts.map { text(of: $0, options: options) }, images: images, options: options)
+        return try prepare(rows: prompts.map { tokenIds(of: $0, options: options) }, images: images, options: options)
     }
 
     /// The text of a prompt with its images as tokens.
@@ -110,29 +110,39 @@ public struct IdeficsProcessor: Sendable {
     /// does not (`"add_bos_token": false`). transformers' processor writes that token always; checkpoints made from a
     /// language model that never saw it there would read every prompt from an unknown beginning.
     public func text(of prompt: Prompt, options: Options = Options()) -> String {
+        markedText(of: prompt, options: options).plain
+    }
+
+    /// The ids of a prompt's text.
+    package func tokenIds(of prompt: Prompt, options: Options) -> [Int] {
+        tokenizer.encode(markedText(of: prompt, options: options), addSpecialTokens: false)
+    }
+
+    /// The text of a prompt with its images as tokens; what is words in the prompt is words in it.
+    package func markedText(of prompt: Prompt, options: Options) -> MarkedText {
         let addsEndOfUtterance =
             options.addEndOfUtteranceToken ?? tokenizer.additionalSpecialTokens.contains(Self.endOfUtteranceToken)
-        var text = tokenizer.addsBosToken == false ? "" : bosToken
+        var text = MarkedText(markup: tokenizer.addsBosToken == false ? "" : bosToken)
         var isAfterText = false
         var isAfterImage = false
         for item in prompt.items {
-            switch item {
-            case .text(let string):
-                if addsEndOfUtterance && isAfterText { text += Self.endOfUtteranceToken }
-                text += options.stripsSpaces ? stripSpaces(string) : string
-            case .image:
-                text += isAfterImage ? Self.imageToken : Self.fakeToken + Self.imageToken
-                text += Self.fakeToken
+            if let item = item.markedText {
+                if addsEndOfUtterance && isAfterText { text.append(markup: Self.endOfUtteranceToken) }
+                text.append(options.stripsSpaces ? item.withoutOuterSpaces : item)
+            } else {
+                text.append(markup: isAfterImage ? Self.imageToken : Self.fakeToken + Self.imageToken)
+                text.append(markup: Self.fakeToken)
             }
             isAfterImage = if case .image = item { true } else { false }
             isAfterText = !isAfterImage
         }
-        return options.addEosToken ? text + eosToken : text
+        if options.addEosToken { text.append(markup: eosToken) }
+        return text
     }
 
-    /// Inputs for texts that already hold their image tokens, and the decoded images of each.
-    package func prepare(texts: [String], images: [[RGBImage]], options: Options) throws -> IdeficsInputs {
-        var rows = texts.map { tokenizer.encode(text: $0, addSpecialTokens: false) }
+    /// Inputs for the ids of texts that already hold their image tokens, and the decoded images of each.
+    package func prepare(rows: [[Int]], images: [[RGBImage]], options: Options) throws -> IdeficsInputs {
+        var rows = rows
         if options.isTruncating, let maxLength = options.maxLength {
             rows = rows.map { Array($0.prefix(maxLength)) }
         }

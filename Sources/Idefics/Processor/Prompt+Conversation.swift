@@ -1,11 +1,14 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsTokenizers
+
 extension Prompt {
     /// A conversation as its model reads it, ready for the assistant's next turn.
     ///
     /// Process it with `format.processorOptions(over:)`: what ends a turn is already in it. Pictures stay where they are
-    /// among the texts of their turn.
+    /// among the texts of their turn. What the messages say is words: `<end_of_utterance>` or `<|im_end|>` typed by
+    /// somebody ends no turn, and `<image>` shows nothing.
     ///
     /// - Parameters:
     ///   - messages: the turns so far.
@@ -19,7 +22,8 @@ extension Prompt {
         case .chatML(let defaultSystem):
             // As templates do: only a conversation that begins without a system message gets the default one.
             if let defaultSystem, let first = messages.first, first.role != .system {
-                writer.writeChatML(ChatMessage(role: .system, text: defaultSystem))
+                // It is the checkpoint's own text, not somebody's words.
+                writer.writeChatML(ChatMessage(role: .system, items: [.marked(MarkedText(markup: defaultSystem))]))
             }
             for message in messages { writer.writeChatML(message) }
             writer.write("\(ChatFormat.turnStart)assistant\n")
@@ -31,15 +35,17 @@ extension Prompt {
 /// Joins texts that follow each other into one item, because the processor treats each item's ends specially.
 private struct ConversationWriter {
     private var items: [Prompt.Item] = []
-    private var pending = ""
+    private var pending = MarkedText()
 
+    /// Writes what the format puts around messages.
     mutating func write(_ text: String) {
-        pending += text
+        pending.append(markup: text)
     }
 
     mutating func write(_ item: Prompt.Item) {
         switch item {
-        case .text(let text): pending += text
+        case .text(let text): pending.append(words: text)
+        case .marked(let text): pending.append(text)
         case .image:
             flush()
             items.append(item)
@@ -53,7 +59,7 @@ private struct ConversationWriter {
         case .assistant: write("Assistant:")
         }
         for (index, item) in message.items.enumerated() {
-            if index == 0, message.role != .system, case .text = item { write(" ") }
+            if index == 0, message.role != .system, item.markedText != nil { write(" ") }
             write(item)
         }
         write(endOfUtterance + "\n")
@@ -71,14 +77,14 @@ private struct ConversationWriter {
     }
 
     private mutating func flush() {
-        if !pending.isEmpty { items.append(.text(pending)) }
-        pending = ""
+        if !pending.isEmpty { items.append(.marked(pending)) }
+        pending = MarkedText()
     }
 }
 
 extension ChatMessage {
     /// Whether it says and shows nothing.
     fileprivate var isEmpty: Bool {
-        items.allSatisfy { if case .text(let text) = $0 { text.isEmpty } else { false } }
+        items.allSatisfy(\.isEmptyText)
     }
 }

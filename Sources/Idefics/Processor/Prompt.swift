@@ -3,13 +3,16 @@
 
 import Foundation
 public import IdeficsImages
+public import IdeficsTokenizers
 
 /// Text and images in the order a reader sees them.
 public struct Prompt: Sendable, ExpressibleByArrayLiteral {
     /// One piece of a prompt.
     public enum Item: Sendable {
-        /// Text as it stands.
+        /// Text as it stands: special tokens that are written out are tokens.
         case text(String)
+        /// Text in which words, which are nothing but text, are told from markup.
+        case marked(MarkedText)
         /// A picture.
         case image(ImageSource)
     }
@@ -43,6 +46,20 @@ public struct Prompt: Sendable, ExpressibleByArrayLiteral {
         guard let url = URL(string: stripped), let host = url.host(), !host.isEmpty else { return nil }
         return url
     }
+}
+
+extension Prompt.Item {
+    /// Its text; nil for a picture.
+    package var markedText: MarkedText? {
+        switch self {
+        case .text(let text): MarkedText(markup: text)
+        case .marked(let text): text
+        case .image: nil
+        }
+    }
+
+    /// Whether it is text without a character.
+    package var isEmptyText: Bool { markedText?.isEmpty ?? false }
 }
 
 /// `string` without spaces at its ends; other white space stays, as transformers' `strip(" ")` leaves it.

@@ -14,7 +14,7 @@ struct ChatCommand: AsyncParsableCommand {
             Each line is a turn. Commands: /image PATH-OR-URL shows a picture with the next turn, /reset starts over, \
             /quit (or end of input) ends. The cache is kept between turns. The checkpoint decides how turns are written: \
             as ChatML (<|im_start|>user …<|im_end|>) when its tokenizer has a chat template with these tokens, otherwise \
-            as on the instruct models' card (User: …<end_of_utterance>). Answers end with the turn and never contain \
+            as on the instruct models' card (User: …<end_of_utterance>). Such tokens typed in a turn are text. Answers end with the turn and never contain \
             image tokens.
             """
     )

@@ -5,10 +5,8 @@ package import Idefics
 package import IdeficsImages
 import IdeficsTokenizers
 
-/// An example as the model reads it: its text with image tokens, its ids, and which of them count.
+/// An example as the model reads it: the ids of its text with image tokens, and which of them count.
 package struct EncodedExample: Sendable {
-    /// The text, from the token that begins it.
-    package var text: String
     /// Ids of the text, cut at the limit.
     package var tokenIds: [Int]
     /// Which of them are to be predicted.
@@ -40,16 +38,13 @@ package struct EncodedExample: Sendable {
             var options = IdeficsProcessor.Options()
             options.addEndOfUtteranceToken = false
             options.addEosToken = true
-            text = processor.text(of: Prompt(items), options: options)
-            tokenIds = tokenizer.encode(text: text, addSpecialTokens: false)
+            tokenIds = processor.tokenIds(of: Prompt(items), options: options)
             isTarget = Array(repeating: true, count: tokenIds.count)
             images = items.images
             isAnswer = false
         case .conversation(let messages):
             let writer = ConversationText(processor)
-            let whole = try writer.text(messages)
-            text = whole
-            let ids = tokenizer.encode(text: whole, addSpecialTokens: false)
+            let ids = tokenizer.encode(try writer.text(messages), addSpecialTokens: false)
             tokenIds = ids
             images = messages.flatMap(\.items).images
             isAnswer = config.loss == .assistant
@@ -58,8 +53,8 @@ package struct EncodedExample: Sendable {
             } else {
                 isTarget = Array(repeating: false, count: tokenIds.count)
                 for span in try writer.answers(in: messages) {
-                    let start = ids.commonPrefix(tokenizer.encode(text: span.before, addSpecialTokens: false))
-                    let through = tokenizer.encode(text: span.through, addSpecialTokens: false)
+                    let start = ids.commonPrefix(tokenizer.encode(span.before, addSpecialTokens: false))
+                    let through = tokenizer.encode(span.through, addSpecialTokens: false)
                     var end = ids.commonPrefix(through)
                     // A token that reaches over the end of the answer belongs to it: its beginning has to be predicted.
                     if end < through.count { end += 1 }
@@ -99,32 +94,31 @@ private struct ConversationText {
     }
 
     /// The conversation so far, and what asks for the next answer.
-    private func prompt(_ messages: ArraySlice<ChatMessage>) -> String {
-        processor.text(of: Prompt(conversation: Array(messages), format: processor.chatFormat), options: options)
+    private func prompt(_ messages: ArraySlice<ChatMessage>) -> MarkedText {
+        processor.markedText(of: Prompt(conversation: Array(messages), format: processor.chatFormat), options: options)
     }
 
     /// The conversation.
-    func text(_ messages: [ChatMessage]) throws -> String {
+    func text(_ messages: [ChatMessage]) throws -> MarkedText {
         try text(messages[...])
     }
 
-    private func text(_ messages: ArraySlice<ChatMessage>) throws -> String {
-        let prompt = prompt(messages)
-        guard prompt.hasSuffix(header) else {
+    private func text(_ messages: ArraySlice<ChatMessage>) throws -> MarkedText {
+        guard let text = prompt(messages).dropping(suffix: header) else {
             throw ExampleProblem("the conversation cannot be written down: it does not end as a turn does")
         }
-        return String(prompt.dropLast(header.count))
+        return text
     }
 
     /// For each answer the text before it, which is the prompt that asks for it, and the text through its end.
-    func answers(in messages: [ChatMessage]) throws -> [(before: String, through: String)] {
+    func answers(in messages: [ChatMessage]) throws -> [(before: MarkedText, through: MarkedText)] {
         try messages.indices.filter { messages[$0].role == .assistant }.map { index in
             let before = prompt(messages[..<index])
             var through = try text(messages[...index])
-            guard through.hasPrefix(before) else {
+            guard through.plain.utf8.starts(with: before.plain.utf8) else {
                 throw ExampleProblem("message \(index): the answer does not follow its prompt")
             }
-            if hasEndToken, through.hasSuffix("\n") { through.removeLast() }
+            if hasEndToken, let turn = through.dropping(suffix: "\n") { through = turn }
             return (before, through)
         }
     }

@@ -44,7 +44,7 @@ package struct TrainingBatch: Sendable {
         options.paddingSide = .right
         options.isTruncating = true
         options.maxLength = maxTokens
-        inputs = try processor.prepare(texts: examples.map(\.text), images: images, options: options)
+        inputs = try processor.prepare(rows: examples.map(\.tokenIds), images: images, options: options)
         let columns = inputs.inputIds.shape[1]
         labels = Tensor(
             examples.flatMap { example in

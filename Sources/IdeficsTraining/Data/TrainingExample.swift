@@ -58,7 +58,7 @@ public struct TrainingExample: Sendable {
         case .conversation(let messages): items = messages.flatMap(\.items)
         case .document(let all): items = all
         }
-        return items.allSatisfy { if case .text(let text) = $0 { text.isEmpty } else { false } }
+        return items.allSatisfy(\.isEmptyText)
     }
 
     private static func image(_ place: String, folder: URL) -> ImageSource {
