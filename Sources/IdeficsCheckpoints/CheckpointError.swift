@@ -51,6 +51,27 @@ public enum CheckpointError: Error, Equatable, Sendable, CustomStringConvertible
     }
 }
 
+extension CheckpointError {
+    /// What the reader of JSON complained of in the part `root` of a file.
+    init(_ error: JSONError, root: String) {
+        let isIndexed = error.path.isEmpty || error.path.hasPrefix("[")
+        self = .malformed(
+            file: error.file,
+            field: isIndexed ? root + error.path : "\(root).\(error.path)",
+            reason: error.reasonWithPlace
+        )
+    }
+
+    /// What `read` gives; complaints of the reader of JSON become this module's own.
+    static func wrapping<Value>(_ root: String, _ read: () throws -> Value) throws -> Value {
+        do {
+            return try read()
+        } catch let error as JSONError {
+            throw CheckpointError(error, root: root)
+        }
+    }
+}
+
 /// A tensor whose shape is not the one the model needs.
 public struct MisshapenTensor: Equatable, Sendable {
     /// Its name in the checkpoint.

@@ -1,6 +1,8 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsFoundation
+
 /// The header of a safetensors file, checked as strictly as the official library does.
 ///
 /// Layout: 8 bytes little-endian header length, the header (JSON, padded with spaces), then the data, which the tensors
@@ -11,7 +13,7 @@ package struct SafetensorsHeader {
         let dtype: StoredDType
         let shape: [Int]
         /// Where its bytes lie in the file.
-        let range: Range<Int>
+        fileprivate(set) var range: Range<Int>
     }
 
     /// Tensors in the order of their data.
@@ -28,19 +30,13 @@ package struct SafetensorsHeader {
     /// - Throws: `CheckpointError.malformed` naming the field.
     package init(_ bytes: UnsafeRawBufferPointer, file: String) throws {
         let dataStart = try Self.dataStart(bytes, file: file)
-        var metadata: [String: String] = [:]
-        var entries: [Entry] = []
-        var json = JSONScanner(UnsafeRawBufferPointer(rebasing: bytes[8..<dataStart]), file: file, root: "header")
-        try json.beginObject()
-        while let name = try json.nextKey() {
-            if name == "__metadata__" {
-                try json.beginObject()
-                while let key = try json.nextKey() { metadata[key] = try json.string() }
-            } else {
-                entries.append(try Self.entry(name, &json, dataStart: dataStart, fileEnd: bytes.count))
-            }
+        var (entries, metadata) = try CheckpointError.wrapping("header") {
+            try Self.read(
+                JSONDocument.parse(Array(bytes[8..<dataStart]), file: file),
+                dataCount: bytes.count - dataStart
+            )
         }
-        try json.finish()
+        for index in entries.indices { entries[index].range = entries[index].range.offset(by: dataStart) }
         entries.sort {
             ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound)
         }
@@ -66,46 +62,69 @@ package struct SafetensorsHeader {
         return 8 + Int(length)
     }
 
-    private static func entry(
-        _ name: String,
-        _ json: inout JSONScanner,
-        dataStart: Int,
-        fileEnd: Int
-    ) throws -> Entry {
+    /// The tensors, with ranges in the data, and the strings under `__metadata__`.
+    private static func read(_ document: JSONDocument, dataCount: Int) throws -> ([Entry], [String: String]) {
+        var entries: [Entry] = []
+        var metadata: [String: String] = [:]
+        var names: Set<String> = []
+        let members = try document.root.memberIndices()
+        entries.reserveCapacity(members.count)
+        names.reserveCapacity(members.count)
+        for (key, value) in members {
+            // Paths are only built for a complaint: there may be 10⁵ tensors.
+            func field() -> JSONField {
+                JSONField(document: document, index: value, path: JSONField.path("", key: document.string(at: key)))
+            }
+            guard document.isText(at: key) else { throw field().error("a name with half of a surrogate pair") }
+            let name = document.string(at: key)
+            guard names.insert(name).inserted else { throw field().error("the name appears twice") }
+            if name != "__metadata__" {
+                entries.append(try entry(name, field, dataCount: dataCount))
+            } else if document.nodes[value].kind != .null {
+                for (key, value) in try field().members() { metadata[key] = try value.string() }
+            }
+        }
+        return (entries, metadata)
+    }
+
+    private static func entry(_ name: String, _ field: () -> JSONField, dataCount: Int) throws -> Entry {
+        let field = field()
+        let document = field.document
+        func at(_ index: Int, _ key: String) -> JSONField {
+            JSONField(document: document, index: index, path: JSONField.path(field.path, key: key))
+        }
         var dtype: StoredDType?
         var shape: [Int]?
         var offsets: [Int]?
-        try json.beginObject()
-        while let key = try json.nextKey() {
-            switch key {
-            case "dtype":
-                let text = try json.string()
+        for (key, value) in try field.memberIndices() {
+            if document.isString(at: key, equalTo: "dtype"), dtype == nil {
+                let text = try at(value, "dtype").string()
                 dtype = StoredDType(rawValue: text)
-                if dtype == nil { throw json.malformed("unknown element type \(text)") }
-            case "shape":
-                shape = try json.naturalNumbers(atMost: maximumRank)
-            case "data_offsets":
-                let numbers = try json.naturalNumbers(atMost: 2)
-                guard numbers.count == 2, numbers[0] <= numbers[1], numbers[1] <= fileEnd - dataStart else {
-                    throw json.malformed("\(numbers) is no range in data of \(fileEnd - dataStart) bytes")
+                if dtype == nil { throw at(value, "dtype").error("unknown element type \(text)") }
+            } else if document.isString(at: key, equalTo: "shape"), shape == nil {
+                shape = try at(value, "shape").naturalNumbers(atMost: maximumRank)
+            } else if document.isString(at: key, equalTo: "data_offsets"), offsets == nil {
+                let numbers = try at(value, "data_offsets").naturalNumbers(atMost: 2)
+                guard numbers.count == 2, numbers[0] <= numbers[1], numbers[1] <= dataCount else {
+                    throw at(value, "data_offsets").error("\(numbers) is no range in data of \(dataCount) bytes")
                 }
                 offsets = numbers
-            default: throw json.malformed("unknown key")
+            } else {
+                throw at(value, document.string(at: key)).error("unknown key, or one that appears twice")
             }
         }
-        guard let dtype else { throw json.malformed("no dtype") }
-        guard let shape else { throw json.malformed("no shape") }
-        guard let offsets else { throw json.malformed("no data_offsets") }
+        guard let dtype else { throw field.error("no dtype") }
+        guard let shape else { throw field.error("no shape") }
+        guard let offsets else { throw field.error("no data_offsets") }
         guard let byteCount = dtype.byteCount(of: shape) else {
-            throw json.malformed("\(shape) of \(dtype.rawValue) has no size in whole bytes that fits 63 bits")
+            throw field.error("\(shape) of \(dtype.rawValue) has no size in whole bytes that fits 63 bits")
         }
         guard byteCount == offsets[1] - offsets[0] else {
-            throw json.malformed(
+            throw field.error(
                 "\(shape) of \(dtype.rawValue) takes \(byteCount) bytes, data_offsets give \(offsets[1] - offsets[0])"
             )
         }
-        let range = dataStart + offsets[0]..<dataStart + offsets[1]
-        return Entry(name: name, dtype: dtype, shape: shape, range: range)
+        return Entry(name: name, dtype: dtype, shape: shape, range: offsets[0]..<offsets[1])
     }
 
     /// Checks that `entries`, sorted by position, cover the data exactly.
@@ -116,7 +135,7 @@ package struct SafetensorsHeader {
                 let defect = entry.range.lowerBound < end ? "overlaps the tensor before it" : "leaves a hole before it"
                 throw CheckpointError.malformed(
                     file: file,
-                    field: "header[\"\(entry.name)\"].data_offsets",
+                    field: "\(JSONField.path("header", key: entry.name)).data_offsets",
                     reason: "\(defect), at byte \(entry.range.lowerBound - dataStart) of the data"
                 )
             }
@@ -132,15 +151,24 @@ package struct SafetensorsHeader {
     }
 }
 
-extension JSONScanner {
-    /// An array of at most `limit` numbers from 0 up.
-    mutating func naturalNumbers(atMost limit: Int) throws -> [Int] {
-        var numbers: [Int] = []
-        try beginArray()
-        while try nextElement() {
-            guard numbers.count < limit else { throw malformed("more than \(limit) numbers") }
-            numbers.append(try naturalNumber())
+extension Range<Int> {
+    fileprivate func offset(by distance: Int) -> Range<Int> { lowerBound + distance..<upperBound + distance }
+}
+
+extension JSONField {
+    /// An array of at most `limit` numbers from 0 up, written without point or exponent.
+    func naturalNumbers(atMost limit: Int) throws -> [Int] {
+        let elements = try elementIndices()
+        return try elements.enumerated().map { offset, index in
+            guard offset < limit else { throw element(offset, index).error("more than \(limit) numbers") }
+            guard let number = document.integer(at: index), number >= 0 else {
+                throw element(offset, index).wrongType("a whole number from 0 up that fits 63 bits")
+            }
+            return number
         }
-        return numbers
+    }
+
+    private func element(_ offset: Int, _ index: Int) -> JSONField {
+        JSONField(document: document, index: index, path: "\(path)[\(offset)]")
     }
 }

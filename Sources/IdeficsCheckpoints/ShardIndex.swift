@@ -1,6 +1,8 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsFoundation
+
 /// The index of a sharded checkpoint: which file holds which tensor.
 ///
 /// The file names are followed whatever their extension: one early release lists safetensors files named
@@ -20,28 +22,24 @@ package struct ShardIndex {
                 reason: "\(bytes.count) bytes, more than \(SafetensorsHeader.maximumByteCount)"
             )
         }
-        var json = JSONScanner(bytes, file: file, root: "index")
-        var fileNames: [String: String]?
-        try json.beginObject()
-        while let key = try json.nextKey() {
-            guard key == "weight_map" else {
-                try json.skipValue()
-                continue
-            }
-            var map: [String: String] = [:]
-            try json.beginObject()
-            while let name = try json.nextKey() {
-                let fileName = try json.string()
-                guard Self.isPlain(fileName) else {
-                    throw json.malformed("\"\(fileName)\" is not a plain file name")
+        fileNames = try CheckpointError.wrapping("index") {
+            let document = try JSONDocument.parse(Array(bytes), file: file)
+            guard document.root.isObject else { throw document.root.wrongType("an object") }
+            let map = try document.root.required("weight_map")
+            var fileNames: [String: String] = [:]
+            for (key, value) in try map.memberIndices() {
+                // Paths are only built for a complaint: there may be 10⁵ tensors.
+                func field() -> JSONField {
+                    let path = JSONField.path(map.path, key: document.string(at: key))
+                    return JSONField(document: document, index: value, path: path)
                 }
-                map[name] = fileName
+                guard document.isText(at: value) else { throw field().wrongType("a string") }
+                let fileName = document.string(at: value)
+                guard Self.isPlain(fileName) else { throw field().error("\"\(fileName)\" is not a plain file name") }
+                fileNames[document.string(at: key)] = fileName
             }
-            fileNames = map
+            return fileNames
         }
-        try json.finish()
-        guard let fileNames else { throw json.malformed("no weight_map") }
-        self.fileNames = fileNames
     }
 
     /// Whether `name` names a file in the index's own folder.

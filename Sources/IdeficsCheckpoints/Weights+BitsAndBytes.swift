@@ -1,6 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsFoundation
 public import IdeficsTensor
 
 // NF4 as bitsandbytes' `Linear4bit` saves it: codes under the weight's own name, beside them what is needed to read them.
@@ -137,19 +138,15 @@ private struct BitsAndBytesState {
     }
 
     init(_ bytes: UnsafeRawBufferPointer, name: String) throws {
-        var json = JSONScanner(bytes, file: name, root: "quant_state")
-        try json.beginObject()
-        while let key = try json.nextKey() {
-            switch key {
-            case "quant_type": quantType = try json.string()
-            case "blocksize": blockSize = try json.naturalNumber()
-            case "nested_blocksize": nestedBlockSize = try json.naturalNumber()
-            case "nested_offset": nestedOffset = try json.float()
-            case "shape": shape = try json.naturalNumbers(atMost: 2)
-            default: try json.skipValue()
-            }
+        try CheckpointError.wrapping("quant_state") {
+            let root = try JSONDocument.parse(Array(bytes), file: name).root
+            guard root.isObject else { throw root.wrongType("an object") }
+            quantType = try root["quant_type"]?.string() ?? quantType
+            blockSize = try root["blocksize"]?.integer() ?? blockSize
+            nestedBlockSize = try root["nested_blocksize"]?.integer() ?? nestedBlockSize
+            nestedOffset = try root["nested_offset"]?.number(Float.self) ?? nestedOffset
+            shape = try root["shape"]?.naturalNumbers(atMost: 2) ?? shape
         }
-        try json.finish()
     }
 
     /// What is written; sizes of files are settled before contents, so it always has the same length.

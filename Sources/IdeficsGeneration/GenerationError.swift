@@ -1,6 +1,8 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsFoundation
+
 /// What can go wrong between a request for text and its last token.
 public enum GenerationError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The file is not JSON.
@@ -28,11 +30,11 @@ public enum GenerationError: Error, Equatable, Sendable, CustomStringConvertible
     public var description: String {
         switch self {
         case .invalidJSON(let file, let reason):
-            "\(file): not valid JSON (\(reason)); write one JSON object with generation options"
+            "\(printable(file)): \(printable(reason)); write one JSON object with generation options"
         case .invalidField(let file, let key, let reason):
-            "\(file): field \"\(key)\": \(reason)"
+            "\(printable(file)): \(printable(key)): \(printable(reason))"
         case .invalidOption(let name, let value, let reason):
-            "generation option \(name) = \(value): \(reason)"
+            "generation option \(printable(name)) = \(printable(value)): \(printable(reason))"
         case .promptTooLong(let prompt, let length, let maxLength):
             "prompt \(prompt) has \(length) tokens but max_length is \(maxLength), which counts the prompt; "
                 + "set max_new_tokens or raise max_length"

@@ -1,6 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+internal import IdeficsFoundation
 internal import IdeficsNetwork
 
 #if canImport(FoundationEssentials)
@@ -92,7 +93,7 @@ public struct FileSelection: Sendable, Equatable {
         }
         let index: Index
         do {
-            index = try JSONDecoder().decode(Index.self, from: Data(bytes))
+            index = try JSONReader.decode(Index.self, from: Data(bytes), file: path)
         } catch {
             throw HubError.badFile(path: printable("\(repo)/\(path)"), reason: "no index: \(reason(of: error))")
         }

@@ -1,6 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+internal import IdeficsFoundation
 internal import IdeficsNetwork
 
 #if canImport(FoundationEssentials)
@@ -51,7 +52,7 @@ extension RepoListing {
     package init(hubAnswer bytes: [UInt8], url: String) throws {
         let answer: Answer
         do {
-            answer = try JSONDecoder().decode(Answer.self, from: Data(bytes))
+            answer = try JSONReader.decode(Answer.self, from: Data(bytes), file: "the answer")
         } catch {
             throw HubError.badAnswer(url: describe(url), reason: "no model description: \(reason(of: error))")
         }
@@ -91,9 +92,9 @@ extension RepoListing {
 
     /// Reads the cache's copy; nil if it is damaged or of another version.
     init?(tree bytes: [UInt8], commit: String) {
-        guard let tree = try? JSONDecoder().decode(Tree.self, from: Data(bytes)), tree.format_version == 1 else {
-            return nil
-        }
+        guard let tree = try? JSONReader.decode(Tree.self, from: Data(bytes), file: "tree"),
+            tree.format_version == 1
+        else { return nil }
         self.commit = commit
         files = [:]
         for (name, entry) in tree.files {
@@ -122,15 +123,9 @@ extension RepoListing {
     }
 }
 
-/// A decoding error in a few words.
+/// An error of the reader of JSON in a few words.
 func reason(of error: any Error) -> String {
-    guard let error = error as? DecodingError else { return "not JSON" }
-    func path(_ context: DecodingError.Context) -> String {
-        printable(context.codingPath.map(\.stringValue).joined(separator: "."))
-    }
-    switch error {
-    case .keyNotFound(let key, _): return "\(key.stringValue) is missing"
-    case .typeMismatch(_, let context), .valueNotFound(_, let context): return "\(path(context)) has a wrong type"
-    default: return "not JSON"
-    }
+    guard let error = error as? JSONError else { return "not JSON" }
+    return error.isMalformed || error.path.isEmpty
+        ? error.reasonWithPlace : "\(printable(error.path)): \(printable(error.reason))"
 }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Foundation
+import IdeficsFoundation
 
 extension IdeficsImageProcessor: Codable {
     private enum CodingKeys: String, CodingKey {
@@ -20,19 +21,10 @@ extension IdeficsImageProcessor: Codable {
         func read<T: Decodable>(_ key: CodingKeys, into value: inout T) throws {
             if let found = try container.decodeIfPresent(T.self, forKey: key) { value = found }
         }
-        // Through Double: JSONDecoder reports a number that is no Int without naming its key.
-        func readInteger(_ key: CodingKeys, into value: inout Int) throws {
-            guard let found = try container.decodeIfPresent(Double.self, forKey: key) else { return }
-            guard let integer = Int(exactly: found) else {
-                let context = DecodingError.Context(codingPath: [key], debugDescription: "\(found) is not an integer")
-                throw DecodingError.typeMismatch(Int.self, context)
-            }
-            value = integer
-        }
-        try readInteger(.imageSize, into: &processor.imageSize)
+        try read(.imageSize, into: &processor.imageSize)
         try read(.imageMean, into: &processor.imageMean)
         try read(.imageStd, into: &processor.imageStd)
-        try readInteger(.imageNumChannels, into: &processor.imageNumChannels)
+        try read(.imageNumChannels, into: &processor.imageNumChannels)
         try read(.doRescale, into: &processor.doRescale)
         try read(.rescaleFactor, into: &processor.rescaleFactor)
         self = processor
@@ -55,31 +47,10 @@ extension IdeficsImageProcessor: Codable {
     /// text that is not a JSON object, for values of a wrong type and for values that cannot work.
     public init(json: Data, file: String = "preprocessor_config.json") throws {
         do {
-            self = try JSONDecoder().decode(IdeficsImageProcessor.self, from: json)
-        } catch let error as DecodingError {
-            throw ImageError.invalidConfig(file: file, key: Self.key(of: error), reason: Self.reason(of: error))
+            self = try JSONReader.decode(IdeficsImageProcessor.self, from: json, file: file)
+        } catch let error as JSONError {
+            throw ImageError.invalidConfig(file: file, key: error.path, reason: error.reasonWithPlace)
         }
         try validate(file: file)
-    }
-
-    private static func context(of error: DecodingError) -> DecodingError.Context? {
-        switch error {
-        case .typeMismatch(_, let context), .valueNotFound(_, let context), .keyNotFound(_, let context),
-            .dataCorrupted(let context):
-            context
-        @unknown default: nil
-        }
-    }
-
-    private static func key(of error: DecodingError) -> String {
-        (context(of: error)?.codingPath ?? []).map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }.joined()
-    }
-
-    private static func reason(of error: DecodingError) -> String {
-        switch error {
-        case .typeMismatch(let type, _): "must be a value of type \(type)"
-        case .valueNotFound(let type, _): "must be a value of type \(type), not null"
-        default: context(of: error)?.debugDescription ?? "cannot be read"
-        }
     }
 }

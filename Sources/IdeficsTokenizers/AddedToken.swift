@@ -1,6 +1,8 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsFoundation
+
 /// A token that is cut out of the text before anything else looks at it.
 struct AddedToken: Sendable, Equatable {
     var content: String

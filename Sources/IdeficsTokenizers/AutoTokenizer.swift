@@ -1,6 +1,8 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsFoundation
+
 #if canImport(FoundationEssentials)
 public import FoundationEssentials
 #else
@@ -18,12 +20,14 @@ public enum AutoTokenizer {
     /// - Returns: The tokenizer, ready to be shared between threads.
     /// - Throws: `TokenizerError`, which names the file and the field.
     public static func from(directory: URL) throws -> any Tokenizer {
-        let config = try TokenizerConfig(
-            config: json("tokenizer_config.json", in: directory),
-            specialTokensMap: json("special_tokens_map.json", in: directory),
-            addedTokens: json("added_tokens.json", in: directory),
-            chatTemplate: read("chat_template.jinja", in: directory)
-        )
+        let config = try TokenizerError.wrapping {
+            try TokenizerConfig(
+                config: json("tokenizer_config.json", in: directory),
+                specialTokensMap: json("special_tokens_map.json", in: directory),
+                addedTokens: json("added_tokens.json", in: directory),
+                chatTemplate: read("chat_template.jinja", in: directory)
+            )
+        }
         if let bytes = try read("tokenizer.json", in: directory) {
             return try tokenizer(json: bytes, config: config)
         }
@@ -53,18 +57,22 @@ public enum AutoTokenizer {
         func root(_ bytes: [UInt8]?, _ file: String) throws -> JSONField? {
             try bytes.map { try JSONDocument.parse($0, file: file).root }
         }
-        let config = try TokenizerConfig(
-            config: root(tokenizerConfig, "tokenizer_config.json"),
-            specialTokensMap: root(specialTokensMap, "special_tokens_map.json"),
-            addedTokens: root(addedTokens, "added_tokens.json"),
-            chatTemplate: nil
-        )
+        let config = try TokenizerError.wrapping {
+            try TokenizerConfig(
+                config: root(tokenizerConfig, "tokenizer_config.json"),
+                specialTokensMap: root(specialTokensMap, "special_tokens_map.json"),
+                addedTokens: root(addedTokens, "added_tokens.json"),
+                chatTemplate: nil
+            )
+        }
         return isJSON ? try tokenizer(json: bytes, config: config) : try tokenizer(sentencePiece: bytes, config: config)
     }
 
     private static func tokenizer(json bytes: [UInt8], config: TokenizerConfig) throws -> any Tokenizer {
         let file = "tokenizer.json"
-        let definition = try TokenizerDefinition(json: JSONDocument.parse(bytes, file: file).root)
+        let definition = try TokenizerError.wrapping {
+            try TokenizerDefinition(json: JSONDocument.parse(bytes, file: file).root)
+        }
         return try BPETokenizer(definition, config: config, file: file)
     }
 

@@ -228,3 +228,9 @@ struct BytePairModel: Sendable {
         return symbol == Vocabulary.none ? nil : symbol
     }
 }
+
+/// Appends the UTF-8 of `scalar`, which must be a Unicode scalar value.
+func appendScalar(_ scalar: UInt32, to output: inout [UInt8]) {
+    guard let scalar = Unicode.Scalar(scalar) else { return }
+    output.append(contentsOf: UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter)
+}

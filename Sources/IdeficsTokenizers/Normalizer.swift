@@ -1,6 +1,8 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsFoundation
+
 /// What happens to a segment of text before it is split and encoded.
 struct Normalizer: Sendable, Equatable {
     /// One step.

@@ -1,6 +1,8 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsFoundation
+
 /// The ids put around an encoded text when special tokens are asked for.
 struct PostProcessor: Sendable, Equatable {
     var prefix: [Int] = []

@@ -1,6 +1,8 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsFoundation
+
 /// Cuts normalised text into the words that are encoded one by one.
 struct PreTokenizer: Sendable, Equatable {
     /// When "▁" is put before a word.

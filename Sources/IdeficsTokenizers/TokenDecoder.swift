@@ -1,6 +1,8 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsFoundation
+
 /// How tokens become text again; the settings of a `DetokenizerState`.
 struct TokenDecoder: Sendable, Equatable {
     /// What is done to the text of all tokens together.

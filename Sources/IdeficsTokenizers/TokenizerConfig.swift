@@ -1,6 +1,8 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsFoundation
+
 /// What the JSON files beside the tokenizer say: `tokenizer_config.json`, `special_tokens_map.json`,
 /// `added_tokens.json`.
 struct TokenizerConfig: Sendable {

@@ -1,6 +1,8 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsFoundation
+
 // Reading tokenizer.json, the format of the tokenizers library.
 
 extension TokenizerDefinition {
@@ -59,6 +61,9 @@ extension TokenizerDefinition {
             guard let id = document.integer(at: value), id >= 0, let id = Int32(exactly: id) else {
                 throw field.invalid("the id of '\(document.string(at: key).excerpt)' is not a token id")
             }
+            guard document.isText(at: key) else {
+                throw field.invalid("the piece with the id \(id) holds half of a surrogate pair, which is no text")
+            }
             guard vocabulary.insert(id: id, write: { document.appendString(at: key, to: &$0) }) else {
                 throw field.invalid("'\(document.string(at: key).excerpt)' is there twice")
             }
@@ -112,15 +117,15 @@ extension TokenizerDefinition {
 
     /// Reads `"left right"` or `["left", "right"]` as the two put together; returns where they meet.
     private static func read(_ element: Int, of document: JSONDocument, into pair: inout [UInt8]) -> Int? {
-        if document.isString(at: element) {
+        if document.isText(at: element) {
             document.appendString(at: element, to: &pair)
             guard let cut = pair.firstIndex(of: UInt8(ascii: " ")), cut > 0, cut + 1 < pair.count else { return nil }
             pair.remove(at: cut)
             return pair[cut...].contains(UInt8(ascii: " ")) ? nil : cut
         }
         let node = document.nodes[element]
-        guard node.kind == .array, Int(node.next) == element + 3, document.isString(at: element + 1),
-            document.isString(at: element + 2)
+        guard node.kind == .array, Int(node.next) == element + 3, document.isText(at: element + 1),
+            document.isText(at: element + 2)
         else { return nil }
         document.appendString(at: element + 1, to: &pair)
         let cut = pair.count

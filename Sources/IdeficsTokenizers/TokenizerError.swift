@@ -1,6 +1,8 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsFoundation
+
 /// Why a tokenizer could not be loaded.
 ///
 /// Every case names the file; `field` is the path inside it (`model.merges[12]`).
@@ -9,8 +11,8 @@ public enum TokenizerError: Error, Equatable, Sendable, CustomStringConvertible 
     case missingFile(directory: String)
     /// The file cannot be opened, is not a regular file, or is larger than any tokenizer is.
     case unreadableFile(file: String, reason: String)
-    /// The file is not well-formed JSON; `offset` is in bytes.
-    case malformedJSON(file: String, offset: Int, reason: String)
+    /// The file is not well-formed JSON; lines and columns (in bytes) count from 1.
+    case malformedJSON(file: String, line: Int, column: Int, reason: String)
     /// The file is not a well-formed SentencePiece model; `offset` is in bytes.
     case malformedProtobuf(file: String, offset: Int, reason: String)
     /// A field that must be there is not.
@@ -24,20 +26,65 @@ public enum TokenizerError: Error, Equatable, Sendable, CustomStringConvertible 
     public var description: String {
         switch self {
         case .missingFile(let directory):
-            "\(directory): no tokenizer.json and no tokenizer.model; download one of them next to config.json"
+            "\(printable(directory)): no tokenizer.json and no tokenizer.model; download one of them next to config.json"
         case .unreadableFile(let file, let reason):
-            "\(file): cannot be read: \(reason)"
-        case .malformedJSON(let file, let offset, let reason):
-            "\(file): not valid JSON at byte \(offset): \(reason); download the file again"
+            "\(printable(file)): cannot be read: \(printable(reason))"
+        case .malformedJSON(let file, let line, let column, let reason):
+            "\(printable(file)): not valid JSON at line \(line), column \(column): \(printable(reason)); "
+                + "download the file again"
         case .malformedProtobuf(let file, let offset, let reason):
-            "\(file): not a SentencePiece model, at byte \(offset): \(reason); download the file again"
+            "\(printable(file)): not a SentencePiece model, at byte \(offset): \(printable(reason)); "
+                + "download the file again"
         case .missingField(let file, let field):
-            "\(file): \(field) is missing"
+            "\(printable(file)): \(printable(field)) is missing"
         case .invalidField(let file, let field, let reason):
-            "\(file): \(field): \(reason)"
+            "\(printable(file)): \(printable(field)): \(printable(reason))"
         case .unsupported(let file, let field, let name):
-            "\(file): \(field): \(name) is not supported"
+            "\(printable(file)): \(printable(field)): \(printable(name)) is not supported"
         }
+    }
+}
+
+extension TokenizerError {
+    /// What the reader of JSON complained of.
+    init(_ error: JSONError) {
+        if let line = error.line {
+            self = .malformedJSON(file: error.file, line: line, column: error.column ?? 1, reason: error.reason)
+        } else if error.reason == JSONError.missing {
+            self = .missingField(file: error.file, field: error.path)
+        } else {
+            self = .invalidField(
+                file: error.file,
+                field: error.path.isEmpty ? "the file" : error.path,
+                reason: error.reason
+            )
+        }
+    }
+
+    /// What `read` gives; complaints of the reader of JSON become this module's own.
+    static func wrapping<Value>(_ read: () throws -> Value) throws -> Value {
+        do {
+            return try read()
+        } catch let error as JSONError {
+            throw TokenizerError(error)
+        }
+    }
+}
+
+extension JSONField {
+    /// An integer that can be a token id: not negative, and within 31 bits.
+    func tokenId() throws -> Int {
+        let value = try integer()
+        guard value >= 0, value <= Int(Int32.max) else { throw invalid("\(value) cannot be a token id") }
+        return value
+    }
+
+    func invalid(_ reason: String) -> TokenizerError {
+        TokenizerError(error(reason))
+    }
+
+    func unsupported(_ name: String) -> TokenizerError {
+        .unsupported(file: file, field: path, name: name.excerpt)
     }
 }
 

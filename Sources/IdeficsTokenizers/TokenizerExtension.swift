@@ -1,6 +1,8 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsFoundation
+
 #if canImport(FoundationEssentials)
 public import FoundationEssentials
 #else
@@ -50,6 +52,10 @@ public struct TokenizerExtension: Sendable {
     /// - Returns: contents by file name.
     /// - Throws: `TokenizerError`, naming file and field.
     public func files(from directory: URL) throws -> [String: Data] {
+        try TokenizerError.wrapping { try extendedFiles(from: directory) }
+    }
+
+    private func extendedFiles(from directory: URL) throws -> [String: Data] {
         var files: [String: Data] = [:]
         for name in Self.unchanged {
             if let bytes = try AutoTokenizer.read(name, in: directory) { files[name] = Data(bytes) }

@@ -113,7 +113,7 @@ import Testing
         expectRefusal("{}", data: 1, field: "data", reason: "end at byte")
     }
 
-    private func offsets(_ name: String) -> String { "header[\"\(name)\"].data_offsets" }
+    private func offsets(_ name: String) -> String { "header.\(name).data_offsets" }
 
     @Test(arguments: [
         (#"{"dtype":"F32","shape":[1],"data_offsets":[0,8]}"#, "header.w", "takes 4 bytes, data_offsets give 8"),
@@ -127,14 +127,14 @@ import Testing
         (#"{"dtype":"F32","shape":[1e0],"data_offsets":[0,4]}"#, "header.w.shape[0]", "whole number"),
         (#"{"dtype":"F32","shape":["1"],"data_offsets":[0,4]}"#, "header.w.shape[0]", "found a string"),
         (#"{"dtype":"F32","shape":{},"data_offsets":[0,4]}"#, "header.w.shape", "expected an array"),
-        (#"{"dtype":"F32","shape":[99999999999999999999],"data_offsets":[0,4]}"#, "header.w.shape[0]", "too large"),
+        (#"{"dtype":"F32","shape":[99999999999999999999],"data_offsets":[0,4]}"#, "header.w.shape[0]", "fits 63 bits"),
         (#"{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}"#, "header.w", "no size"),
         (#"{"dtype":"F32","shape":[9223372036854775807],"data_offsets":[0,0]}"#, "header.w", "no size"),
         (#"{"dtype":"F32","shape":[0,9223372036854775807],"data_offsets":[0,0]}"#, "header.w", "no size"),
         (#"{"dtype":"F32","shape":[4294967296,4294967296,0],"data_offsets":[0,0]}"#, "header.w", "no size"),
         (#"{"dtype":"F4","shape":[3],"data_offsets":[0,1]}"#, "header.w", "no size in whole bytes"),
         (#"{"dtype":"F33","shape":[1],"data_offsets":[0,4]}"#, "header.w.dtype", "unknown element type F33"),
-        (#"{"dtype":4,"shape":[1],"data_offsets":[0,4]}"#, "header.w.dtype", "found a number"),
+        (#"{"dtype":4,"shape":[1],"data_offsets":[0,4]}"#, "header.w.dtype", "found 4"),
         (#"{"shape":[1],"data_offsets":[0,4]}"#, "header.w", "no dtype"),
         (#"{"dtype":"F32","data_offsets":[0,4]}"#, "header.w", "no shape"),
         (#"{"dtype":"F32","shape":[1]}"#, "header.w", "no data_offsets"),
@@ -160,18 +160,18 @@ import Testing
         let entry = #"{"dtype":"U8","shape":[0],"data_offsets":[0,0]}"#
         expectRefusal("{\"w\":\(entry),\"w\":\(entry)}", field: "header.w", reason: "twice")
         expectRefusal(#"{"__metadata__":{"a":1}}"#, field: "header.__metadata__.a", reason: "expected a string")
-        expectRefusal(#"{"__metadata__":null}"#, field: "header.__metadata__", reason: "expected an object")
+        #expect(try SafetensorsFile(try write(#"{"__metadata__":null}"#)).fileMetadata == [:])
         expectRefusal("{} x", field: "header", reason: "text after the end")
         expectRefusal(
             "{\"w\":" + String(repeating: "{\"a\":", count: 50_000) + "}",
-            field: "header.w.a",
-            reason: "unknown key"
+            field: "header",
+            reason: "nested deeper"
         )
         let name = try folder.write(
             UInt64(6).littleEndianBytes + [0x7B, 0x22, 0xFF, 0xFE, 0x22, 0x3A],
             "x.safetensors"
         )
-        IdeficsCheckpointsTests.expectRefusal(file: "x.safetensors", field: "header.", reason: "not UTF-8") {
+        IdeficsCheckpointsTests.expectRefusal(file: "x.safetensors", field: "header", reason: "not valid UTF-8") {
             _ = try SafetensorsFile(name)
         }
     }

@@ -3,8 +3,8 @@
 
 public import Foundation
 public import IdeficsCheckpoints
+import IdeficsFoundation
 public import IdeficsTensor
-import IdeficsTokenizers
 
 /// Makes a model and an adapter one model: `W + scaling · B · A`, computed in f32, stored as the model was.
 ///

@@ -10,11 +10,7 @@ extension IdeficsConfig {
     /// - Throws: `IdeficsError.config` naming the file and the key.
     public init(contentsOf url: URL) throws {
         self = try decodeJSON(IdeficsConfig.self, from: url)
-        do {
-            try validate()
-        } catch let problem as ConfigProblem {
-            throw IdeficsError.config(file: url.path, key: problem.key, reason: problem.reason)
-        }
+        try ConfigProblem.naming(url.path) { try validate() }
     }
 
     /// Refuses values no model can have: they would otherwise surface as a trap far from their cause.
@@ -88,52 +84,5 @@ extension IdeficsConfig {
         guard rmsNormEps > 0, rmsNormEps.isFinite, ropeTheta > 0, ropeTheta.isFinite else {
             throw ConfigProblem("rms_norm_eps, rope_theta", "must be positive numbers")
         }
-    }
-}
-
-/// A value that makes no sense, before its file is known.
-struct ConfigProblem: Error {
-    let key: String
-    let reason: String
-
-    init(_ key: String, _ reason: String) {
-        self.key = key
-        self.reason = reason
-    }
-}
-
-/// Decodes the JSON file at `url`; every failure names the file and the key.
-func decodeJSON<Value: Decodable>(_ type: Value.Type, from url: URL) throws -> Value {
-    let data: Data
-    do {
-        data = try Data(contentsOf: url)
-    } catch {
-        throw IdeficsError.config(file: url.path, key: "", reason: "cannot be read: \(error.localizedDescription)")
-    }
-    guard data.count <= 16 << 20 else {
-        throw IdeficsError.config(
-            file: url.path,
-            key: "",
-            reason: "\(data.count) bytes are too many for a configuration"
-        )
-    }
-    func failure(_ path: [any CodingKey], _ reason: String) -> IdeficsError {
-        .config(file: url.path, key: path.map(\.stringValue).joined(separator: "."), reason: reason)
-    }
-    do {
-        return try JSONDecoder().decode(type, from: data)
-    } catch DecodingError.typeMismatch(let expected, let context) {
-        throw failure(context.codingPath, "is not of type \(expected)")
-    } catch DecodingError.valueNotFound(let expected, let context) {
-        throw failure(context.codingPath, "is null, expected \(expected)")
-    } catch DecodingError.keyNotFound(let key, let context) {
-        throw failure(context.codingPath + [key], "is missing")
-    } catch DecodingError.dataCorrupted(let context) {
-        throw failure(context.codingPath, context.debugDescription)
-    } catch let problem as ConfigProblem {
-        throw IdeficsError.config(file: url.path, key: problem.key, reason: problem.reason)
-    } catch {
-        // Foundation's decoder has errors of its own, for numbers out of range for instance.
-        throw failure([], "cannot be decoded: \(error)")
     }
 }

@@ -3,8 +3,8 @@
 
 public import Foundation
 import IdeficsCheckpoints
+import IdeficsFoundation
 import IdeficsTensor
-import IdeficsTokenizers
 
 /// Stores a model with fewer bits for each weight, as a directory that is mapped as it lies.
 ///

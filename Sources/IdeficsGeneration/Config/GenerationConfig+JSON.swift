@@ -1,6 +1,8 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsFoundation
+
 #if canImport(FoundationEssentials)
 public import FoundationEssentials
 #else
@@ -62,11 +64,11 @@ extension GenerationConfig: Codable {
     public mutating func merge(json: Data, file: String) throws {
         var merged = self
         do {
-            try merged.merge(JSONDecoder().decode(Fields.self, from: json).container)
-        } catch let error as DecodingError {
-            throw GenerationError(error, file: file)
-        } catch {
-            throw GenerationError.invalidJSON(file: file, reason: "\(error)")
+            try JSONReader.read(json, file: file) { try merged.merge($0.container(keyedBy: CodingKeys.self)) }
+        } catch let error as JSONError {
+            throw error.path.isEmpty
+                ? GenerationError.invalidJSON(file: file, reason: error.reasonWithPlace)
+                : GenerationError.invalidField(file: file, key: error.path, reason: error.reason)
         }
         self = merged
     }
@@ -130,68 +132,22 @@ extension GenerationConfig: Codable {
         try container.read(.padTokenId, into: &padTokenId)
         try container.readOneOrMany(.eosTokenId, into: &eosTokenId)
     }
-
-    /// An object kept undecoded, so that it can be read onto an existing configuration.
-    private struct Fields: Decodable {
-        let container: KeyedDecodingContainer<CodingKeys>
-
-        init(from decoder: any Decoder) throws {
-            container = try decoder.container(keyedBy: CodingKeys.self)
-        }
-    }
 }
 
 extension KeyedDecodingContainer {
     fileprivate func read<Value: Decodable>(_ key: Key, into value: inout Value) throws {
-        if let found: Value = try present(key) {
-            value = found
-        }
+        if let found = try decodeIfPresent(Value.self, forKey: key) { value = found }
     }
 
     fileprivate func read<Value: Decodable>(_ key: Key, into value: inout Value?) throws {
-        if let found: Value = try present(key) {
-            value = found
-        }
+        if let found = try decodeIfPresent(Value.self, forKey: key) { value = found }
     }
 
     fileprivate func readOneOrMany<Value: Decodable>(_ key: Key, into values: inout [Value]) throws {
         if let one = try? decodeIfPresent(Value.self, forKey: key) {
             values = [one]
-        } else if let many: [Value] = try present(key) {
+        } else if let many = try decodeIfPresent([Value].self, forKey: key) {
             values = many
         }
-    }
-
-    private func present<Value: Decodable>(_ key: Key) throws -> Value? {
-        do {
-            return try decodeIfPresent(Value.self, forKey: key)
-        } catch let error as DecodingError {
-            throw error
-        } catch {
-            // Foundation reports numbers out of range by an error of its own that does not name the key.
-            throw DecodingError.dataCorruptedError(forKey: key, in: self, debugDescription: "\(error)")
-        }
-    }
-}
-
-extension GenerationError {
-    fileprivate init(_ error: DecodingError, file: String) {
-        switch error {
-        case .typeMismatch(_, let context), .valueNotFound(_, let context), .keyNotFound(_, let context):
-            self = .invalidField(file: file, key: context.keyPath, reason: context.debugDescription)
-        case .dataCorrupted(let context) where context.codingPath.isEmpty:
-            self = .invalidJSON(file: file, reason: context.debugDescription)
-        case .dataCorrupted(let context):
-            self = .invalidField(file: file, key: context.keyPath, reason: context.debugDescription)
-        @unknown default:
-            self = .invalidJSON(file: file, reason: "\(error)")
-        }
-    }
-}
-
-extension DecodingError.Context {
-    fileprivate var keyPath: String {
-        guard !codingPath.isEmpty else { return "(top level)" }
-        return codingPath.map { $0.intValue.map(String.init) ?? $0.stringValue }.joined(separator: ".")
     }
 }

@@ -11,10 +11,10 @@ import Foundation
 // take for equal (é as one scalar or two).
 extension JSONField {
     /// The value as JSON text; strings with their quotes.
-    var json: String { isString ? "\"\(sourceText)\"" : sourceText }
+    package var json: String { isString ? "\"\(sourceText)\"" : sourceText }
 
     /// This object's text with `members` set to JSON texts; those it has keep their place, new ones follow.
-    func setting(_ members: [(key: String, json: String)], removing: Set<String> = []) throws -> String {
+    package func setting(_ members: [(key: String, json: String)], removing: Set<String> = []) throws -> String {
         var rest = members
         var parts: [String] = []
         for (key, value) in try memberIndices() {
@@ -31,14 +31,14 @@ extension JSONField {
         return "{\n  " + parts.joined(separator: ",\n  ") + "\n}"
     }
 
-    /// This array's text with the JSON texts `elements` behind its own.
-    func appending(_ elements: [String]) throws -> String {
+    /// This array's text with the JSON texts `elements` after its own.
+    package func appending(_ elements: [String]) throws -> String {
         "[" + (try self.elements().map(\.json) + elements).joined(separator: ",\n    ") + "]"
     }
 }
 
 /// `text` as a JSON string.
-func jsonText(_ text: String) throws -> String {
+package func jsonText(_ text: String) throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.withoutEscapingSlashes]
     return String(decoding: try encoder.encode(text), as: UTF8.self)
@@ -52,7 +52,7 @@ func jsonText(_ text: String) throws -> String {
 ///   - removing: Members that go.
 ///   - setting: Is given the names of the members there are; returns those to be set, to JSON texts.
 /// - Returns: The new text.
-/// - Throws: `TokenizerError` when the text is no JSON object.
+/// - Throws: `JSONError` when the text is no JSON object.
 package func editedJSON(
     _ bytes: [UInt8],
     file: String,
