@@ -53,7 +53,8 @@ import Testing
     @Test func errorsAreReadable() {
         let errors: [TokenizerError] = [
             .missingFile(directory: "d"), .unreadableFile(file: "f", reason: "r"),
-            .malformedJSON(file: "f", line: 1, column: 1, reason: "r"), .malformedProtobuf(file: "f", offset: 1, reason: "r"),
+            .malformedJSON(file: "f", line: 1, column: 1, reason: "r"),
+            .malformedProtobuf(file: "f", offset: 1, reason: "r"),
             .missingField(file: "f", field: "x"), .invalidField(file: "f", field: "x", reason: "r"),
             .unsupported(file: "f", field: "x", name: "n"),
         ]

@@ -55,7 +55,9 @@ import Testing
     @Test func halfSurrogatePairsAreNoPieces() {
         #expect(failure(file(vocab: #"{"a":0,"\ud83d":1}"#, merges: "[]"))?.field == "model.vocab")
         #expect(failure(file(merges: #"["a \ud83d"]"#))?.field == "model.merges[0]")
-        #expect(failure(file(rest: #","added_tokens":[{"id":9,"content":"\ud83d"}]"#))?.field == "added_tokens[0].content")
+        #expect(
+            failure(file(rest: #","added_tokens":[{"id":9,"content":"\ud83d"}]"#))?.field == "added_tokens[0].content"
+        )
         #expect(failure(file(), config: #"{"bos_token":"\udc00"}"#)?.field == "bos_token")
     }
 
