@@ -5,6 +5,8 @@ internal import CIdeficsKernels
 
 /// The operations on main memory: checks of shapes over the C kernels.
 struct CPUBackend: Backend {
+    init() { _ = Engine.defaultThreadCount }
+
     func linear(_ x: Tensor, _ products: [LinearProduct]) -> [Tensor] {
         precondition(x.shape.count == 2, "linear: x \(x.shape) is not [rows, features]")
         let rows = x.shape[0]

@@ -42,6 +42,18 @@ import Testing
         )
     }
 
+    /// As transformers' processors of the same names: also of the end, and whatever is not in the vocabulary is not there.
+    @Test func suppressedTokens() throws {
+        var config = GenerationConfig(maxNewTokens: 4, eosTokenId: [8])
+        config.suppressTokens = [8, -1, 10, .max]
+        #expect(try counter([[6]]).generate(config).map(\.tokenIds) == [[7, 0, 1, 2]])
+        config.suppressTokens = []
+        config.beginSuppressTokens = [7, -1]
+        #expect(try counter([[6], [5]]).generate(config).map(\.tokenIds) == [[0, 1, 2, 3], [6, 7, 8]])
+        config.numBeams = 2
+        #expect(try counter([[6]]).generate(config)[0].tokenIds.first != 7)
+    }
+
     @Test func tokensComeBeforeTheModelRunsAgain() throws {
         let session = counter([[1], [5]])
         let generator = try generator(session, GenerationConfig(maxNewTokens: 2), logProbs: true)

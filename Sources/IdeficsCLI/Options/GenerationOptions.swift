@@ -87,8 +87,13 @@ struct GenerationOptions: ParsableArguments {
         }
     }
 
-    /// `base` with the given options in place of its own.
+    /// `base` with the given options in place of its own; says what of it does nothing.
     func config(over base: GenerationConfig) throws -> GenerationConfig {
+        for name in base.ignoredOptions {
+            Terminal.note(
+                "warning: generation_config.json asks for \(name), which is not supported and changes nothing here"
+            )
+        }
         var config = base
         func set<Value>(_ path: WritableKeyPath<GenerationConfig, Value>, _ value: Value?) {
             if let value { config[keyPath: path] = value }

@@ -6,7 +6,7 @@ import IdeficsTensor
 
 /// How many threads compute.
 struct ThreadOptions: ParsableArguments {
-    @Option(help: "Threads to compute with. (default: the number of cores)")
+    @Option(help: "Threads to compute with. (default: the cores this process may use)")
     var threads: Int?
 
     func validate() throws {
@@ -15,8 +15,8 @@ struct ThreadOptions: ParsableArguments {
         }
     }
 
-    /// Sets the number of threads, if one was given.
+    /// Sets the number of threads.
     func apply() {
-        if let threads { Engine.threadCount = threads }
+        Engine.threadCount = threads ?? Engine.defaultThreadCount
     }
 }

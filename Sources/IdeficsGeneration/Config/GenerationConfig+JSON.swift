@@ -32,6 +32,8 @@ extension GenerationConfig: Codable {
         case repetitionPenalty = "repetition_penalty"
         case noRepeatNgramSize = "no_repeat_ngram_size"
         case badWordsIds = "bad_words_ids"
+        case suppressTokens = "suppress_tokens"
+        case beginSuppressTokens = "begin_suppress_tokens"
         case bosTokenId = "bos_token_id"
         case padTokenId = "pad_token_id"
         case eosTokenId = "eos_token_id"
@@ -40,7 +42,7 @@ extension GenerationConfig: Codable {
     /// Reads the object; absent and null keys keep their defaults.
     public init(from decoder: any Decoder) throws {
         self.init()
-        try merge(decoder.container(keyedBy: CodingKeys.self))
+        try merge(decoder)
     }
 
     /// Reads `generation_config.json`.
@@ -64,7 +66,7 @@ extension GenerationConfig: Codable {
     public mutating func merge(json: Data, file: String) throws {
         var merged = self
         do {
-            try JSONReader.read(json, file: file) { try merged.merge($0.container(keyedBy: CodingKeys.self)) }
+            try JSONReader.read(json, file: file) { try merged.merge($0) }
         } catch let error as JSONError {
             throw error.path.isEmpty
                 ? GenerationError.invalidJSON(file: file, reason: error.reasonWithPlace)
@@ -97,6 +99,11 @@ extension GenerationConfig: Codable {
         try container.encode(repetitionPenalty, forKey: .repetitionPenalty)
         try container.encode(noRepeatNgramSize, forKey: .noRepeatNgramSize)
         try container.encodeIfPresent(badWordsIds.isEmpty ? nil : badWordsIds, forKey: .badWordsIds)
+        try container.encodeIfPresent(suppressTokens.isEmpty ? nil : suppressTokens, forKey: .suppressTokens)
+        try container.encodeIfPresent(
+            beginSuppressTokens.isEmpty ? nil : beginSuppressTokens,
+            forKey: .beginSuppressTokens
+        )
         try container.encodeIfPresent(bosTokenId, forKey: .bosTokenId)
         try container.encodeIfPresent(padTokenId, forKey: .padTokenId)
         if eosTokenId.count == 1 {
@@ -106,7 +113,8 @@ extension GenerationConfig: Codable {
         }
     }
 
-    private mutating func merge(_ container: KeyedDecodingContainer<CodingKeys>) throws {
+    private mutating func merge(_ decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
         try container.read(.maxLength, into: &maxLength)
         try container.read(.maxNewTokens, into: &maxNewTokens)
         try container.read(.minLength, into: &minLength)
@@ -128,9 +136,15 @@ extension GenerationConfig: Codable {
         try container.read(.repetitionPenalty, into: &repetitionPenalty)
         try container.read(.noRepeatNgramSize, into: &noRepeatNgramSize)
         try container.read(.badWordsIds, into: &badWordsIds)
+        try container.read(.suppressTokens, into: &suppressTokens)
+        try container.read(.beginSuppressTokens, into: &beginSuppressTokens)
         try container.read(.bosTokenId, into: &bosTokenId)
         try container.read(.padTokenId, into: &padTokenId)
         try container.readOneOrMany(.eosTokenId, into: &eosTokenId)
+        for name in try IgnoredOption.names(in: decoder.container(keyedBy: IgnoredOption.self))
+        where !ignoredOptions.contains(name) {
+            ignoredOptions.append(name)
+        }
     }
 }
 

@@ -3,7 +3,8 @@
 
 /// How to generate: transformers' `GenerationConfig` by the same names, with the defaults of version 5.23.
 ///
-/// Reads and writes `generation_config.json`. Unknown keys are ignored, a missing key or `null` leaves the default.
+/// Reads and writes `generation_config.json`. A missing key or `null` leaves the default; keys that transformers does not
+/// know are ignored, and ``ignoredOptions`` names those that it knows, that change the text and that do nothing here.
 public struct GenerationConfig: Sendable, Equatable {
     // MARK: Length
 
@@ -61,6 +62,11 @@ public struct GenerationConfig: Sendable, Equatable {
     public var noRepeatNgramSize = 0
     /// Token sequences that must not be generated.
     public var badWordsIds: [[Int]] = []
+    /// Tokens that must not be generated, the end of the sequence among them if it is named; ids that are not in the
+    /// vocabulary change nothing.
+    public var suppressTokens: [Int] = []
+    /// Tokens that must not be the first to be generated.
+    public var beginSuppressTokens: [Int] = []
 
     // MARK: Special tokens
 
@@ -70,6 +76,11 @@ public struct GenerationConfig: Sendable, Equatable {
     public var padTokenId: Int?
     /// Tokens that end a sequence (a number or a list in the file).
     public var eosTokenId: [Int] = []
+
+    // MARK: Not done
+
+    /// Options of the file that change the text in transformers and do nothing here, by their names there.
+    public internal(set) var ignoredOptions: [String] = []
 
     /// Creates the default configuration: greedy, 20 new tokens, no special tokens.
     public init() {}

@@ -3,8 +3,8 @@
 
 /// The processors of one request, in transformers' order.
 ///
-/// Repetition penalty, n-grams, bad words, minimum length, minimum new tokens, processors of the caller; then, for
-/// sampling only, temperature, top-k, top-p, min-p and typical-p. Options at their neutral value cost nothing.
+/// Repetition penalty, n-grams, bad words, minimum length, minimum new tokens, suppressed tokens, processors of the caller;
+/// then, for sampling only, temperature, top-k, top-p, min-p and typical-p. Options at their neutral value cost nothing.
 public struct LogitsProcessorList: LogitsProcessor {
     private let processors: [any LogitsProcessor]
 
@@ -35,6 +35,12 @@ public struct LogitsProcessorList: LogitsProcessor {
             } else if config.minLength > 0 {
                 list.append(MinLengthLogitsProcessor(minLength: config.minLength, eosTokenId: config.eosTokenId))
             }
+        }
+        if !config.suppressTokens.isEmpty {
+            list.append(SuppressTokensLogitsProcessor(suppressTokens: config.suppressTokens))
+        }
+        if !config.beginSuppressTokens.isEmpty {
+            list.append(SuppressTokensAtBeginLogitsProcessor(beginSuppressTokens: config.beginSuppressTokens))
         }
         list += additional
         if config.doSample {
