@@ -23,7 +23,8 @@ func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target
 func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
     .testTarget(
         name: "\(name)Tests",
-        dependencies: [.byName(name: name), "IdeficsTestSupport"] + dependencies,
+        dependencies: [.byName(name: name), "IdeficsTestSupport"]
+            + (name == "IdeficsFoundation" ? [] : ["IdeficsFoundation"]) + dependencies,
         swiftSettings: swiftSettings
     )
 }
@@ -41,7 +42,8 @@ let package = Package(
     ],
     targets: [
         // MARK: Ground floor: files, JSON, text, output; knows nothing of models
-        library("IdeficsFoundation"),
+        .target(name: "CIdeficsFiles", cSettings: cSettings),
+        library("IdeficsFoundation", ["CIdeficsFiles"]),
 
         // MARK: Engine
         .target(name: "CIdeficsKernels", cSettings: cSettings, linkerSettings: [.linkedLibrary("m")]),

@@ -70,6 +70,15 @@ extension CheckpointError {
             throw CheckpointError(error, root: root)
         }
     }
+
+    /// What `body` writes, its errors as those of a checkpoint.
+    static func writing<Result>(_ body: () throws -> Result) throws -> Result {
+        do {
+            return try body()
+        } catch let error as FileError {
+            throw CheckpointError.unwritable(file: error.path, reason: error.reason)
+        }
+    }
 }
 
 /// A tensor whose shape is not the one the model needs.

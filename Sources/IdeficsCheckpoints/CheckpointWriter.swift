@@ -1,6 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+internal import IdeficsFoundation
 public import IdeficsTensor
 
 #if canImport(FoundationEssentials)
@@ -152,7 +153,9 @@ public final class CheckpointWriter {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         let index = Index(metadata: Index.Metadata(total_size: totalByteCount), weight_map: weightMap)
-        try AtomicFile.write(encoder.encode(index), to: directory.appending(path: "model.safetensors.index.json"))
+        try CheckpointError.writing {
+            try AtomicFile.write(encoder.encode(index), to: directory.appending(path: "model.safetensors.index.json"))
+        }
     }
 
     /// The index file; its names are those of the file.

@@ -1,6 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+internal import IdeficsFoundation
 public import IdeficsTensor
 
 #if canImport(FoundationEssentials)
@@ -86,8 +87,11 @@ public final class SafetensorsWriter {
         }
         let prefix = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian, Array.init) + header.utf8
         gaps = gaps.mapValues { $0.lowerBound + prefix.count..<$0.upperBound + prefix.count }
-        file = try AtomicFile(url)
-        try prefix.withUnsafeBytes { try file.write($0, at: 0) }
+        file = try CheckpointError.writing {
+            let file = try AtomicFile(url)
+            try prefix.withUnsafeBytes { try file.write($0, at: 0) }
+            return file
+        }
     }
 
     /// Tensors in the order of their data: first those that are to be aligned, in the order declared, which is that of
@@ -121,7 +125,7 @@ public final class SafetensorsWriter {
                 reason: "\(name) has room for \(gap.count) more bytes, not \(bytes.count)"
             )
         }
-        try file.write(bytes, at: gap.lowerBound)
+        try CheckpointError.writing { try file.write(bytes, at: gap.lowerBound) }
         gaps[name] = gap.lowerBound + bytes.count..<gap.upperBound
     }
 
@@ -132,7 +136,7 @@ public final class SafetensorsWriter {
         if let name = gaps.filter({ !$0.value.isEmpty }).keys.min() {
             throw CheckpointError.unwritable(file: path, reason: "\(name) is not complete")
         }
-        try file.commit()
+        try CheckpointError.writing { try file.commit() }
     }
 
     /// Writes `tensors` to `url`.

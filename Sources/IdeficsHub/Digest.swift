@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import CIdeficsHash
-package import IdeficsNetwork
+package import IdeficsFoundation
 
 /// A running SHA-256.
 package struct SHA256 {

@@ -1,6 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+internal import IdeficsFoundation
 internal import IdeficsNetwork
 
 /// Brings single files of one commit into the cache.
@@ -21,6 +22,8 @@ struct FileDownload: Sendable {
             try await fetch(file, listed)
         } catch let error as NetworkError {
             throw HubError(error)
+        } catch let error as FileError {
+            throw HubError(error)
         }
     }
 
@@ -37,7 +40,7 @@ struct FileDownload: Sendable {
         }
         let blob = repository.blob(version.etag)
         if isWhole(blob, version) { return try finish(file, version) }
-        try FileSystem.makeFolder(FileSystem.parent(of: blob))
+        try Files.makeFolder(Files.split(blob).folder)
         let lock = try await FileLock.acquire(repository.lock(version.etag))
         defer { withExtendedLifetime(lock) {} }
         // Whoever held the lock before may have downloaded it.
@@ -51,12 +54,17 @@ struct FileDownload: Sendable {
             // What was there from an earlier time may have been at fault: once more from the start.
             try await downloadAndCheck(file, version, to: incomplete)
         }
-        try FileSystem.rename(incomplete, to: blob)
+        do {
+            try Files.rename(incomplete, to: blob)
+        } catch {
+            Files.remove(incomplete)
+            throw error
+        }
         try finish(file, version)
     }
 
     private func isWhole(_ blob: String, _ version: HubRequests.FileVersion) -> Bool {
-        guard let size = FileSystem.size(blob) else { return false }
+        guard let size = Files.size(blob) else { return false }
         return version.size.map { $0 == size } ?? true
     }
 
@@ -78,7 +86,7 @@ struct FileDownload: Sendable {
             return found
         }
         if let found, found != version.etag {
-            FileSystem.remove(path)
+            Files.remove(path)
             throw HubError.checksumMismatch(
                 repo: "\(repository.id)",
                 file: file,

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import IdeficsFoundation
-internal import IdeficsNetwork
 
 #if canImport(FoundationEssentials)
 internal import FoundationEssentials

@@ -1,6 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+internal import IdeficsFoundation
 internal import IdeficsNetwork
 
 #if canImport(FoundationEssentials)
@@ -83,37 +84,42 @@ struct CachedRepository: Sendable {
     /// The commit a revision is, or meant when the hub was last asked.
     func commit(of revision: Revision) -> String? {
         if revision.isCommit { return revision.description }
-        guard let bytes = try? FileSystem.read(reference(revision), limit: 1024) else { return nil }
+        guard let bytes = try? Files.read(reference(revision), limit: 1024) else { return nil }
         let text = String(decoding: bytes.filter { $0 > 32 }, as: UTF8.self)
         return isHex(text, count: 40) ? text : nil
     }
 
     func store(commit: String, of revision: Revision) throws {
         guard !revision.isCommit, self.commit(of: revision) != commit else { return }
-        try FileSystem.write(Array(commit.utf8), to: reference(revision))
+        try write(Array(commit.utf8), to: reference(revision))
     }
 
     func listing(_ commit: String) -> RepoListing? {
-        guard let bytes = try? FileSystem.read(tree(commit), limit: Self.smallFileLimit) else { return nil }
-        return RepoListing(tree: bytes, commit: commit)
+        guard let bytes = try? Files.read(tree(commit), limit: Self.smallFileLimit) else { return nil }
+        return RepoListing(tree: Array(bytes), commit: commit)
     }
 
     func store(_ listing: RepoListing) throws {
-        guard let bytes = listing.tree, FileSystem.size(tree(listing.commit)) == nil else { return }
-        try FileSystem.write(bytes, to: tree(listing.commit))
+        guard let bytes = listing.tree, Files.size(tree(listing.commit)) == nil else { return }
+        try write(bytes, to: tree(listing.commit))
+    }
+
+    private func write(_ bytes: [UInt8], to path: String) throws {
+        try Files.makeFolder(Files.split(path).folder)
+        try AtomicFile.write(Data(bytes), toPath: path)
     }
 
     /// The size of a file that is there in whole; nil otherwise.
     func size(of file: String, at commit: String) -> Int64? {
-        FileSystem.size("\(snapshot(commit))/\(file)")
+        Files.size("\(snapshot(commit))/\(file)")
     }
 
     func content(of file: String, at commit: String) throws -> [UInt8] {
         let path = "\(snapshot(commit))/\(file)"
-        guard let bytes = try FileSystem.read(path, limit: Self.smallFileLimit) else {
+        guard let bytes = try Files.readIfPresent(path, limit: Self.smallFileLimit) else {
             throw HubError.badFile(path: path, reason: "missing")
         }
-        return bytes
+        return Array(bytes)
     }
 
     /// All files of a snapshot.

@@ -1,6 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+internal import IdeficsFoundation
 internal import IdeficsNetwork
 
 #if canImport(FoundationEssentials)
@@ -61,6 +62,8 @@ public struct HubClient: Downloader {
             let commit = try await download(snapshot, revision, ProgressTracker(progressHandler))
             return URL(filePath: snapshot.repository.snapshot(commit), directoryHint: .isDirectory)
         } catch let error as NetworkError {
+            throw HubError(error)
+        } catch let error as FileError {
             throw HubError(error)
         }
     }
@@ -135,14 +138,14 @@ public struct HubClient: Downloader {
     }
 
     private func checkDiskSpace(for files: [String], _ repository: CachedRepository, _ listing: RepoListing) throws {
-        try FileSystem.makeFolder(repository.folder)
-        guard let available = FileSystem.availableBytes(repository.folder) else { return }
+        try Files.makeFolder(repository.folder)
+        guard let available = Files.availableBytes(repository.folder) else { return }
         var needed: Int64 = 0
         for file in files {
             guard let size = listing.files[file]?.size, let etag = listing.files[file]?.etag,
-                FileSystem.size(repository.blob(etag)) == nil
+                Files.size(repository.blob(etag)) == nil
             else { continue }
-            let there = FileSystem.size(repository.blob(etag) + ".incomplete") ?? 0
+            let there = Files.size(repository.blob(etag) + ".incomplete") ?? 0
             let (sum, overflow) = needed.addingReportingOverflow(max(0, size - there))
             needed = overflow ? .max : sum
         }

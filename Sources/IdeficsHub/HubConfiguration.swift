@@ -1,6 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+internal import IdeficsFoundation
 public import IdeficsNetwork
 
 #if canImport(FoundationEssentials)
@@ -61,7 +62,7 @@ public struct HubConfiguration: Sendable {
         var token = value("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
         if token == nil, !isTrue(environment["HF_HUB_DISABLE_IMPLICIT_TOKEN"]) {
             let file = value("HF_TOKEN_PATH").map(path) ?? home + "/token"
-            token = (try? FileSystem.read(file, limit: 1 << 16)).map { String(decoding: $0, as: UTF8.self) }
+            token = (try? Files.read(file, limit: 1 << 16)).map { String(decoding: $0, as: UTF8.self) }
         }
         token = token?.trimmingWhitespace
         guard token?.utf8.allSatisfy({ $0 > 32 && $0 < 127 }) != false else {

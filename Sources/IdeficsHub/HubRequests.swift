@@ -1,6 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+internal import IdeficsFoundation
 internal import IdeficsNetwork
 
 #if canImport(FoundationEssentials)
@@ -149,6 +150,9 @@ extension HubError {
             self = .network(error)
         }
     }
+
+    /// A failed file operation.
+    init(_ error: FileError) { self = .file(path: error.path, operation: error.operation, reason: error.reason) }
 
     /// True if the hub gave no answer, so that the cache's last word may do.
     var isUnreachable: Bool {

@@ -1,7 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-internal import IdeficsNetwork
+internal import IdeficsFoundation
 
 #if canImport(FoundationEssentials)
 public import FoundationEssentials

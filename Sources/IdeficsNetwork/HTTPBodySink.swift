@@ -1,6 +1,8 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+internal import IdeficsFoundation
+
 /// Receives the body of a successful answer, piece by piece, on the transfer's own thread.
 ///
 /// A sink is used by one transfer at a time. An error thrown by it ends the transfer and is thrown to the caller.

@@ -1,6 +1,8 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+internal import IdeficsFoundation
+
 /// Header fields in order; names compare without regard to case.
 public struct HTTPHeaders: Sendable, Equatable, ExpressibleByDictionaryLiteral, CustomStringConvertible {
     /// One name and value.
@@ -81,16 +83,4 @@ func trimmed(_ text: some StringProtocol) -> String {
     let rest = text.drop(while: blank)
     guard let last = rest.lastIndex(where: { !blank($0) }) else { return "" }
     return String(rest[...last])
-}
-
-/// The text with control characters replaced and cut to `limit` characters, so that hostile text cannot spoil a terminal.
-package func printable(_ text: String, limit: Int = 200) -> String {
-    var result = ""
-    for (count, scalar) in text.unicodeScalars.enumerated() {
-        if count == limit { return result + "…" }
-        let isControl = scalar.value < 32 || (127...159).contains(scalar.value)
-        let isFormat = scalar.properties.generalCategory == .format
-        result.unicodeScalars.append(isControl || isFormat ? "\u{FFFD}" : scalar)
-    }
-    return result
 }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import CCurl
+internal import IdeficsFoundation
 
 /// An absolute http or https URL, taken apart by curl's own parser.
 ///

@@ -3,7 +3,8 @@
 
 public import Foundation
 public import Idefics
-public import IdeficsCheckpoints
+import IdeficsCheckpoints
+public import IdeficsFoundation
 import IdeficsGeneration
 public import IdeficsTensor
 

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Idefics
-public import IdeficsCheckpoints
+public import IdeficsFoundation
 public import IdeficsTensor
 
 /// What is trained of a model: all of it, some of its parameters, or adapters beside them.

@@ -4,6 +4,7 @@
 import Foundation
 import Idefics
 import IdeficsCheckpoints
+import IdeficsFoundation
 import IdeficsTensor
 import IdeficsTestSupport
 import Testing
@@ -94,10 +95,12 @@ import Testing
         try #require(files.count > 4)
         try FileManager.default.removeItem(at: output)
 
-        let staged = try StagedDirectory(output, resuming: quantization.identity)
-        let finished = files.count / 2
-        for (name, content) in zip(files, expected).prefix(finished) {
-            try content.write(to: staged.url.appending(path: name))
+        do {
+            let staged = try StagedDirectory(output, resuming: quantization.identity)
+            let finished = files.count / 2
+            for (name, content) in zip(files, expected).prefix(finished) {
+                try content.write(to: staged.url.appending(path: name))
+            }
         }
         try quantization.write(to: output)
         #expect(try contents() == expected)

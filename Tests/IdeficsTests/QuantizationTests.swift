@@ -4,6 +4,7 @@
 import Foundation
 import Idefics
 import IdeficsCheckpoints
+import IdeficsFoundation
 import IdeficsTensor
 import IdeficsTestSupport
 import Testing
@@ -174,12 +175,14 @@ import Testing
         try FileManager.default.removeItem(at: output)
 
         // What a stopped run leaves: the staged folder with its identity and some shards, one of them of other tensors.
-        let staged = try StagedDirectory(output, resuming: quantization.identity)
-        try contents[0].write(to: staged.url.appending(path: files[0]))
-        try contents[0].write(to: staged.url.appending(path: files[1]))
-        let kept = staged.url.appending(path: files[0])
         let date = Date(timeIntervalSince1970: 1_000_000)
-        try FileManager.default.setAttributes([.modificationDate: date], ofItemAtPath: kept.path)
+        do {
+            let staged = try StagedDirectory(output, resuming: quantization.identity)
+            try contents[0].write(to: staged.url.appending(path: files[0]))
+            try contents[0].write(to: staged.url.appending(path: files[1]))
+            let kept = staged.url.appending(path: files[0])
+            try FileManager.default.setAttributes([.modificationDate: date], ofItemAtPath: kept.path)
+        }
 
         try quantization.write(to: output)
         for (name, content) in zip(files, contents) {

@@ -4,6 +4,7 @@
 import Foundation
 import Idefics
 import IdeficsCheckpoints
+import IdeficsFoundation
 import IdeficsTensor
 import IdeficsTestSupport
 import IdeficsTraining

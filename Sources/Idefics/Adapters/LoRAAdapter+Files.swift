@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Foundation
-public import IdeficsCheckpoints
+import IdeficsCheckpoints
+public import IdeficsFoundation
 public import IdeficsTensor
 
 /// PEFT's files: `adapter_config.json`, and `adapter_model.safetensors` with `base_model.model.LAYER.lora_A.weight` and

@@ -3,6 +3,7 @@
 
 public import Foundation
 import IdeficsCheckpoints
+import IdeficsFoundation
 import IdeficsImages
 import IdeficsTensor
 import IdeficsTokenizers

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
-package import IdeficsCheckpoints
+package import IdeficsFoundation
 
 extension ModelFiles {
     /// Files beside the weights that a changed copy of a model takes over.

@@ -4,7 +4,7 @@
 import ArgumentParser
 import Foundation
 import Idefics
-import IdeficsCheckpoints
+import IdeficsFoundation
 import IdeficsTensor
 
 /// `idefics random-checkpoint`, for tests of large models: a checkpoint of any configuration, of random bytes.

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Foundation
-import IdeficsCheckpoints
+import IdeficsFoundation
 
 /// `metrics.jsonl`: one object a line.
 package final class MetricsFile {

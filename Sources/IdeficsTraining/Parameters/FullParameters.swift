@@ -3,7 +3,8 @@
 
 public import Foundation
 public import Idefics
-public import IdeficsCheckpoints
+import IdeficsCheckpoints
+public import IdeficsFoundation
 public import IdeficsTensor
 
 /// Parameters of the model itself are trained: all, or those that are not frozen.

@@ -3,6 +3,7 @@
 
 package import Foundation
 import IdeficsCheckpoints
+import IdeficsFoundation
 import IdeficsTensor
 
 /// The folder of a run: `checkpoint-N/`, `metrics.jsonl`, TensorBoard's events, `loss.svg` and, at the end, `model/`.

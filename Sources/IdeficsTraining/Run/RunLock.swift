@@ -2,35 +2,24 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
-
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#elseif canImport(Darwin)
-import Darwin
-#endif
+import IdeficsFoundation
 
 /// Keeps a second run out of a run folder; the system gives it back when the process ends, however it ends.
 final class RunLock: Sendable {
-    private let descriptor: Int32
+    /// A file system without locks gives one that keeps nobody out.
+    private let lock: FileLock
 
     /// Takes the lock of `folder`, which must exist.
     ///
     /// - Throws: `TrainingError.run` when another run has it.
     init(_ folder: URL) throws {
-        descriptor = open(folder.appending(path: ".lock").path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
-        guard descriptor >= 0 else {
-            throw TrainingError.run(path: folder.path, reason: "cannot be written: \(String(cString: strerror(errno)))")
+        do {
+            guard let lock = try FileLock.tryAcquire(folder.appending(path: ".lock").path) else {
+                throw TrainingError.run(path: folder.path, reason: "another run is writing there")
+            }
+            self.lock = lock
+        } catch let error as FileError {
+            throw TrainingError.run(path: folder.path, reason: "cannot be written: \(error.reason)")
         }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK else {
-            close(descriptor)
-            throw TrainingError.run(path: folder.path, reason: "another run is writing there")
-        }
-        // A file system without locks gets none.
-    }
-
-    deinit {
-        close(descriptor)
     }
 }

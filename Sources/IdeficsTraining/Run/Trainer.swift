@@ -3,7 +3,7 @@
 
 public import Foundation
 import Idefics
-import IdeficsCheckpoints
+import IdeficsFoundation
 package import IdeficsTensor
 import IdeficsTokenizers
 

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
-import IdeficsCheckpoints
+import IdeficsFoundation
 
 /// Where numbers go: `metrics.jsonl`, TensorBoard's file and the curve.
 ///

@@ -2,27 +2,33 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #if canImport(Glibc)
-internal import Glibc
+import Glibc
 #elseif canImport(Musl)
-internal import Musl
-#else
-internal import Darwin
+import Musl
+#elseif canImport(Darwin)
+import Darwin
 #endif
 
 /// An open file for writing at given positions, closed with its last reference.
 package final class FileWriter: Sendable {
-    /// Where the file is, for error messages.
+    /// Where the file is, or is to be, for messages.
     package let path: String
     private let descriptor: Int32
 
     /// Opens the file at `path`, creating it if needed; its content stays.
-    package init(path: String) throws {
-        guard !path.utf8.contains(0) else {
-            throw NetworkError.file(path: printable(path), operation: "open", reason: "the name holds a NUL")
+    ///
+    /// - Parameters:
+    ///   - path: the file.
+    ///   - isNew: whether it must not be there yet.
+    ///   - name: what errors call it; nil for its path.
+    /// - Throws: `FileError`.
+    package init(path: String, isNew: Bool = false, named name: String? = nil) throws {
+        self.path = name ?? path
+        do {
+            descriptor = try Files.open(path, "write", O_RDWR | O_CREAT | (isNew ? O_EXCL : 0))
+        } catch let error as FileError where name != nil {
+            throw FileError(self.path, "write", code: error.code)
         }
-        self.path = path
-        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { throw Self.error(path, "open") }
     }
 
     deinit { close(descriptor) }
@@ -30,13 +36,15 @@ package final class FileWriter: Sendable {
     /// The file's size in bytes.
     package func size() throws -> Int64 {
         let end = lseek(descriptor, 0, SEEK_END)
-        guard end >= 0 else { throw Self.error(path, "measure") }
+        guard end >= 0 else { throw failure("measure") }
         return Int64(end)
     }
 
     /// Cuts (or extends with zeros) the file to `size` bytes.
     package func truncate(to size: Int64) throws {
-        guard ftruncate(descriptor, off_t(size)) == 0 else { throw Self.error(path, "truncate") }
+        while ftruncate(descriptor, off_t(size)) != 0 {
+            if errno != EINTR { throw failure("write") }
+        }
     }
 
     /// Writes all of `bytes` at `position`.
@@ -46,8 +54,8 @@ package final class FileWriter: Sendable {
             let count = pwrite(descriptor, base + done, bytes.count - done, off_t(position) + off_t(done))
             if count > 0 {
                 done += count
-            } else if errno != EINTR {
-                throw Self.error(path, "write")
+            } else if count == 0 || errno != EINTR {
+                throw count == 0 ? FileError(path, "write", code: ENOSPC) : failure("write")
             }
         }
     }
@@ -57,17 +65,15 @@ package final class FileWriter: Sendable {
         while true {
             let count = pread(descriptor, buffer.baseAddress, buffer.count, off_t(position))
             if count >= 0 { return count }
-            if errno != EINTR { throw Self.error(path, "read") }
+            if errno != EINTR { throw failure("read") }
         }
     }
 
     /// Waits until the content is on the disk.
     package func synchronize() throws {
         // EINVAL and ENOTSUP: pipes and some network file systems have nothing to synchronise.
-        guard fsync(descriptor) == 0 || errno == EINVAL || errno == ENOTSUP else { throw Self.error(path, "fsync") }
+        guard fsync(descriptor) == 0 || errno == EINVAL || errno == ENOTSUP else { throw failure("write") }
     }
 
-    private static func error(_ path: String, _ operation: String) -> NetworkError {
-        .file(path: path, operation: operation, reason: String(cString: strerror(errno)))
-    }
+    private func failure(_ operation: String) -> FileError { FileError(path, operation, code: errno) }
 }

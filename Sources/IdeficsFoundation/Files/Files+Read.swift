@@ -1,0 +1,84 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+package import Foundation
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+extension Files {
+    /// The bytes of a file: a regular one, a pipe, `/dev/stdin`, or what else can be read to its end.
+    ///
+    /// - Parameters:
+    ///   - path: the file.
+    ///   - limit: a file of more bytes is refused, wherever it ends.
+    /// - Returns: its content.
+    /// - Throws: `FileError`.
+    package static func read(_ path: String, limit: Int) throws -> Data {
+        let descriptor = try openForReading(path)
+        defer { close(descriptor) }
+        return try read(descriptor, named: path, limit: limit)
+    }
+
+    /// The bytes of a file; nil if nothing is there.
+    ///
+    /// - Throws: `FileError`.
+    package static func readIfPresent(_ path: String, limit: Int) throws -> Data? {
+        do {
+            return try read(path, limit: limit)
+        } catch let error as FileError where error.isMissing {
+            return nil
+        }
+    }
+
+    /// The rest of the bytes of an open file.
+    ///
+    /// - Parameters:
+    ///   - descriptor: the open file; 0 for standard input.
+    ///   - name: what messages call it.
+    ///   - limit: more bytes are refused.
+    /// - Returns: the bytes.
+    /// - Throws: `FileError`.
+    package static func read(_ descriptor: Int32, named name: String, limit: Int) throws -> Data {
+        var status = stat()
+        let expected = fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG ? Int(status.st_size) : 0
+        guard expected <= limit else { throw tooLarge(name, limit) }
+        var content = Data(capacity: expected)
+        // One byte more than a regular file has tells its end in the same read.
+        var buffer = [UInt8](repeating: 0, count: min(max(expected + 1, 1 << 16), 4 << 20))
+        while true {
+            let count = readBytes(descriptor, &buffer, buffer.count)
+            if count == 0 { return content }
+            guard count > 0 else {
+                if errno == EINTR { continue }
+                throw FileError(name, "read", code: errno)
+            }
+            guard count <= limit - content.count else { throw tooLarge(name, limit) }
+            content.append(contentsOf: buffer[..<count])
+        }
+    }
+
+    private static func openForReading(_ path: String) throws -> Int32 {
+        do {
+            return try open(path, "read", O_RDONLY)
+        } catch let error as FileError where [ENXIO, EACCES].contains(error.code) && path == "/dev/stdin" {
+            // A socket, or another user's terminal, is open already and cannot be opened again.
+            let copy = fcntl(0, F_DUPFD_CLOEXEC, 3)
+            guard copy >= 0 else { throw error }
+            return copy
+        }
+    }
+
+    private static func tooLarge(_ name: String, _ limit: Int) -> FileError {
+        FileError(name, "read", reason: "larger than \(limit) bytes")
+    }
+}
+
+private func readBytes(_ descriptor: Int32, _ buffer: UnsafeMutableRawPointer, _ count: Int) -> Int {
+    read(descriptor, buffer, count)
+}

@@ -1,0 +1,149 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+public import Foundation
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// A folder that appears whole or not at all: filled beside its place, then renamed.
+///
+/// Until `commit` returns, what was at the place before is untouched, and after it is there, whole, whenever the process
+/// is killed. An abandoned folder removes itself, unless it is one that a later run resumes. What killed runs left is
+/// found by its `TemporaryName` and its free lock, and resumed or removed by the next run for the same place.
+public final class StagedDirectory {
+    /// Where to put the files.
+    public let url: URL
+    private let place: String
+    private let workplace: Workplace
+    private let replacesExisting: Bool
+    private let isResumable: Bool
+    private var isCommitted = false
+
+    /// Begins the folder that is to appear at `place`; folders above it are made.
+    ///
+    /// - Parameters:
+    ///   - place: where it is to appear; of a symbolic link, where it points.
+    ///   - replacesExisting: whether something may be there already, other than an empty folder.
+    ///   - identity: what decides the contents; files of an abandoned run of the same identity are found again. nil for a
+    ///     folder that cannot be resumed.
+    /// - Throws: `FileError`, also when another process is writing the same folder.
+    public init(_ place: URL, replacesExisting: Bool = false, resuming identity: String? = nil) throws {
+        self.place = try Self.resolved(place.path)
+        self.replacesExisting = replacesExisting
+        isResumable = identity != nil
+        let (folder, name) = Files.split(self.place)
+        try Files.makeFolder(folder)
+        var resumed: Workplace?
+        for found in try Workplace.existing(in: folder) where found.name.isFor(name) {
+            guard let lock = found.lock else {
+                throw FileError(self.place, "write", reason: "another process is writing it")
+            }
+            guard lock.isExclusive else { continue }
+            try found.putBack(self.place)
+            if let identity, resumed == nil, found.identity == identity {
+                resumed = found
+            } else {
+                try found.remove()
+            }
+        }
+        try Self.check(self.place, replacesExisting: replacesExisting)
+        let workplace: Workplace
+        if let resumed {
+            try resumed.removeUnfinishedFiles()
+            workplace = resumed
+        } else {
+            workplace = try Workplace(folder: folder, for: name, identity: identity)
+        }
+        self.workplace = workplace
+        url = URL(filePath: workplace.content, directoryHint: .isDirectory)
+    }
+
+    deinit {
+        if !isCommitted && !isResumable { try? workplace.remove() }
+    }
+
+    /// Writes a small file into it.
+    ///
+    /// - Throws: `FileError`.
+    public func write(_ data: Data, to name: String) throws {
+        try AtomicFile.write(data, toPath: "\(workplace.content)/\(name)")
+    }
+
+    /// Makes the folder appear at its place.
+    ///
+    /// - Throws: `FileError`; what was there before is then where it was.
+    public func commit() throws {
+        try Self.check(place, replacesExisting: replacesExisting)
+        Files.flush(folder: workplace.content)
+        try workplace.move(to: place)
+        isCommitted = true
+        Files.flush(folder: Files.split(place).folder)
+        Files.remove("\(place)/\(Workplace.identityName)")
+        try? workplace.remove()
+    }
+
+    /// Removes a folder that this program made, its name first: half of it is never to be seen there.
+    ///
+    /// - Throws: `FileError`; an error of the removal itself leaves what is to be removed to `removeAbandoned`.
+    package static func discard(_ place: URL) throws {
+        let (folder, name) = Files.split(try resolved(place.path))
+        let workplace = try Workplace(folder: folder, for: name, makesContent: false)
+        do {
+            try Files.rename(place.path, to: workplace.content)
+        } catch {
+            try? workplace.remove()
+            throw error
+        }
+        try workplace.remove()
+    }
+
+    /// Removes what killed runs left in `folder`, and puts back what one of them was just replacing.
+    ///
+    /// What is being made now, and what a run may resume, stays.
+    ///
+    /// - Parameters:
+    ///   - folder: where they wrote.
+    ///   - includingFiles: whether single files that were not finished go, too; only for a folder nobody else writes to.
+    /// - Throws: `FileError`.
+    package static func removeAbandoned(in folder: URL, includingFiles: Bool = false) throws {
+        for found in try Workplace.existing(in: folder.path) where found.lock?.isExclusive == true {
+            try found.putBack("\(folder.path)/\(found.name.name)")
+            if found.identity == nil { try found.remove() }
+        }
+        if includingFiles { try Workplace.removeFiles(in: folder.path) }
+    }
+
+    // MARK: - The place
+
+    private static func resolved(_ path: String) throws -> String {
+        var path = path
+        while path.utf8.count > 1, path.utf8.last == UInt8(ascii: "/") { path.unicodeScalars.removeLast() }
+        if let real = Files.realPath(path) { return real }
+        guard Files.status(path, followsLinks: false) == nil else {
+            throw FileError(path, "write", reason: "a symbolic link to something that does not exist is there")
+        }
+        return path
+    }
+
+    private static func check(_ place: String, replacesExisting: Bool) throws {
+        guard let status = Files.status(place) else { return }
+        guard status.st_mode & S_IFMT == S_IFDIR else { throw FileError(place, "write", reason: "a file is there") }
+        let parent = Files.split(place).folder
+        guard place != "/", Files.status(parent)?.st_dev == status.st_dev else {
+            throw FileError(
+                place,
+                "write",
+                reason: "a disk is mounted there, which cannot be replaced; name a folder in it"
+            )
+        }
+        guard try replacesExisting || Files.names(in: place).isEmpty else {
+            throw FileError(place, "write", reason: "the directory is not empty")
+        }
+    }
+}
