@@ -62,7 +62,7 @@ import Testing
                 == Data(contentsOf: fixture.appending(path: "config.json"))
         )
         #expect(!FileManager.default.fileExists(atPath: output.appending(path: ".identity").path))
-        #expect(throws: CheckpointError.self) { try merge.write(to: output) }
+        #expect(throws: FileError.self) { try merge.write(to: output) }
     }
 
     @Test func storesTheTypeItIsTold() throws {

@@ -86,7 +86,7 @@ public struct AdapterMerge: Sendable {
     ///   - directory: Where it is to be.
     ///   - replacesExisting: Whether what is there may be replaced.
     ///   - progress: Hears how many bytes of `byteCount` are done.
-    /// - Throws: `CheckpointError` when something cannot be read or written; what was done is kept for the next run.
+    /// - Throws: `FileError` when something cannot be written, `CheckpointError` when it cannot be read; what was done is kept for the next run.
     public func write(
         to directory: URL,
         replacesExisting: Bool = false,

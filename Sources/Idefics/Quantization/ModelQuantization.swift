@@ -108,7 +108,7 @@ public struct ModelQuantization: Sendable {
     ///   - replacesExisting: whether what is there may be replaced.
     ///   - progress: hears how many bytes of `byteCount` are done.
     /// - Returns: what was lost, tensor by tensor, also written as `quantization_report.json`.
-    /// - Throws: `CheckpointError` when something cannot be read or written; what was done is kept for the next run.
+    /// - Throws: `FileError` when something cannot be written, `CheckpointError` when it cannot be read; what was done is kept for the next run.
     @discardableResult
     public func write(
         to directory: URL,

@@ -32,12 +32,7 @@ package final class AtomicFile {
         self.path = path
         // Renaming over a device or a pipe would replace it.
         if let status = Files.status(path), status.st_mode & S_IFMT != S_IFREG {
-            let isFolder = status.st_mode & S_IFMT == S_IFDIR
-            throw FileError(
-                path,
-                "write",
-                reason: isFolder ? "a folder is there" : "it exists and is not a regular file"
-            )
+            throw FileError(path, "write", reason: "it exists and is not a regular file")
         }
         let (folder, name) = Files.split(path)
         temporaryPath = "\(folder)/\(TemporaryName(for: name).content)"
