@@ -39,8 +39,8 @@ extension HTTPLimits {
         let server = try TestServer { _ in .text("no such\u{1B}[31m thing", status: 404) }
         let response = try await client.get(url: server.url("/x?token=secret"), limits: local)
         #expect(response.status == 404)
-        #expect(throws: NetworkError.httpStatus(url: "\(server.url("/x"))", status: 404, message: "no such\\u{1b}[31m thing"))
-        {
+        let message = "no such\\u{1b}[31m thing"
+        #expect(throws: NetworkError.httpStatus(url: "\(server.url("/x"))", status: 404, message: message)) {
             try response.checked()
         }
     }

@@ -13,7 +13,7 @@ import Darwin
 public struct FileError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The file or folder.
     public let path: String
-    /// What was tried: `read`, `write`, `make folder` …
+    /// What was tried: `read`, `write`, `make folder` and so on.
     public let operation: String
     /// The system's words, or those of a check made here.
     public let reason: String
