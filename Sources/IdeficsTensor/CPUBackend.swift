@@ -26,6 +26,7 @@ struct CPUBackend: Backend {
                 "linear: scale of another size"
             )
             precondition(product.residual.map { $0.shape == output.shape } ?? true, "linear: residual of another shape")
+            OperationCount.add(rows: rows, inner: inFeatures, columns: outFeatures)
             let weight = product.weight.kernelWeight
             return idf_linear_job(
                 weight: weight.bytes,

@@ -86,6 +86,58 @@ import Testing
         #expect(throws: TrainingError.self) { try TrainingRecipe(yaml: yaml) }
     }
 
+    /// As editors on other systems write it.
+    @Test func marksAndLineEndsAreReadOver() throws {
+        #expect(try TrainingRecipe(yaml: "\u{FEFF}" + Self.yaml) == TrainingRecipe(yaml: Self.yaml))
+        let text = "\u{FEFF}" + Self.yaml.replacing("\n", with: "\r\n")
+        #expect(try TrainingRecipe(yaml: text) == TrainingRecipe(yaml: Self.yaml))
+        let error = #expect(throws: TrainingError.self) {
+            try TrainingRecipe(yaml: Self.yaml.replacing("  train:", with: "\ttrain:"))
+        }
+        #expect("\(String(describing: error))".contains("tab"))
+    }
+
+    @Test func aliasesAreTexts() throws {
+        let yaml = """
+            model: &dir DIR
+            output: *dir
+            data: {train: *dir, samples: &all ["*one & more: what ?", &two Two, *two]}
+            """
+        let recipe = try TrainingRecipe(yaml: yaml)
+        #expect(recipe.output == "DIR" && recipe.data.samples.map(\.text) == ["*one & more: what ?", "Two", "Two"])
+    }
+
+    /// Ten lines stand for 10¹⁰ values; keys of them, which the parser compares, in all ways to write them.
+    @Test(arguments: [
+        "extra: *a9", "? *a9\n: 1", "? [*a9]\n: 1", "*a9 : 1", "extra: {*a9: 1}", "extra: {[*a9]: 1}",
+        "extra: {?[*a9]}",
+        "extra: [? *a9 : 1]", "extra: {{b: *a9}: 1}", "<<: *a9", "data: {samples: *a9}", "?\n  - *a9\n: 1",
+        "extra: [\n  *a9: 1]", "extra: {*a9:1}",
+    ])
+    func treesOfAliasesAreRefused(last: String) throws {
+        var lines = ["a0: &a0 [x,x,x,x,x,x,x,x,x,x]"]
+        for level in 1...9 {
+            let alias = "*a\(level - 1)"
+            lines.append("a\(level): &a\(level) [\(Array(repeating: alias, count: 10).joined(separator: ","))]")
+        }
+        let trees = (lines + ["model: m", "output: run", last]).joined(separator: "\n")
+        #expect(throws: TrainingError.self) { try TrainingRecipe(yaml: trees) }
+        #expect(throws: TrainingError.self) {
+            try TrainingRecipe(yaml: Self.yaml, overrides: ["extra={\(lines.joined(separator: ", ")), \(last)}"])
+        }
+    }
+
+    @Test(arguments: [
+        String(repeating: "[", count: 900) + String(repeating: "]", count: 900), String(repeating: "[", count: 100_000),
+        String(repeating: "{a: ", count: 900) + "1" + String(repeating: "}", count: 900), "{[a]: b}", "{{a: b}: c}",
+        "model: a\nmodel: b", "data: {train: a, train: b}", "model: a\n---\nmodel: b", "model: *unknown",
+        "[" + (0..<2000).map { "&a\($0) [*a\(max(0, $0 - 1))]" }.joined(separator: ",") + "]",
+        String(repeating: "#", count: 5 << 20),
+    ])
+    func boundsAreKept(yaml: String) {
+        #expect(throws: TrainingError.self) { try TrainingRecipe(yaml: yaml) }
+    }
+
     /// transformers' get_linear_schedule_with_warmup and get_cosine_schedule_with_warmup, by their formulas.
     @Test func schedules() {
         var config = TrainingConfig()

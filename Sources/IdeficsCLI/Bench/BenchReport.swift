@@ -75,7 +75,18 @@ struct BenchReport: Encodable {
                 "\(Format.number(result.shareOfLimit * 100, digits: 0)) %",
             ]
         }
-        return Format.table(["", "time"] + (countsTokens ? [""] : []) + ["rate", "of limit"], rows)
+        return Format.table(["", "time"] + (countsTokens ? [""] : []) + ["rate", "of limit"], rows) + beyondLimit
+    }
+
+    /// Why a share is above 100 %, where one is.
+    private var beyondLimit: String {
+        let beyond = results.filter { ($0.shareOfLimit * 100).rounded() > 100 }
+        guard !beyond.isEmpty else { return "" }
+        let isMemory = beyond.contains { $0.bound == .memory }
+        return "\nabove 100 %: "
+            + (isMemory
+                ? "some of what is read lies in the caches, which the limit of main memory leaves out"
+                : "the machine was busy with something else while its limit was measured; measure again")
     }
 
     private func write(_ model: Model) {

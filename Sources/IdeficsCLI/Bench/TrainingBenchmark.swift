@@ -11,9 +11,10 @@ final class TrainingBenchmark {
     private let trainable: any TrainableParameters
     private let images: Int
     private let pass: TrainingPass
-    private let flops: ModelFlops
     private let config = TrainingConfig()
     private var state: TrainingState
+    /// Of a step, by its tokens.
+    private var operations: [Int: Double] = [:]
     private let random = RandomWeights(.f32)
 
     /// Training of the model in `directory`: with adapters of `loraRank` on queries, keys and values, or, if that is 0, of
@@ -37,7 +38,6 @@ final class TrainingBenchmark {
         }
         trainable = try recipe.trainable(of: directory)
         self.images = images
-        flops = ModelFlops(trainable.config, trained: trainable.parameters)
         self.pass = pass
         state = TrainingState(
             values: try trainable.initialValues(seed: config.seed),
@@ -54,11 +54,11 @@ final class TrainingBenchmark {
         Measurement(
             name: "step, \(tokens) tokens",
             bound: pass.isBF16 ? .bf16 : .compute,
-            work: Double(tokens) * flops.perToken + Double(images) * flops.perImage,
+            work: self.operations[tokens, default: 0],
             tokens: tokens
         ) { [self] in
             let batch = batch(tokens: tokens)
-            return { try self.step(batch) }
+            return { self.operations[tokens] = try self.step(batch) }
         }
     }
 
@@ -82,7 +82,10 @@ final class TrainingBenchmark {
         )
     }
 
-    private func step(_ batch: TrainingBatch) throws {
+    /// Makes a step.
+    ///
+    /// - Returns: operations of its products.
+    private func step(_ batch: TrainingBatch) throws -> Double {
         let result = try StepGradients(
             [batch],
             of: trainable,
@@ -101,5 +104,6 @@ final class TrainingBenchmark {
             parameters: trainable.parameters,
             config: config
         )
+        return result.operations
     }
 }

@@ -8,6 +8,7 @@ import Synchronization
 /// Shows a training run: a bar that redraws itself on a terminal, else a line for each line of metrics; events as notes.
 final class TrainingOutput: Sendable {
     private let isBarShown = Mutex(false)
+    private let isPeakExplained = Mutex(false)
 
     /// Shows what happened.
     func show(_ event: TrainingEvent) {
@@ -15,6 +16,7 @@ final class TrainingOutput: Sendable {
         case .started(let step, let total, let parameters, let elements):
             note("step \(step) of \(total); training \(elements) elements of \(parameters) parameters")
         case .step(let metrics, let total, let secondsLeft):
+            explainPeak(metrics)
             if Terminal.isErrorInteractive {
                 Terminal.transient(
                     line(metrics, total: total, secondsLeft: secondsLeft, columns: Terminal.errorColumns - 1)
@@ -32,6 +34,7 @@ final class TrainingOutput: Sendable {
         case .saved(_, let path): note("saved \(path)")
         case .saveFailed(let step, let reason):
             note("step \(step): no checkpoint, the last one is as it was: \(reason)")
+        case .interrupted(let step, let error): note(next(step, error))
         case .exported(let path):
             finish()
             Terminal.write("\(path)\n")
@@ -55,6 +58,25 @@ final class TrainingOutput: Sendable {
         Terminal.note(text)
     }
 
+    /// How to go on after an error.
+    private func next(_ step: Int, _ error: any Error) -> String {
+        let start = "step \(step) is saved; go on with --resume when the cause is mended"
+        guard case TrainingError.data = error else { return start }
+        return "\(start), or with --resume --bad-lines skip, which leaves out what cannot be had"
+    }
+
+    /// Says once why more than all of the peak is reached, which only a peak that was given allows.
+    private func explainPeak(_ metrics: StepMetrics) {
+        guard (metrics.modelFlopsUtilization * 100).rounded() > 100 else { return }
+        guard
+            isPeakExplained.withLock({ isExplained in
+                defer { isExplained = true }
+                return !isExplained
+            })
+        else { return }
+        note("more than 100 % of peak: trainer.peakFlops is less than this machine does; 0 measures it")
+    }
+
     private func line(_ evaluation: EvaluationMetrics, step: Int) -> String {
         let loss =
             "step \(step): evaluation loss \(Format.number(evaluation.loss, digits: 4)) over \(evaluation.tokens) tokens"
@@ -64,7 +86,7 @@ final class TrainingOutput: Sendable {
     }
 
     /// A line of at most `columns` columns, if that much is needed to say anything: what matters least is left out first.
-    private func line(_ metrics: StepMetrics, total: Int, secondsLeft: Double, columns: Int) -> String {
+    private func line(_ metrics: StepMetrics, total: Int, secondsLeft: Double?, columns: Int) -> String {
         let width = 20
         let filled = total > 0 ? metrics.step * width / total : width
         let bar = String(repeating: "#", count: filled) + String(repeating: "-", count: max(0, width - filled))
@@ -75,8 +97,8 @@ final class TrainingOutput: Sendable {
             ("lr \(String(format: "%.2g", metrics.learningRate))", 5),
             ("\(Format.number(metrics.tokensPerSecond, digits: 0)) tokens/s", 3),
             ("\(Format.number(metrics.modelFlopsUtilization * 100, digits: 0)) % of peak", 6),
-            ("\(Format.time(secondsLeft)) left", 1),
         ]
+        if let secondsLeft { fields.append(("\(Format.time(secondsLeft)) left", 1)) }
         func line() -> String { fields.map(\.text).joined(separator: "  ") }
         while line().count > columns, let last = fields.map(\.rank).max(), last > 0 {
             fields.removeAll { $0.rank == last }

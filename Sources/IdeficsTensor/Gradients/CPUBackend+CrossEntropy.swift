@@ -28,6 +28,7 @@ extension CPUBackend {
                     )
             }
         }
+        countOperations(call)
         let isGradient = dhidden != nil || call.areHeadsWanted.contains(true) || call.areUpdatesWanted
         let logits = Tensor(uninitialized: [min(step, max(rows, 1)), columns]) { _ in }
         withExtendedLifetime((call, logits, dhidden, dheads, dupdates)) {
@@ -94,6 +95,19 @@ extension CPUBackend {
             heads: dheads,
             updates: dupdates
         )
+    }
+
+    /// Counts the products of `call`: forward, and back where a gradient is wanted.
+    private func countOperations(_ call: CrossEntropyCall) {
+        let rows = call.hidden.shape[0]
+        for (head, isWanted) in zip(call.heads, call.areHeadsWanted) {
+            let passes = 1 + (call.isHiddenWanted ? 1 : 0) + (isWanted ? 1 : 0)
+            OperationCount.add(rows: passes * rows, inner: head.shape[1], columns: head.shape[0])
+        }
+        for (_, update, _) in updates(call) {
+            let passes = call.areUpdatesWanted ? 3 : 1
+            OperationCount.add(rows: passes * rows, inner: update.weight.shape[1], columns: update.weight.shape[0])
+        }
     }
 
     /// Heads with updates, and the columns of their logits.

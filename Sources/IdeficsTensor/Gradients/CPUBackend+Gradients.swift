@@ -12,6 +12,7 @@ extension CPUBackend {
                 product.gradient.shape == [rows, product.weight.shape[0]] && product.weight.shape[1] == inFeatures,
                 "linearInputGradient: \(product.gradient.shape) with weight \(product.weight.shape)"
             )
+            OperationCount.add(rows: rows, inner: product.weight.shape[0], columns: inFeatures)
             let weight = product.weight.kernelWeight
             return idf_linear_gradient(
                 dy: product.gradient.floats,
@@ -41,6 +42,7 @@ extension CPUBackend {
     func linearWeightGradient(_ gradient: Tensor, x: Tensor) -> Tensor {
         precondition(gradient.shape[0] == x.shape[0], "linearWeightGradient: \(gradient.shape), x \(x.shape)")
         let (rows, n, k) = (Int64(x.shape[0]), Int64(gradient.shape[1]), Int64(x.shape[1]))
+        OperationCount.add(rows: gradient.shape[1], inner: x.shape[0], columns: x.shape[1])
         return Tensor(uninitialized: [gradient.shape[1], x.shape[1]]) { dw in
             withExtendedLifetime((gradient, x)) {
                 idf_linear_backward_weight(

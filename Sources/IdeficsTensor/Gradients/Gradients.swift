@@ -60,6 +60,7 @@ public func checkpoint(when isWanted: Bool = true, _ body: @escaping () -> Tenso
     let result = body()
     guard isWanted, result.isRecorded else { return result }
     return result.constant().recorded { gradient, walk in
-        walk.add(gradient, to: body().target)
+        // What is computed a second time is no progress.
+        walk.add(gradient, to: OperationCount.pausing(body).target)
     }
 }

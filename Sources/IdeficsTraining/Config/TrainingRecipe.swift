@@ -38,16 +38,11 @@ public struct TrainingRecipe: Sendable, Equatable, Codable {
     /// The recipe in YAML (or JSON, which is YAML too).
     ///
     /// - Parameters:
-    ///   - yaml: the text.
+    ///   - yaml: the text; a byte order mark before it is left out.
     ///   - overrides: `section.key=value` each, the value in YAML; a later one wins.
     /// - Throws: `TrainingError.config` naming the key.
     public init(yaml: String, overrides: [String] = []) throws {
-        var tree: Node
-        do {
-            tree = try Yams.compose(yaml: yaml) ?? Node([(Node, Node)]())
-        } catch {
-            throw TrainingError.config(key: "", reason: "not YAML: \(error)")
-        }
+        var tree = try RecipeNode.compose(yaml) ?? Node([(Node, Node)]())
         for override in overrides { try tree.apply(override) }
         do {
             self = try YAMLDecoder().decode(TrainingRecipe.self, from: tree, userInfo: [:])
@@ -111,11 +106,9 @@ extension Node {
         let key = String(text[..<equals])
         let value: Node
         do {
-            value =
-                try Yams.compose(yaml: String(text[text.index(after: equals)...])) ?? Yams.compose(yaml: "~")
-                ?? Node("")
-        } catch {
-            throw TrainingError.config(key: key, reason: "the value is not YAML: \(error)")
+            value = try RecipeNode.compose(String(text[text.index(after: equals)...])) ?? Node("~")
+        } catch TrainingError.config(_, let reason) {
+            throw TrainingError.config(key: key, reason: "its value: \(reason)")
         }
         try set(key.split(separator: ".", omittingEmptySubsequences: false).map(String.init)[...], to: value, of: key)
     }

@@ -12,8 +12,8 @@ package enum LossCurve {
 
     /// The picture of `lines`; without numbers, an empty one.
     package static func svg(_ lines: [StepMetrics], title: String) -> String {
-        let loss = lines.map { (Double($0.step), $0.loss) }.filter { $0.1.isFinite }
-        let eval = lines.compactMap { line in line.evalLoss.map { (Double(line.step), $0) } }.filter { $0.1.isFinite }
+        let loss = lines.map { (Double($0.step), $0.loss) }.filter(isDrawn)
+        let eval = lines.compactMap { line in line.evalLoss.map { (Double(line.step), $0) } }.filter(isDrawn)
         let values = (loss + eval).map(\.1)
         let last = max((loss + eval).map(\.0).max() ?? 1, 1)
         let ticks = ticks(values.min() ?? 0, values.max() ?? 1)
@@ -62,6 +62,11 @@ package enum LossCurve {
         if !eval.isEmpty { svg += text("evaluation", right, 22, anchor: "end", color: colors.evaluation) }
         svg += text("loss, nats a token", eval.isEmpty ? right : right - 80, 22, anchor: "end", color: colors.loss)
         return svg + "</svg>\n"
+    }
+
+    /// Whether a point is a number of a size that can be drawn: the lines come from a file.
+    private static func isDrawn(_ point: (step: Double, value: Double)) -> Bool {
+        0...1e15 ~= point.step && abs(point.value) < 1e30
     }
 
     /// Round numbers around `low` and `high`, evenly spaced.

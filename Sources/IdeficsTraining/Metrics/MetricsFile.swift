@@ -10,19 +10,31 @@ package final class MetricsFile {
     package private(set) var lines: [StepMetrics] = []
     private let file: FileHandle
 
-    /// Opens the file in `folder`; lines of steps behind `step`, which a killed run left, are taken away.
+    /// Opens the file in `folder`; lines of steps after `step`, which a killed run left, are taken away.
+    ///
+    /// Lines that are kept stay as they are, byte for byte.
     ///
     /// - Throws: what reading and writing throw.
     package init(folder: URL, step: Int) throws {
         let url = folder.appending(path: "metrics.jsonl")
-        if let data = try? Data(contentsOf: url) {
-            lines = data.split(separator: UInt8(ascii: "\n")).compactMap { line in
+        var text = Data()
+        if FileManager.default.fileExists(atPath: url.path) {
+            let decoder = JSONDecoder()
+            decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+                positiveInfinity: Self.infinity,
+                negativeInfinity: "-\(Self.infinity)",
+                nan: Self.nan
+            )
+            for line in try Data(contentsOf: url).split(separator: UInt8(ascii: "\n")) {
                 // A killed run may have left half a line.
-                try? JSONDecoder().decode(StepMetrics.self, from: Data(line))
-            }.filter { $0.step <= step }
+                guard let metrics = try? decoder.decode(StepMetrics.self, from: Data(line)), metrics.step <= step else {
+                    continue
+                }
+                lines.append(metrics)
+                text += line + [UInt8(ascii: "\n")]
+            }
         }
-        let text = try lines.map(Self.line).joined()
-        try AtomicFile.write(Data(text.utf8), to: url)
+        try AtomicFile.write(text, to: url)
         file = try FileHandle(forWritingTo: url)
         try file.seekToEnd()
     }
@@ -42,14 +54,17 @@ package final class MetricsFile {
         try file.synchronize()
     }
 
+    /// What is written for numbers that JSON has not: those of a step that is left out.
+    private static let (infinity, nan) = ("inf", "nan")
+
     private static func line(_ metrics: StepMetrics) throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         // A skipped step's loss need not be a number.
         encoder.nonConformingFloatEncodingStrategy = .convertToString(
-            positiveInfinity: "inf",
-            negativeInfinity: "-inf",
-            nan: "nan"
+            positiveInfinity: infinity,
+            negativeInfinity: "-\(infinity)",
+            nan: nan
         )
         return String(decoding: try encoder.encode(metrics), as: UTF8.self) + "\n"
     }

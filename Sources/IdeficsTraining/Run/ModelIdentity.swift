@@ -60,7 +60,8 @@ extension ModelIdentity.File {
     private static let pieceCount = 128
     private static let pieceByteCount = 4096
 
-    fileprivate init(sampling url: URL) throws {
+    /// Looks at the file at `url`.
+    init(sampling url: URL) throws {
         do {
             let file = try FileHandle(forReadingFrom: url)
             defer { try? file.close() }

@@ -15,6 +15,8 @@ package struct StepGradients {
     package let zLoss: Double
     /// Norm over all parameters, in their order.
     package let norm: Double
+    /// Operations of the products that were computed; see `OperationCount`.
+    package let operations: Double
 
     /// Runs the micro-batches forward and back.
     ///
@@ -48,7 +50,7 @@ package struct StepGradients {
             zRows: counts.reduce(0) { $0 + $1.zRows }
         )
         var found = Gradients()
-        var (loss, zLoss) = (0.0, 0.0)
+        var (loss, zLoss, operations) = (0.0, 0.0, 0.0)
         for (index, batch) in batches.enumerated() {
             guard counts[index].targets > 0 || pass.zLossWeight != 0 && counts[index].zRows > 0 else { continue }
             let number = firstMicroBatch + UInt64(index)
@@ -60,15 +62,21 @@ package struct StepGradients {
                 named,
                 pass: .training(seed: seed, step: number)
             )
-            let result = try model.trainingLoss(batch.inputs, labels: batch.labels, pass: pass)
-            loss += Double(result.crossEntropy)
-            zLoss += Double(result.zMean)
-            // A loss that no parameter decides has no gradient.
-            guard result.total.isRecorded else { continue }
-            found = IdeficsTensor.gradients(of: result.total, into: found)
+            operations += try OperationCount.counting {
+                let result = try model.trainingLoss(batch.inputs, labels: batch.labels, pass: pass)
+                loss += Double(result.crossEntropy)
+                zLoss += Double(result.zMean)
+                // A loss that no parameter decides has no gradient.
+                guard result.total.isRecorded else { return }
+                // Sums are added to in place, where nobody else holds them.
+                var earlier = Gradients()
+                swap(&earlier, &found)
+                found = IdeficsTensor.gradients(of: result.total, into: consume earlier)
+            }.operations
         }
         let taken = leaves.map { found.take($0) }
         gradients = taken
+        self.operations = operations
         self.loss = loss
         self.zLoss = zLoss
         norm = taken.reduce(0) { $0 + ($1.map(squaredNorm) ?? 0) }.squareRoot()

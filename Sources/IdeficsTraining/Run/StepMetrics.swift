@@ -23,7 +23,7 @@ public struct StepMetrics: Sendable, Equatable, Codable {
     public var paddingShare: Double
     /// Real tokens a second since the last line.
     public var tokensPerSecond: Double
-    /// Share of `peakFlops` that products of the model reached.
+    /// Share of the machine's peak, or of `peakFlops`, that the products with weights reached.
     public var modelFlopsUtilization: Double
     /// Seconds since the last line.
     public var seconds: Double
@@ -104,8 +104,8 @@ public struct EvaluationMetrics: Sendable, Equatable {
 public enum TrainingEvent: Sendable {
     /// It begins, at this step of so many.
     case started(step: Int, total: Int, parameters: Int, elements: Int)
-    /// A step is done; time since the start of this process and steps done in it tell how long the rest takes.
-    case step(StepMetrics, total: Int, secondsLeft: Double)
+    /// A step is done; how long the rest takes is not known in the first steps of a process.
+    case step(StepMetrics, total: Int, secondsLeft: Double?)
     /// A step's update was left out.
     case skippedStep(step: Int, reason: String)
     /// Weights and moments of a checkpoint came back after too many steps left out.
@@ -120,6 +120,8 @@ public enum TrainingEvent: Sendable {
     case saved(step: Int, path: String)
     /// A checkpoint could not be written; the earlier ones are as they were.
     case saveFailed(step: Int, reason: String)
+    /// An error ends the run, which can go on after `step`.
+    case interrupted(step: Int, by: any Error)
     /// The trained model is written.
     case exported(path: String)
 }

@@ -28,14 +28,18 @@ public actor Trainer {
     let training: TrainingData
     let evaluation: TrainingData?
     let report: @Sendable (TrainingEvent) -> Void
-    private let identity: DataIdentity
-    private let modelIdentity: ModelIdentity
+    let identity: DataIdentity
+    let modelIdentity: ModelIdentity
     private var lock: RunLock?
-    private let totalSteps: Int
+    let totalSteps: Int
     package var state: TrainingState
     private let thread = ComputeThread(name: "idefics.training")
     /// The next step's micro-batches, on their way.
     private var ahead: Task<StepBatches, Never>?
+    /// Step of the newest checkpoint.
+    var savedStep: Int?
+    /// Why the last step that was left out was.
+    private var lastProblem: String?
 
     /// Computation runs on the trainer's own thread.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
@@ -48,8 +52,8 @@ public actor Trainer {
     ///   - trainable: what is trained.
     ///   - isResuming: whether the run goes on from the last checkpoint in its folder, if there is one.
     ///   - report: hears what happens.
-    /// - Throws: what reading recipe, data and model throws; `TrainingError.run` when the folder has checkpoints and the
-    ///   run is not to resume, or when those are of another run.
+    /// - Throws: what reading recipe, data and model throws; `TrainingError.run` when the folder holds what a run writes
+    ///   and the run is not to resume, when that is not of this run, and when the folder is the model's or lies in it.
     public init(
         recipe: TrainingRecipe,
         directory: URL,
@@ -74,20 +78,19 @@ public actor Trainer {
         modelIdentity = try ModelIdentity(directory: directory)
         totalSteps = try recipe.trainer.steps(of: training)
         folder = RunFolder(recipe.output)
-        lock = try folder.prepare()
+        try folder.checkApart(
+            resultName: recipe.resultName,
+            from: [directory] + [recipe.lora?.adapter].compactMap { $0.map { URL(filePath: $0) } }
+        )
+        lock = try folder.prepare(resultName: recipe.resultName, isResuming: isResuming)
         if let last = folder.checkpointSteps().last {
-            guard isResuming else {
-                throw TrainingError.run(
-                    path: recipe.output,
-                    reason: "has checkpoints already; resume the run or give another folder"
-                )
-            }
             state = try folder.load(
                 last,
                 parameters: trainable.parameters,
                 recipe: recipe,
                 data: identity,
-                model: modelIdentity
+                model: modelIdentity,
+                exampleCount: file.count
             )
         } else {
             state = TrainingState(
@@ -102,8 +105,9 @@ public actor Trainer {
     ///
     /// - Parameter stop: ends the run after the step it is at.
     /// - Returns: how it ended.
-    /// - Throws: what data, model and the last checkpoint throw. A checkpoint that could not be written on the way is
-    ///   reported and the run goes on.
+    /// - Throws: what data, model and the last checkpoint throw, after a checkpoint of the last whole step;
+    ///   `TrainingError.run` when every step was left out. A checkpoint that could not be written on the way is reported
+    ///   and the run goes on.
     public func run(stop: StopRequest = StopRequest()) async throws -> Outcome {
         defer {
             ahead?.cancel()
@@ -121,64 +125,63 @@ public actor Trainer {
         var log = try TrainingLog(
             folder: folder.url,
             step: state.progress.step,
-            peakFlops: config.peakFlops > 0
-                ? config.peakFlops : config.bf16 ? EngineLimits.bf16Rate() : EngineLimits.multiplyAddRate(),
-            flops: ModelFlops(trainable.config, trained: trainable.parameters)
+            peak: PeakRate(given: config.peakFlops, isBF16: config.bf16)
         )
-        let (start, first) = (ContinuousClock.now, state.progress.step)
-        var savedStep = folder.checkpointSteps().last
-        if config.evalOnStart, first == 0 { _ = try await evaluate(&log) }
+        savedStep = folder.checkpointSteps().last
+        do {
+            if config.evalOnStart, state.progress.step == 0 { _ = try await evaluate(&log) }
+            try await makeSteps(&log, stop: stop)
+        } catch {
+            keepWhatIsDone(&log, error)
+            throw error
+        }
+        if log.hasSteps { _ = log.line(state.progress, epoch: epoch, evaluation: nil) }
+        if savedStep != state.progress.step { try save(log) }
+        guard state.progress.step >= totalSteps else { return .stopped }
+        guard state.progress.updates > 0 else {
+            let last = lastProblem.map { ": in the last one \($0)" } ?? ""
+            throw TrainingError.run(
+                path: recipe.output,
+                reason: "all \(totalSteps) steps were left out, so nothing was learned and nothing is exported\(last)"
+            )
+        }
+        try log.writeCurve(title: recipe.output)
+        try export()
+        return .finished
+    }
+
+    private func makeSteps(_ log: inout TrainingLog, stop: StopRequest) async throws {
+        let config = recipe.trainer
+        var timeLeft = TimeLeft()
         while state.progress.step < totalSteps, !stop.isStopping {
             try await makeStep(&log)
+            timeLeft.add()
             let step = state.progress.step
             let isLast = step == totalSteps
             var evaluation: EvaluationMetrics?
             if config.evalSteps > 0, step % config.evalSteps == 0 || isLast { evaluation = try await evaluate(&log) }
             if step % config.loggingSteps == 0 || isLast || evaluation != nil {
                 let metrics = log.line(state.progress, epoch: epoch, evaluation: evaluation)
-                let elapsed = (ContinuousClock.now - start) / .seconds(1)
-                let left = elapsed / Double(step - first) * Double(totalSteps - step)
-                report(.step(metrics, total: totalSteps, secondsLeft: left))
+                report(.step(metrics, total: totalSteps, secondsLeft: timeLeft.seconds(for: totalSteps - step)))
             }
-            if config.saveSteps > 0, step % config.saveSteps == 0, !isLast {
-                do {
-                    try save(log)
-                    savedStep = step
-                } catch {
-                    report(.saveFailed(step: step, reason: "\(error)"))
-                }
-            }
+            if config.saveSteps > 0, step % config.saveSteps == 0, !isLast { saveIfPossible(log) }
         }
-        if savedStep != state.progress.step { try save(log) }
-        guard state.progress.step >= totalSteps else { return .stopped }
-        try log.writeCurve(title: recipe.output)
-        try export()
-        return .finished
-    }
-
-    /// How often the data has been gone through.
-    private var epoch: Double {
-        Double(state.progress.position.epoch)
-            + Double(state.progress.position.index) / Double(max(1, training.file.count))
-    }
-
-    private func save(_ log: TrainingLog) throws {
-        log.flush()
-        let place = try folder.save(
-            state,
-            parameters: trainable.parameters,
-            recipe: recipe,
-            data: identity,
-            model: modelIdentity
-        )
-        folder.rotate(limit: recipe.trainer.saveTotalLimit)
-        report(.saved(step: state.progress.step, path: place.relativePath))
-        try? log.writeCurve(title: recipe.output)
     }
 
     // MARK: - One step
 
+    /// Makes a step, or leaves the state as it was.
     private func makeStep(_ log: inout TrainingLog) async throws {
+        let before = state.progress
+        do {
+            try await advance(&log)
+        } catch {
+            state.progress = before
+            throw error
+        }
+    }
+
+    private func advance(_ log: inout TrainingLog) async throws {
         let config = recipe.trainer
         let batches = try await nextBatches()
         let rate = config.learningRate(step: state.progress.step, total: totalSteps)
@@ -205,8 +208,9 @@ public actor Trainer {
         }
         let problem = state.progress.spikes.reason(loss: result.loss, norm: result.norm, factor: config.spikeFactor)
         if let problem {
+            lastProblem = problem
             report(.skippedStep(step: state.progress.step, reason: problem))
-            rollBackIfDue()
+            try rollBackIfDue()
         } else {
             state.update(
                 result.gradients,
@@ -241,17 +245,21 @@ public actor Trainer {
     }
 
     /// Takes weights and moments of the last checkpoint after too many steps left out; the data goes on.
-    private func rollBackIfDue() {
+    ///
+    /// Of those that a run has which is not stopped: one that a stop or an error left would change the result.
+    private func rollBackIfDue() throws {
         let limit = recipe.trainer.rollbackAfterSkips
-        guard limit > 0, state.progress.spikes.skippedInARow >= limit, let last = folder.checkpointSteps().last,
-            let earlier = try? folder.load(
-                last,
-                parameters: trainable.parameters,
-                recipe: recipe,
-                data: identity,
-                model: modelIdentity
-            )
+        guard limit > 0, state.progress.spikes.skippedInARow >= limit,
+            let last = lastRegularCheckpoint(before: state.progress.step)
         else { return }
+        let earlier = try folder.load(
+            last,
+            parameters: trainable.parameters,
+            recipe: recipe,
+            data: identity,
+            model: modelIdentity,
+            exampleCount: training.file.count
+        )
         var progress = state.progress
         progress.updates = earlier.progress.updates
         progress.spikes.skippedInARow = 0
@@ -260,47 +268,8 @@ public actor Trainer {
         report(.rolledBack(step: progress.step, toStep: last))
     }
 
-    // MARK: - The result
-
     /// Parameters by name.
     package var namedValues: [String: Tensor] {
         Dictionary(uniqueKeysWithValues: zip(trainable.parameters.map(\.name), state.values))
-    }
-
-    private func export() throws {
-        let name = recipe.lora == nil ? "model" : "adapter"
-        let place = folder.url.appending(path: name, directoryHint: .isDirectory)
-        let staged = try StagedDirectory(place, replacesExisting: true)
-        try trainable.export(namedValues, to: staged)
-        try staged.commit()
-        report(.exported(path: place.relativePath))
-    }
-}
-
-extension TrainingConfig {
-    /// Steps of a run over `data`, which are counted by the lengths of examples where those decide.
-    func steps(of data: TrainingData) throws -> Int {
-        if maxSteps > 0 { return maxSteps }
-        let batches =
-            maxBatchTokens > 0
-            ? Double(
-                try data.microBatches(
-                    epochs: numTrainEpochs,
-                    seed: seed,
-                    maxExamples: perDeviceTrainBatchSize,
-                    maxTokens: maxBatchTokens
-                )
-            )
-            : numTrainEpochs * Double((data.file.count + perDeviceTrainBatchSize - 1) / perDeviceTrainBatchSize)
-        return max(1, Int(min((batches / Double(gradientAccumulationSteps)).rounded(.up), 1e15)))
-    }
-}
-
-extension DataConfig {
-    /// The same without shuffling.
-    fileprivate var inOrder: DataConfig {
-        var config = self
-        config.shuffle = false
-        return config
     }
 }

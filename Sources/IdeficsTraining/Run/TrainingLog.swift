@@ -11,26 +11,25 @@ struct TrainingLog {
     private let folder: URL
     private let metrics: MetricsFile
     private let events: EventFile
-    private let peakFlops: Double
-    private let flops: ModelFlops
+    private var peak: PeakRate
     private var sums = Sums()
 
     /// What has been added up since the last line.
     private struct Sums {
         var start = ContinuousClock.now
+        var steps = 0
         var loss = 0.0
         var zLoss = 0.0
         var targets = 0
         var tokens = 0
-        var images = 0
+        var operations = 0.0
         var norm = 0.0
         var learningRate = 0.0
     }
 
-    init(folder: URL, step: Int, peakFlops: Double, flops: ModelFlops) throws {
+    init(folder: URL, step: Int, peak: PeakRate) throws {
         self.folder = folder
-        self.peakFlops = peakFlops
-        self.flops = flops
+        self.peak = peak
         do {
             metrics = try MetricsFile(folder: folder, step: step)
             events = try EventFile(folder: folder, step: step)
@@ -46,7 +45,8 @@ struct TrainingLog {
         sums.zLoss += step.zLoss * Double(targets)
         sums.targets += targets
         sums.tokens += batches.reduce(0) { $0 + $1.tokenCount }
-        sums.images += batches.reduce(0) { $0 + $1.imageCount }
+        sums.operations += step.operations
+        sums.steps += 1
         sums.norm = step.norm
         sums.learningRate = learningRate
     }
@@ -61,6 +61,9 @@ struct TrainingLog {
         sums.start += time
     }
 
+    /// Whether steps were made since the last line.
+    var hasSteps: Bool { sums.steps > 0 }
+
     /// Ends a line and writes it.
     mutating func line(
         _ progress: TrainingState.Progress,
@@ -68,7 +71,7 @@ struct TrainingLog {
         evaluation: EvaluationMetrics?
     ) -> StepMetrics {
         let seconds = max((ContinuousClock.now - sums.start) / .seconds(1), 1e-9)
-        let operations = Double(sums.tokens) * flops.perToken + Double(sums.images) * flops.perImage
+        let utilization = peak.share(of: sums.operations / seconds)
         let line = StepMetrics(
             step: progress.step,
             epoch: epoch,
@@ -80,7 +83,7 @@ struct TrainingLog {
             images: progress.images,
             paddingShare: 0,
             tokensPerSecond: Double(sums.tokens) / seconds,
-            modelFlopsUtilization: peakFlops > 0 ? operations / seconds / peakFlops : 0,
+            modelFlopsUtilization: utilization,
             seconds: seconds,
             skippedSteps: progress.spikes.skipped,
             evaluation: evaluation

@@ -99,10 +99,14 @@ package struct SpikeGuard: Sendable, Equatable, Codable {
 }
 
 extension TrainingState {
-    /// One step of AdamW over all parameters, in their order; those without a gradient stay as they are.
+    /// One step of AdamW over all parameters, in their order.
+    ///
+    /// A parameter that this step's loss does not depend on, such as those of the gated blocks where there is no image,
+    /// has a gradient of zeros, as in torch: its moments decay, it goes on in the direction it had, and it is decayed.
+    /// What no loss depends on stays as it is.
     ///
     /// - Parameters:
-    ///   - gradients: one for each parameter.
+    ///   - gradients: one for each parameter; nil where the loss does not depend on it.
     ///   - scale: multiplies them, for clipping.
     ///   - learningRate: of the step.
     ///   - parameters: their names.
@@ -116,20 +120,29 @@ extension TrainingState {
     ) {
         progress.updates += 1
         for (index, gradient) in gradients.enumerated() {
-            guard let gradient else { continue }
+            let parameter = parameters[index]
+            guard parameter.isInGraph else { continue }
             moments[index].step(
                 &values[index],
-                gradient: gradient,
+                gradient: gradient ?? .zeros(parameter.shape),
                 AdamWStep(
-                    learningRate: Float(learningRate * config.learningRateMultiplier(parameters[index].name)),
+                    learningRate: Float(learningRate * config.learningRateMultiplier(parameter.name)),
                     beta1: Float(config.adamBeta1),
                     beta2: Float(config.adamBeta2),
                     eps: Float(config.adamEpsilon),
-                    weightDecay: config.isDecayed(parameters[index].name) ? Float(config.weightDecay) : 0,
+                    weightDecay: config.isDecayed(parameter.name) ? Float(config.weightDecay) : 0,
                     gradientScale: Float(scale),
                     step: progress.updates
                 )
             )
         }
     }
+}
+
+extension TrainableParameter {
+    /// Whether a loss can depend on it: whether torch's gradient of it is a tensor, if only of zeros.
+    ///
+    /// Transformers runs every part of the model in each step: a batch without images has one of zeros, which no token
+    /// sees. Only the norm behind the vision tower leads nowhere.
+    var isInGraph: Bool { !name.contains("vision_model.post_layernorm.") }
 }
