@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Idefics
-import IdeficsCheckpoints
+import IdeficsFoundation
 import IdeficsTensor
 import IdeficsTraining
 

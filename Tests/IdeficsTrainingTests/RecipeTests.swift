@@ -101,10 +101,10 @@ import Testing
         let yaml = """
             model: &dir DIR
             output: *dir
-            data: {train: *dir, samples: &all ["*one & more: what ?", &two Two, *two]}
+            data: {train: *dir, samples: &all ["*one & more: what?", &two Two, *two]}
             """
         let recipe = try TrainingRecipe(yaml: yaml)
-        #expect(recipe.output == "DIR" && recipe.data.samples.map(\.text) == ["*one & more: what ?", "Two", "Two"])
+        #expect(recipe.output == "DIR" && recipe.data.samples.map(\.text) == ["*one & more: what?", "Two", "Two"])
     }
 
     /// Ten lines stand for 10¹⁰ values; keys of them, which the parser compares, in all ways to write them.

@@ -27,6 +27,13 @@ import Testing
         )
     }
 
+    /// Writes a file, and the folders above it.
+    private func put(_ bytes: [UInt8], _ name: String) throws {
+        let url = fixture.folder.url.appending(path: name)
+        try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try Data(bytes).write(to: url)
+    }
+
     private func names(_ path: String) throws -> Set<String> {
         Set(try FileManager.default.contentsOfDirectory(atPath: fixture.folder.path(path)))
     }
@@ -56,10 +63,10 @@ import Testing
 
     /// Whatever is in the place of a result and is none of this run stays.
     @Test func othersResultsAreNotReplaced() async throws {
-        try fixture.folder.write([1], "file/model")
-        try fixture.folder.write([1], "folder/model/mine.txt")
-        try fixture.folder.write([1], "numbers/metrics.jsonl")
-        try fixture.folder.write([1], "curve/loss.svg")
+        try put([1], "file/model")
+        try put([1], "folder/model/mine.txt")
+        try put([1], "numbers/metrics.jsonl")
+        try put([1], "curve/loss.svg")
         for output in ["file", "folder", "numbers", "curve"] {
             for isResuming in [false, true] {
                 #expect(throws: TrainingError.self, "\(output)") { try trainer(output, isResuming: isResuming) }
@@ -81,7 +88,7 @@ import Testing
         }
         #expect(throws: TrainingError.self) { try trainer("run") }
         #expect(try await trainer("run", isResuming: true).run() == .finished)
-        try fixture.folder.write(Array("{}".utf8), "run/model/generation_config.json")
+        try put(Array("{}".utf8), "run/model/generation_config.json")
         let error = #expect(throws: TrainingError.self) { try trainer("run", isResuming: true) }
         #expect("\(String(describing: error))".contains("run/model"))
         // The result of a run may be the model of the next, in the same folder least of all.
@@ -105,7 +112,7 @@ import Testing
             ".adapter.tmp.old", ".metrics.jsonl.mine.tmp", ".checkpoint-1.old/a", "checkpoint-007/a",
             "checkpoint-1.bak/a",
         ]
-        for name in kept { try fixture.folder.write([1], "run/\(name)") }
+        for name in kept { try put([1], "run/\(name)") }
         let options = ["trainer.maxSteps=4", "trainer.saveSteps=1", "trainer.saveTotalLimit=1"]
         let stop = StopRequest()
         stop.stop()
@@ -123,7 +130,7 @@ import Testing
         #expect(try await trainer("run", options).run() == .finished)
         #expect(try await trainer("other", options + ["trainer.seed=3"]).run() == .finished)
         for step in [4, 5] { try FileManager.default.removeItem(atPath: fixture.folder.path("run/checkpoint-\(step)")) }
-        try fixture.folder.write([1], "run/checkpoint-1/notes.txt")
+        try put([1], "run/checkpoint-1/notes.txt")
         try FileManager.default.removeItem(atPath: fixture.folder.path("run/checkpoint-2"))
         try FileManager.default.moveItem(
             atPath: fixture.folder.path("other/checkpoint-2"),

@@ -53,8 +53,7 @@ import Testing
         #expect(zip(found, right).allSatisfy { abs($0 - $1) < 1e-5 }, "\(Array(found))")
     }
 
-    /// Gradients of zero, by AdamW's formulas: of the model's own parameters, of adapters, and where a branch behind a
-    /// closed gate that is not trained is not even run.
+    /// Gradients of zero, by AdamW's formulas: of the model's own parameters and of adapters.
     @Test(arguments: [
         [],
         ["lora.targetModules=[cross_attn.q_proj, cross_attn.v_proj]", "lora.r=2"],

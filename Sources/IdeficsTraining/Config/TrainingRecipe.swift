@@ -106,7 +106,9 @@ extension Node {
         let key = String(text[..<equals])
         let value: Node
         do {
-            value = try RecipeNode.compose(String(text[text.index(after: equals)...])) ?? Node("~")
+            value =
+                try RecipeNode.compose(String(text[text.index(after: equals)...])) ?? RecipeNode.compose("~")
+                ?? Node("~")
         } catch TrainingError.config(_, let reason) {
             throw TrainingError.config(key: key, reason: "its value: \(reason)")
         }

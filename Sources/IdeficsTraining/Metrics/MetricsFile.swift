@@ -19,18 +19,16 @@ package final class MetricsFile {
         let url = folder.appending(path: "metrics.jsonl")
         var text = Data()
         if FileManager.default.fileExists(atPath: url.path) {
-            let decoder = JSONDecoder()
-            decoder.nonConformingFloatDecodingStrategy = .convertFromString(
-                positiveInfinity: Self.infinity,
-                negativeInfinity: "-\(Self.infinity)",
-                nan: Self.nan
-            )
             for line in try Data(contentsOf: url).split(separator: UInt8(ascii: "\n")) {
                 // A killed run may have left half a line.
-                guard let metrics = try? decoder.decode(StepMetrics.self, from: Data(line)), metrics.step <= step else {
-                    continue
-                }
-                lines.append(metrics)
+                let read = try? JSONReader.decode(
+                    StepMetrics.self,
+                    from: Data(line),
+                    file: url.path,
+                    allowsNonFinite: true
+                )
+                guard let read, read.step <= step else { continue }
+                lines.append(read)
                 text += line + [UInt8(ascii: "\n")]
             }
         }
@@ -54,17 +52,14 @@ package final class MetricsFile {
         try file.synchronize()
     }
 
-    /// What is written for numbers that JSON has not: those of a step that is left out.
-    private static let (infinity, nan) = ("inf", "nan")
-
     private static func line(_ metrics: StepMetrics) throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         // A skipped step's loss need not be a number.
         encoder.nonConformingFloatEncodingStrategy = .convertToString(
-            positiveInfinity: infinity,
-            negativeInfinity: "-\(infinity)",
-            nan: nan
+            positiveInfinity: "inf",
+            negativeInfinity: "-inf",
+            nan: "nan"
         )
         return String(decoding: try encoder.encode(metrics), as: UTF8.self) + "\n"
     }

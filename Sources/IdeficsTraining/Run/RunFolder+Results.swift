@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
-import IdeficsCheckpoints
+import IdeficsFoundation
 
 // What a run writes and what it finds: only its own results are replaced.
 
@@ -87,7 +87,8 @@ extension RunFolder {
     }
 
     private func readRecord() -> Record {
-        (try? Data(contentsOf: record)).flatMap { try? JSONDecoder().decode(Record.self, from: $0) } ?? Record()
+        (try? Data(contentsOf: record)).flatMap { try? JSONReader.decode(Record.self, from: $0, file: record.path) }
+            ?? Record()
     }
 
     private func write(_ record: Record) throws {

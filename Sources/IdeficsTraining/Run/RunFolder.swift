@@ -36,18 +36,9 @@ package struct RunFolder: Sendable {
         // Another run may have been here before it had the lock.
         try checkContents(resultName: resultName, isResuming: isResuming)
         try mark()
-        removeUnfinished()
+        // What a killed run was writing has names that nobody else gives.
+        try? StagedDirectory.removeAbandoned(in: url, includingFiles: true)
         return lock
-    }
-
-    /// Removes what a killed run was writing.
-    private func removeUnfinished() {
-        for name in (try? FileManager.default.contentsOfDirectory(atPath: url.path)) ?? []
-        where name.wholeMatch(
-            of: /\.(checkpoint-[0-9]+|model|adapter|metrics\.jsonl|loss\.svg)\.[0-9a-z]{10,13}\.tmp(\.old)?/
-        ) != nil {
-            try? FileManager.default.removeItem(at: url.appending(path: name))
-        }
     }
 
     /// Steps of the checkpoints, oldest first.
@@ -123,12 +114,7 @@ package struct RunFolder: Sendable {
     package func rotate(limit: Int, keeping kept: Int? = nil, where isOwn: (Int) -> Bool) {
         guard limit > 0 else { return }
         for step in checkpointSteps().dropLast(limit) where step != kept && isOwn(step) {
-            // Half a checkpoint must not look like one: it loses its name first.
-            let place = checkpoint(step)
-            let unique = String(UInt64.random(in: (1 << 60)...UInt64.max), radix: 36)
-            let aside = url.appending(path: ".\(place.lastPathComponent).\(unique).tmp")
-            guard (try? FileManager.default.moveItem(at: place, to: aside)) != nil else { continue }
-            try? FileManager.default.removeItem(at: aside)
+            try? StagedDirectory.discard(checkpoint(step))
         }
     }
 }

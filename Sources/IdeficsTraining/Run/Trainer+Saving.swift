@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
-import IdeficsCheckpoints
+import IdeficsFoundation
 
 extension Trainer {
     /// Keeps what was done before `error`, if anything was: hours of work are not to be lost to one bad picture.
