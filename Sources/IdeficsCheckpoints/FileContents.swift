@@ -1,6 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsFoundation
 import IdeficsTensor
 
 #if canImport(FoundationEssentials)
@@ -25,12 +26,9 @@ package struct FileContents: Sendable {
         } catch TensorError.file(let path, let reason) {
             throw CheckpointError.unreadable(file: path, reason: reason)
         }
-        // A clone without `git lfs` holds small text files in place of weights: the one damage everybody meets once.
-        if withUnsafeBytes({ $0.starts(with: "version https://git-lfs".utf8) }) {
-            throw CheckpointError.unreadable(
-                file: url.path,
-                reason: "it is a Git LFS pointer, not the weights; run `git lfs pull` or download the file"
-            )
+        // The one damage everybody meets once.
+        if withUnsafeBytes({ GitLFS.isPointer($0) }) {
+            throw CheckpointError.unreadable(file: url.path, reason: GitLFS.pointerReason)
         }
     }
 

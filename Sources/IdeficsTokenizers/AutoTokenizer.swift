@@ -111,7 +111,11 @@ public enum AutoTokenizer {
             guard let size, size <= maximumFileSize else {
                 throw TokenizerError.unreadableFile(file: file, reason: "larger than \(maximumFileSize >> 20) MiB")
             }
-            return try Array(Data(contentsOf: url))
+            let bytes = try Array(Data(contentsOf: url))
+            guard !GitLFS.isPointer(bytes) else {
+                throw TokenizerError.unreadableFile(file: file, reason: GitLFS.pointerReason)
+            }
+            return bytes
         } catch let error as TokenizerError {
             throw error
         } catch {

@@ -39,6 +39,8 @@ public final class BPETokenizer: Tokenizer {
 
     /// Puts together what the tokenizer file and the configuration beside it say; `file` is for complaints.
     init(_ definition: TokenizerDefinition, config: TokenizerConfig, file: String) throws {
+        var definition = definition
+        definition.obey(addPrefixSpace: config.addPrefixSpace, tokenizerClass: config.tokenizerClass)
         let added = try Self.addedVocabulary(definition, config, file: file)
         model = definition.model
         normalizer = definition.normalizer

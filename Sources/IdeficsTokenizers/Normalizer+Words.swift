@@ -38,6 +38,21 @@ extension Normalizer {
                 isWord = result
                 let alone = Normalizer(steps: [.lowercase])
                 alone.apply(to: &text)
+            case .form(let form):
+                // No normal form joins or parts what is not in one character as people count them.
+                var result: [Bool] = []
+                var normalized: [UInt8] = []
+                var position = 0
+                for character in String(decoding: text, as: UTF8.self) {
+                    var bytes = Array(character.utf8)
+                    let end = position + bytes.count
+                    form.apply(to: &bytes)
+                    result.append(contentsOf: repeatElement(isWord[position..<end].contains(true), count: bytes.count))
+                    normalized.append(contentsOf: bytes)
+                    position = end
+                }
+                isWord = result
+                text = normalized
             case .removeExtraSpaces:
                 let space = UInt8(ascii: " ")
                 var previous = space

@@ -10,6 +10,7 @@ struct Normalizer: Sendable, Equatable {
         case prepend([UInt8])
         case replace(pattern: [UInt8], content: [UInt8])
         case lowercase
+        case form(UnicodeForm)
         /// SentencePiece's `remove_extra_whitespaces`: none at the ends, single ones inside.
         case removeExtraSpaces
     }
@@ -37,6 +38,7 @@ struct Normalizer: Sendable, Equatable {
             case .prepend(let prefix): expansion += prefix.count
             case .replace(let pattern, let content): expansion *= Self.expansion(pattern, content)
             case .lowercase: expansion *= 3
+            case .form(let form): expansion *= form.expansion
             case .removeExtraSpaces: break
             }
             guard expansion <= Self.maximumExpansion else {
@@ -62,6 +64,7 @@ struct Normalizer: Sendable, Equatable {
             case .prepend(let prefix): text.insert(contentsOf: prefix, at: 0)
             case .replace(let pattern, let content): text = text.replacing(pattern, with: content)
             case .lowercase: text = Self.lowercased(text)
+            case .form(let form): form.apply(to: &text)
             case .removeExtraSpaces: text = Self.withoutExtraSpaces(text)
             }
         }
@@ -145,7 +148,10 @@ extension Normalizer {
         case "Lowercase":
             steps.append(.lowercase)
         default:
-            throw try field.required("type").unsupported("normalizer \(type)")
+            guard let form = UnicodeForm(rawValue: type) else {
+                throw try field.required("type").unsupported("normalizer \(type)")
+            }
+            steps.append(.form(form))
         }
     }
 }

@@ -19,15 +19,20 @@ struct TokenizerConfig: Sendable {
     var chatTemplate: String?
     var addBosToken: Bool?
     var addEosToken: Bool?
+    /// Whether a text begins with a space it has not; nil where the tokenizer's own file decides.
+    var addPrefixSpace: Bool?
     var tokenizerClass: String?
     var isLegacy = true
 
     /// Whether transformers would load this as its Llama tokenizer; nil if the files do not say.
     var isLlama: Bool? {
-        tokenizerClass.map {
-            ["LlamaTokenizer", "LlamaTokenizerFast", "CodeLlamaTokenizer", "CodeLlamaTokenizerFast"].contains($0)
-        }
+        tokenizerClass.map { Self.llamaClasses.contains($0) }
     }
+
+    /// Names of transformers' classes for Llama's tokenizers.
+    static let llamaClasses: Set<String> = [
+        "LlamaTokenizer", "LlamaTokenizerFast", "CodeLlamaTokenizer", "CodeLlamaTokenizerFast",
+    ]
 
     /// All special tokens the files name, in transformers' order.
     var specialTokens: [String] {
@@ -67,6 +72,7 @@ struct TokenizerConfig: Sendable {
         chatTemplate = try config["chat_template"].flatMap(Self.chatTemplate)
         addBosToken = try config["add_bos_token"]?.bool()
         addEosToken = try config["add_eos_token"]?.bool()
+        addPrefixSpace = try config["add_prefix_space"]?.bool()
         tokenizerClass = try config["tokenizer_class"]?.string()
         isLegacy = try config["legacy"]?.bool() ?? true
         for (key, entry) in try config["added_tokens_decoder"]?.members() ?? [] {

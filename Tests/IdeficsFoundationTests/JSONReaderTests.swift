@@ -138,7 +138,7 @@ import Testing
         ("[\"a\nb\"]", 1, 4, "control character"), ("\"\\x\"", 1, 3, "escape"), ("\"\\u12g4\"", 1, 6, "hexadecimal"),
         ("[01]", 1, 3, "','"), ("[1.]", 1, 4, "digit"), ("[+1]", 1, 2, "a value"), ("[-Inf]", 1, 6, "a value"),
         ("[NaNs]", 1, 5, "','"), ("// a\n{}", 1, 1, "a value"), ("\"abc", 1, 5, "inside a string"),
-        ("{}\u{0}", 1, 3, "UTF-16"),
+        ("{}\u{0}", 1, 3, "UTF-16"), ("version https://git-lfs.github.com/spec/v1\n", 1, 1, "git lfs pull"),
     ])
     func errorsSayLineAndColumn(_ text: String, _ line: Int, _ column: Int, _ reason: String) {
         let error = failure(Config.self, text)

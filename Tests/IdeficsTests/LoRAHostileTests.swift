@@ -52,6 +52,30 @@ import Testing
         try SafetensorsWriter.write(tensors, to: folder.url.appending(path: "adapter_model.safetensors"))
     }
 
+    /// Written by DeepSpeed or `torch.save`, the adapter's name is in the names of its tensors.
+    @Test func theAdaptersNameInNamesOfTensors() throws {
+        let plain = try LoRAAdapter(directory: good, for: config)
+        for adapter in ["default", "my-task"] {
+            try rewriteTensors { tensors in
+                tensors = Dictionary(
+                    uniqueKeysWithValues: tensors.map { name, tensor in
+                        let parts = name.split(separator: ".").map(String.init)
+                        return ((parts.dropLast() + [adapter, "weight"]).joined(separator: "."), tensor)
+                    }
+                )
+            }
+            let named = try LoRAAdapter(directory: folder.url, for: config)
+            #expect(named.tensors.keys == plain.tensors.keys)
+            for (name, tensor) in named.tensors { #expect(tensor.floatArray() == plain.tensors[name]?.floatArray()) }
+        }
+        try rewriteTensors { tensors in
+            for (name, tensor) in tensors where name.hasSuffix(".lora_A.weight") {
+                tensors[name.replacing(".lora_A.weight", with: ".lora_A.other.weight")] = tensor
+            }
+        }
+        #expect(error().contains("is of another adapter than"))
+    }
+
     @Test func theOriginalIsGood() {
         #expect(error() == "")
     }

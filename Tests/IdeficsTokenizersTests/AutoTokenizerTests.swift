@@ -30,6 +30,17 @@ import Testing
         }
     }
 
+    /// Files of a clone without `git lfs`.
+    @Test(arguments: ["tokenizer.json", "tokenizer.model", "tokenizer_config.json"])
+    func pointersOfGitLFS(file: String) throws {
+        try inFolder { folder in
+            let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 1843612\n"
+            try Data(pointer.utf8).write(to: folder.appending(path: file))
+            let error = #expect(throws: TokenizerError.self) { try AutoTokenizer.from(directory: folder) }
+            #expect("\(String(describing: error))".contains("git lfs pull"))
+        }
+    }
+
     @Test func chatTemplateFile() throws {
         try inFolder { folder in
             let source = Fixtures.url("tokenizer-bytelevel/tokenizer.json")

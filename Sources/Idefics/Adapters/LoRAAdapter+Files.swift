@@ -85,6 +85,8 @@ private struct AdapterReader {
     let architecture: IdeficsConfig
     private(set) var layers: [String: LoRAAdapter.Layer] = [:]
     private(set) var saved: [String: Tensor] = [:]
+    /// The tensors' names in the file by those that PEFT's `save_pretrained` gives them.
+    private var storedNames: [String: String] = [:]
 
     init(source: any TensorSource, config: LoRAConfig, architecture: IdeficsConfig) {
         self.source = source
@@ -96,7 +98,8 @@ private struct AdapterReader {
         let shapes = Dictionary(LoRATargets.layers(of: architecture).map { ($0.path, $0.shape) }) { first, _ in first }
         var updated: Set<String> = []
         var parameters: [String] = []
-        for key in source.tensorNames {
+        let keys = try source.tensorNames.map { try register($0) }
+        for key in keys {
             guard key.hasPrefix(LoRAAdapter.prefix) else {
                 throw ConfigProblem(key, "does not begin with \(LoRAAdapter.prefix)")
             }
@@ -127,6 +130,25 @@ private struct AdapterReader {
         guard !layers.isEmpty || !saved.isEmpty else { throw ConfigProblem("", "holds no adapter") }
     }
 
+    /// The name that `save_pretrained` gives the tensor `stored`.
+    ///
+    /// A state of the model written by other means (DeepSpeed, `torch.save`) has the adapter's name in it:
+    /// `lora_A.default.weight`.
+    private mutating func register(_ stored: String) throws -> String {
+        var name = stored
+        for part in [".lora_A.", ".lora_B."] {
+            guard let range = stored.range(of: part, options: .backwards) else { continue }
+            let rest = stored[range.upperBound...].split(separator: ".", omittingEmptySubsequences: false)
+            if rest.count == 2, !rest[0].isEmpty, rest[1] == "weight" {
+                name = String(stored[..<range.upperBound]) + "weight"
+            }
+        }
+        if let other = storedNames.updateValue(stored, forKey: name) {
+            throw ConfigProblem(stored, "is of another adapter than \(other); one file can hold only one here")
+        }
+        return name
+    }
+
     private func layer(_ path: String, shape: [Int]) throws -> LoRAAdapter.Layer {
         let key = LoRAAdapter.prefix + path
         if case .names(let names) = config.targetModules, !names.contains(where: { LoRAConfig.isName($0, of: path) }) {
@@ -143,7 +165,9 @@ private struct AdapterReader {
     }
 
     private func tensor(_ key: String, _ shape: [Int]) throws -> Tensor {
-        guard let metadata = source.metadata(named: key) else { throw ConfigProblem(key, "is missing") }
+        guard let key = storedNames[key], let metadata = source.metadata(named: key) else {
+            throw ConfigProblem(key, "is missing")
+        }
         guard metadata.shape == shape else {
             throw ConfigProblem(key, "\(metadata.shape) where model and configuration have \(shape)")
         }

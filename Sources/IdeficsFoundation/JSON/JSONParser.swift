@@ -25,6 +25,7 @@ struct JSONParser {
     mutating func parseDocument() throws {
         guard bytes.count < Int(UInt32.max) else { throw malformed("the text is too large") }
         try checkEncoding()
+        if GitLFS.isPointer(bytes) { throw malformed(GitLFS.pointerReason) }
         if bytes.starts(with: JSONError.byteOrderMark) { position = JSONError.byteOrderMark.count }
         try parseValue(depth: 0)
         skipSpace()
