@@ -18,7 +18,8 @@ public enum ModelReference: Hashable, Sendable {
 
     /// Reads `ORG/NAME`, `ORG/NAME@REVISION` or the path of a folder.
     ///
-    /// A path is what starts with `/`, `.` or `~`, or names an existing folder (as in transformers).
+    /// A path is what starts with `/`, `.` or `~`, or names something that is there (a file is no model, but then nobody
+    /// meant the hub either).
     ///
     /// - Parameter text: The reference.
     /// - Throws: `HubError.invalidRepoId` or `HubError.invalidRevision` if it is neither.
@@ -27,9 +28,11 @@ public enum ModelReference: Hashable, Sendable {
         let expanded = expandTilde(text, home: nil)
         let exists = FileManager.default.fileExists(atPath: expanded, isDirectory: &isDirectory)
         let looksLikePath = text.hasPrefix("/") || text.hasPrefix(".") || text.hasPrefix("~")
-        if !text.isEmpty, looksLikePath || exists && isDirectory {
+        let isLink = (try? FileManager.default.destinationOfSymbolicLink(atPath: expanded)) != nil
+        if !text.isEmpty, looksLikePath || exists || isLink {
             guard exists, isDirectory else {
-                throw HubError.invalidRepoId(printable(text), reason: "no such folder")
+                let reason = exists ? "a file, not a folder" : isLink ? "a link that leads nowhere" : "no such folder"
+                throw HubError.invalidRepoId(printable(text), reason: reason)
             }
             self = .directory(URL(filePath: expanded, directoryHint: .isDirectory))
             return

@@ -3,6 +3,7 @@
 
 import Foundation
 import IdeficsHub
+import IdeficsTestSupport
 import Testing
 
 @Suite struct HubNamesTests {
@@ -50,6 +51,26 @@ import Testing
         for text in ["", "@main", "a/b@", "/no/such/folder", "./no-such-folder", "~/no-such-folder", "a/b@@x y"] {
             #expect(throws: HubError.self, "\(text)") { try ModelReference(text) }
         }
+    }
+
+    /// What is there and is no folder is told, and never asked of the hub.
+    @Test func filesAndLinksAreNoModels() throws {
+        let folder = try TemporaryFolder()
+        func reason(_ name: String) -> String? {
+            let error = #expect(throws: HubError.self) { try ModelReference(folder.url.appending(path: name).path) }
+            guard case .invalidRepoId(_, let reason) = error else { return nil }
+            return reason
+        }
+        try Data("GGUF".utf8).write(to: folder.url.appending(path: "model.gguf"))
+        #expect(reason("model.gguf") == "a file, not a folder")
+        for (name, target) in [("dangling", "nowhere"), ("loop", "loop")] {
+            try FileManager.default.createSymbolicLink(
+                atPath: folder.url.appending(path: name).path,
+                withDestinationPath: target
+            )
+            #expect(reason(name) == "a link that leads nowhere")
+        }
+        #expect(reason("nothing") == "no such folder")
     }
 
     @Test(arguments: [

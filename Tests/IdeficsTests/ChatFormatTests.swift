@@ -53,6 +53,23 @@ import Testing
 
     // MARK: - The choice
 
+    /// Templates of other kinds are left aside; whoever asks is told so.
+    @Test(
+        arguments: [
+            (smolTemplate, true), (nil, true), ("", true),
+            ("{% for m in messages %}{{ m.role }}: {{ m.content }}<end_of_utterance>{% endfor %}", true),
+            ("{% for m in messages %}[INST] {{ m.content }} [/INST]{% endfor %}", false),
+            (
+                "{% for m in messages %}<|start_header_id|>{{ m.role }}<|end_header_id|>{{ m.content }}<|eot_id|>{% endfor %}",
+                false
+            ),
+            ("{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}</s>{% endfor %}", false), ("{% for", false),
+        ] as [(String?, Bool)]
+    )
+    func templatesOfOtherKindsAreTold(template: String?, isFollowed: Bool) throws {
+        #expect(try ChatFormat.isOfTemplate(of: Self.tokenizer(template: template)) == isFollowed)
+    }
+
     @Test func theConfigurationChooses() throws {
         #expect(try ChatFormat(tokenizer: Self.tokenizer()) == .chatML(defaultSystem: Self.smolSystem))
         // A template that does not speak of the tokens, or none at all: IDEFICS' own.

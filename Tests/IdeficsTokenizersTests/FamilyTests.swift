@@ -58,6 +58,21 @@ import Testing
         #expect(ids("\u{FF34}he cat", normalizing) == ids("The cat", try tokenizer("f7-e2e")))
     }
 
+    /// Where a text is made of words and of structure, its forms are those of the whole.
+    @Test func normalFormsOfMarkedTexts() throws {
+        var text = MarkedText(markup: "ae")
+        text.append(words: "\u{301} \u{FB01}<s>")
+        text.append(markup: "\u{1100}")
+        text.append(words: "\u{1161} x\r\n")
+        for form in ["NFC", "NFD", "NFKC", "NFKD"] {
+            let normalizing = try tokenizer("tokenizer-bytelevel", replacing: ["normalizer": ["type": form]])
+            #expect(
+                normalizing.encode(text, addSpecialTokens: false)
+                    == ids("a\u{E9} \u{FB01}<s>\u{AC00} x\r\n", normalizing)
+            )
+        }
+    }
+
     /// No chain of forms makes a text unreasonably long.
     @Test func chainsOfFormsAreBounded() {
         let steps = Array(repeating: ["type": "NFKD"], count: 3)
@@ -86,9 +101,11 @@ import Testing
         let config: [String: Any] = [
             "tokenizer_class": "LlamaTokenizer", "add_prefix_space": false, "bos_token": "<s>",
         ]
-        let tokenizer = try tokenizer("f7-e2e", config: config)
+        let tokenizer = try self.tokenizer("f7-e2e", config: config)
         #expect(ids("Hello world", tokenizer) == [75, 457, 470, 278, 343, 462, 349])
-        let always = ["type": "Metaspace", "replacement": "\u{2581}", "prepend_scheme": "always", "split": false]
+        let always: [String: Any] = [
+            "type": "Metaspace", "replacement": "\u{2581}", "prepend_scheme": "always", "split": false,
+        ]
         let other = try self.tokenizer(
             "f7-e2e",
             replacing: ["normalizer": NSNull(), "pre_tokenizer": always],

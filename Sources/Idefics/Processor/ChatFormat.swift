@@ -40,6 +40,17 @@ public enum ChatFormat: Sendable, Equatable {
         }
     }
 
+    /// Whether the chat template of the checkpoint of `tokenizer` is of the format that is chosen for it, as far as its
+    /// tokens tell; true where there is no template.
+    ///
+    /// Templates are not run: turns of any other kind (Llama's `[INST]`, headers, Zephyr's `<|user|>`) are written in
+    /// IDEFICS' own format, which such a model was not made for.
+    public static func isOfTemplate(of tokenizer: any Tokenizer) -> Bool {
+        guard let template = tokenizer.chatTemplate, !template.isEmpty else { return true }
+        if case .chatML = ChatFormat(tokenizer: tokenizer) { return true }
+        return template.contains(IdeficsProcessor.endOfUtteranceToken)
+    }
+
     /// The system message a ChatML template writes when the conversation has none; nil if it holds no such literal.
     ///
     /// It is the text between `<|im_start|>system`, a line break (as itself or as the two characters `\n`) and

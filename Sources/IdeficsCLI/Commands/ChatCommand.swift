@@ -49,6 +49,12 @@ struct ChatCommand: AsyncParsableCommand {
 
     func run() async throws {
         let container = try await loadOptions.load()
+        if let tokenizer = container.processor?.tokenizer, !ChatFormat.isOfTemplate(of: tokenizer) {
+            Terminal.note(
+                "warning: the checkpoint's chat template is neither ChatML nor IDEFICS' own and is left aside; "
+                    + "turns are written as \"User: …\" and \"Assistant: …\""
+            )
+        }
         var options = IdeficsProcessor.Options()
         options.imageSize = images.imageSize
         options.imageLimits = images.limits
