@@ -4,7 +4,7 @@
 
 import PackageDescription
 
-/// Settings every Swift target shares (docs/architecture.md, "Habits").
+/// Settings every Swift target shares.
 let swiftSettings: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("InternalImportsByDefault"),
@@ -34,6 +34,15 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [
         .library(name: "Idefics", targets: ["Idefics"]),
+        .library(name: "IdeficsTraining", targets: ["IdeficsTraining"]),
+        // Parts that are of use alone.
+        .library(name: "IdeficsTensor", targets: ["IdeficsTensor"]),
+        .library(name: "IdeficsNN", targets: ["IdeficsNN"]),
+        .library(name: "IdeficsCheckpoints", targets: ["IdeficsCheckpoints"]),
+        .library(name: "IdeficsTokenizers", targets: ["IdeficsTokenizers"]),
+        .library(name: "IdeficsImages", targets: ["IdeficsImages"]),
+        .library(name: "IdeficsHub", targets: ["IdeficsHub"]),
+        .library(name: "IdeficsGeneration", targets: ["IdeficsGeneration"]),
         .executable(name: "idefics", targets: ["IdeficsCLI"]),
     ],
     dependencies: [

@@ -2,7 +2,6 @@
 
 import Foundation
 import Idefics
-import IdeficsGeneration
 
 let arguments = CommandLine.arguments
 guard arguments.count == 3 else { fatalError("usage: Generate MODEL PICTURE") }

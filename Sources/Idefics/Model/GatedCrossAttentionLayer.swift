@@ -8,7 +8,7 @@ import IdeficsTensor
 /// Lets the decoder see images: cross-attention and a feed-forward network, each behind a tanh gate.
 ///
 /// `h + tanh(α_attn) · attention(h, images)`, rows that see no image unchanged, then `h + tanh(α_dense) · network(h)` for
-/// all rows (Flamingo, arXiv:2204.14198, section 3.2; model-spec §3.9; `IdeficsGatedCrossAttentionLayer` of
+/// all rows (Flamingo, arXiv:2204.14198, section 3.2; docs/model-spec.md §3.9; `IdeficsGatedCrossAttentionLayer` of
 /// transformers). Checkpoint prefix: `model.gated_cross_attn_layers.N`.
 struct GatedCrossAttentionLayer: Sendable {
     let inputLayerNorm: RMSNorm

@@ -51,7 +51,7 @@ extension IdeficsModel {
     /// The loss of a batch, over real tokens only, for `gradients(of:)`.
     ///
     /// Cross-entropy of each token with the label of the column behind it (transformers' shift), over all columns of the
-    /// head, mean over labels that are not −100. The z-loss is over unshifted rows, as in M4 (`field.md` §3.3). Without a
+    /// head, mean over labels that are not −100. The z-loss is over unshifted rows, as in M4. Without a
     /// z-loss weight `zMean` is that of the rows with a label. Parameters that are results of `trainable()` get gradients.
     ///
     /// - Parameters:

@@ -7,9 +7,9 @@ public import IdeficsTensor
 
 /// IDEFICS: a Llama decoder that sees images through gated cross-attention blocks.
 ///
-/// Vision tower → resampler → decoder; a gated block precedes every `crossLayerInterval`-th decoder layer (model-spec
-/// §3; `IdeficsForVisionText2Text` of transformers). A value of immutable parameters: copies share them, and any number
-/// of tasks may use it at once.
+/// Vision tower → resampler → decoder; a gated block precedes every `crossLayerInterval`-th decoder layer
+/// (docs/model-spec.md §3; `IdeficsForVisionText2Text` of transformers). A value of immutable parameters: copies share
+/// them, and any number of tasks may use it at once.
 public struct IdeficsModel: Sendable {
     /// Its architecture.
     public let config: IdeficsConfig

@@ -8,7 +8,7 @@ public import IdeficsTensor
 /// Compresses the features of an image into a fixed number of latents.
 ///
 /// Learned latents attend to the image features concatenated with themselves (Flamingo, arXiv:2204.14198, section 3.1;
-/// model-spec §3.4; `IdeficsPerceiverResampler` of transformers). Input is `[images, positions, visionDim]`; output is
+/// docs/model-spec.md §3.4; `IdeficsPerceiverResampler` of transformers). Input is `[images, positions, visionDim]`; output is
 /// `[images, latents, visionDim]`. Checkpoint prefix: `model.perceiver_resampler`.
 public struct PerceiverResampler: Sendable {
     let latents: Tensor

@@ -7,7 +7,7 @@ import IdeficsTensor
 /// Resizes a position embedding to a grid of `rows` × `columns` patches; the class position stays as it is.
 ///
 /// torch's bicubic interpolation without antialiasing (a = −0.75, align_corners false). IDEFICS of transformers passes
-/// scale factors `(size + 0.1) / grid`, whose reciprocal is the sampling ratio (model-spec §3.2); DINOv2 passes sizes.
+/// scale factors `(size + 0.1) / grid`, whose reciprocal is the sampling ratio (docs/model-spec.md §3.2); DINOv2 passes sizes.
 ///
 /// - Parameters:
 ///   - table: `[1 + grid², width]` in f32.

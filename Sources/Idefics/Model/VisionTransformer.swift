@@ -8,7 +8,7 @@ public import IdeficsTensor
 /// The image encoder: a CLIP vision transformer without its projection, or, by `use_pre_layernorm`, a plain ViT.
 ///
 /// Input is `[images, 3, height, width]`; output is `[images, positions, embedDim]`, the class token first: the last
-/// layer's output without `post_layernorm`, as IDEFICS uses it (model-spec §3.2, §3.3; `IdeficsVisionTransformer` of
+/// layer's output without `post_layernorm`, as IDEFICS uses it (docs/model-spec.md §3.2, §3.3; `IdeficsVisionTransformer` of
 /// transformers). Checkpoint prefix: `model.vision_model`.
 public struct VisionTransformer: Sendable {
     let config: IdeficsVisionConfig

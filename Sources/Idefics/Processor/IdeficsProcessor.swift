@@ -5,7 +5,7 @@ public import IdeficsImages
 import IdeficsTensor
 public import IdeficsTokenizers
 
-/// Turns prompts into the inputs of the model: `IdeficsProcessor` of transformers 4.x (model-spec §4).
+/// Turns prompts into the inputs of the model: `IdeficsProcessor` of transformers 4.x (docs/model-spec.md §4).
 public struct IdeficsProcessor: Sendable {
     /// Turns text into ids.
     public let tokenizer: any Tokenizer

@@ -5,7 +5,7 @@ import IdeficsCheckpoints
 
 /// How a model is trained; names and meanings are those of transformers' `TrainingArguments` in camel case.
 ///
-/// The section `trainer` of a recipe. Defaults are what the model card did where it says so (`field.md` §3.2).
+/// The section `trainer` of a recipe. Defaults are what the model card did where it says so.
 public struct TrainingConfig: Sendable, Equatable, Codable {
     /// How the learning rate goes on behind the warm-up.
     public enum Schedule: String, Sendable, Codable, CaseIterable {

@@ -4,7 +4,7 @@
 package import Idefics
 import IdeficsCheckpoints
 
-/// Which parameters of a model are trained (model-spec §6.2).
+/// Which parameters of a model are trained (docs/model-spec.md §6.2).
 package struct FreezeRules {
     private let config: IdeficsConfig
     private let patterns: ParameterConfig

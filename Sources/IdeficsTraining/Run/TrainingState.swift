@@ -47,7 +47,7 @@ public struct TrainingState: Sendable {
     }
 }
 
-/// Decides whether a step's gradient is used (`field.md` §3.6: spikes are what runs are rolled back for).
+/// Decides whether a step's gradient is used (spikes of the loss are what the runs of the released models were rolled back for: M4, `memos/README.md`).
 package struct SpikeGuard: Sendable, Equatable, Codable {
     /// Running mean of gradient norms.
     private(set) var meanNorm = 0.0
