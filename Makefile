@@ -28,7 +28,7 @@ setup:
 	@Tools/setup.sh
 
 lint:
-	@swift format lint --strict --recursive Package.swift Sources Tests Snippets
+	@Tools/lint.sh
 
 format:
 	@swift format --in-place --recursive Package.swift Sources Tests Snippets

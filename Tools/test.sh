@@ -2,15 +2,15 @@
 # Copyright 2026 the idefics-swift authors
 # SPDX-License-Identifier: Apache-2.0
 #
-# Everything that must hold: format, all tests in release, parsers under the address sanitizer, concurrency under the
+# Everything that must hold: format and rules, all tests in release, parsers under the address sanitizer, concurrency under the
 # thread sanitizer, arm64 kernels under an emulator, models larger than memory, the snippet of the README.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 step() { printf '\n== %s (%s s)\n' "$1" "$SECONDS"; }
 
-step "format"
-swift format lint --strict --recursive Package.swift Sources Tests Snippets
+step "lint"
+Tools/lint.sh
 
 step "tests"
 swift build -c release --build-tests

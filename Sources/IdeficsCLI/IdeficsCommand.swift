@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Foundation
+import IdeficsFoundation
 import IdeficsTensor
 
 /// The command line: one executable, one subcommand for each job.
@@ -24,7 +26,47 @@ struct IdeficsCommand: AsyncParsableCommand {
     )
 
     static func main() async {
+        StandardStreams.prepare()
         MappedFile.reportFailedReads()
-        await main(nil)
+        end(await status(of: PathBytes.arguments))
+    }
+
+    /// Runs the command that `arguments` say, as `AsyncParsableCommand.main` does, but for the way anything is written.
+    private static func status(of arguments: [String]) async -> Int32 {
+        do {
+            var command = try await asyncParseAsRoot(arguments)
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+            try StandardStreams.finishResults()
+            return ExitCode.success.rawValue
+        } catch {
+            return report(error)
+        }
+    }
+
+    /// Tells how the command ended, on standard output what was asked for (help, version), else on standard error.
+    ///
+    /// A pipe that nobody reads any more is no reason to say something.
+    private static func report(_ error: any Error) -> Int32 {
+        let status = exitCode(for: error)
+        if let error = error as? OutputError, error.isClosedPipe { return status.rawValue }
+        let text = fullMessage(for: error)
+        guard status.isSuccess else {
+            if !text.isEmpty { Terminal.note(text) }
+            return status.rawValue
+        }
+        do {
+            if !text.isEmpty { try Terminal.write(text + "\n") }
+            try StandardStreams.finishResults()
+            return status.rawValue
+        } catch {
+            return report(error)
+        }
     }
 }
+
+/// `exit` of the C library, whose name the parser's method hides.
+private func end(_ status: Int32) -> Never { exit(status) }

@@ -34,6 +34,24 @@ public struct ProductRun {
         return folder.appending(path: product)
     }
 
+    /// Runs `script` in a shell where `$program` is `product` and `$1`, `$2` … are `arguments`: for redirections, closed
+    /// descriptors and bytes that are no UTF-8 (`printf '\\351'`).
+    public init(
+        _ product: String,
+        shell script: String,
+        _ arguments: [String] = [],
+        input: String = "",
+        workingDirectory: URL? = nil
+    ) throws {
+        try self.init(
+            executable: URL(filePath: "/bin/bash"),
+            ["-c", script, "bash"] + arguments,
+            input: input,
+            environment: ["program": Self.url(of: product).path],
+            workingDirectory: workingDirectory
+        )
+    }
+
     /// Runs `executable` with `arguments`, `input` on standard input, in `workingDirectory` if one is given.
     public init(
         executable: URL,

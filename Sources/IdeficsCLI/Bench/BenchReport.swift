@@ -43,7 +43,7 @@ struct BenchReport: Encodable {
     /// Writes it to standard output.
     func write(asJSON: Bool) throws {
         if asJSON { return try Terminal.writeJSON(self, isPretty: true) }
-        Terminal.write(
+        try Terminal.write(
             """
             \(instructionSet), \(threads) threads, medians of \(rounds) rounds
             limits: memory read \(giga(limits.memoryReadBytesPerSecond, digits: 1)) GB/s, \
@@ -52,9 +52,9 @@ struct BenchReport: Encodable {
 
             """
         )
-        if let model { write(model) }
-        Terminal.write("\n\(table)\n")
-        if let decode { write(decode) }
+        if let model { try write(model) }
+        try Terminal.write("\n\(table)\n")
+        if let decode { try write(decode) }
     }
 
     private var table: String {
@@ -89,11 +89,11 @@ struct BenchReport: Encodable {
                 : "the machine was busy with something else while its limit was measured; measure again")
     }
 
-    private func write(_ model: Model) {
+    private func write(_ model: Model) throws {
         let parts = model.parts.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
         let trained = model.trainedElements.map { ", \(Format.number(Double($0) / 1e6, digits: 1)) M trained" } ?? ""
         let peak = model.peakMemoryBytes.map { ", peak memory \(Format.bytes(Int64($0)))" } ?? ""
-        Terminal.write(
+        try Terminal.write(
             """
             \(model.config), \(model.layers) layers, \(model.format)\(parts.isEmpty ? "" : " (\(parts.joined(separator: ", ")))"), \
             random weights: \(Format.bytes(Int64(model.weightBytes))) made in \
@@ -103,9 +103,9 @@ struct BenchReport: Encodable {
         )
     }
 
-    private func write(_ decode: DecodeBenchmark.Report) {
+    private func write(_ decode: DecodeBenchmark.Report) throws {
         func seconds(_ value: Double) -> String { "\(Format.number(value, digits: 2)) s" }
-        Terminal.write(
+        try Terminal.write(
             """
 
             decode \(decode.model): \(Format.number(decode.tokensPerSecond, digits: 1)) tokens/s; a token reads \

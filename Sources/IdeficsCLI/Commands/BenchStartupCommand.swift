@@ -52,7 +52,7 @@ struct BenchStartupCommand: ParsableCommand {
         if json { return try Terminal.writeJSON(report, isPretty: true) }
         func seconds(_ value: Double) -> String { "\(Format.number(value, digits: 3)) s" }
         func bytes(_ count: Int?) -> String { count.map { Format.bytes(Int64($0)) } ?? "unknown" }
-        Terminal.write(
+        try Terminal.write(
             """
             \(Engine.instructionSet), \(report.threads) threads, medians of \(rounds) rounds, \
             \(bytes(report.weightBytes)) of weights

@@ -3,6 +3,7 @@
 
 import ArgumentParser
 import Idefics
+import IdeficsFoundation
 import IdeficsImages
 
 /// `idefics chat`.
@@ -11,8 +12,9 @@ struct ChatCommand: AsyncParsableCommand {
         commandName: "chat",
         abstract: "Talk with a model about pictures.",
         discussion: """
-            Each line is a turn. Commands: /image PATH-OR-URL shows a picture with the next turn, /reset starts over, \
-            /quit (or end of input) ends. The cache is kept between turns. The checkpoint decides how turns are written: \
+            Each line is a turn. Commands: /image PATH-OR-URL shows a picture with the next turn (a path may be typed as \
+            it is, or as terminals type files that are dropped on them: quoted, with backslashes, several), /reset starts \
+            over, /quit (or end of input) ends. The cache is kept between turns. The checkpoint decides how turns are written: \
             as ChatML (<|im_start|>user …<|im_end|>) when its tokenizer has a chat template with these tokens, otherwise \
             as on the instruct models' card (User: …<end_of_utterance>). Such tokens typed in a turn are text. Answers end with the turn and never contain \
             image tokens.
@@ -48,6 +50,9 @@ struct ChatCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        // What cannot be shown is told before the model is loaded.
+        var pending: [RGBImage] = []
+        for place in image { pending.append(try await picture(ImageSource(place))) }
         let container = try await loadOptions.load()
         if let tokenizer = container.processor?.tokenizer, !ChatFormat.isOfTemplate(of: tokenizer) {
             Terminal.note(
@@ -57,46 +62,60 @@ struct ChatCommand: AsyncParsableCommand {
         }
         var options = IdeficsProcessor.Options()
         options.imageSize = images.imageSize
-        options.imageLimits = images.limits
         let chat = ChatSession(
             container,
-            system: system,
+            system: system.map(PathBytes.repaired),
             config: try generation.config(over: container.chatConfig),
-            options: options,
-            fetcher: images.fetcher
+            options: options
         )
-        var pending = image.map { ImageSource($0) }
+        // The size the model sees: a conversation of many large pictures would fill the memory.
+        let side = images.imageSize ?? container.processor?.imageProcessor.imageSize
+        func shrunk(_ picture: RGBImage) throws -> RGBImage {
+            try side.map { try picture.resized(width: $0, height: $0) } ?? picture
+        }
+        pending = try pending.map(shrunk)
         if Terminal.isInputInteractive { Terminal.note("/image PATH-OR-URL, /reset, /quit") }
         while true {
             if Terminal.isInputInteractive { Terminal.status("> ") }
             guard let line = readLine() else { break }
-            switch line.split(separator: " ", maxSplits: 1).first {
-            case nil: continue
-            case "/quit", "/exit": return
-            case "/reset":
+            switch ChatLine(line.utf8) {
+            case .blank: continue
+            case .quit: return
+            case .reset:
                 chat.reset()
                 pending = []
-            case "/image":
-                let place = line.dropFirst("/image".count).drop { $0 == " " }
-                if place.isEmpty {
-                    Terminal.note("/image needs a path or URL")
-                } else {
-                    pending.append(ImageSource(String(place)))
+            case .image(let text):
+                let sources = DroppedPaths.sources(text)
+                if sources.isEmpty { Terminal.note("/image needs a path or URL") }
+                for source in sources {
+                    do {
+                        pending.append(try shrunk(await picture(source)))
+                    } catch {
+                        Terminal.note("error: \(error)")
+                    }
                 }
-            case let word? where word.hasPrefix("/"):
-                Terminal.note("unknown command \(word): /image PATH-OR-URL, /reset, /quit")
-            default:
-                if await answer(line, images: pending, in: chat) { pending = [] }
+            case .unknown(let word):
+                Terminal.note("unknown command \(printable(word)): /image PATH-OR-URL, /reset, /quit")
+            case .turn(let text):
+                try await answer(text, images: pending.map { .image($0) }, in: chat)
+                pending = []
             }
         }
     }
 
-    /// Streams one answer; a failure is told, and the turn taken back, so that the conversation can go on.
-    private func answer(_ line: String, images: [ImageSource], in chat: ChatSession) async -> Bool {
+    /// The picture, decoded: it is read once, when it is named, and not again with every turn.
+    private func picture(_ source: ImageSource) async throws -> RGBImage {
+        try await source.load(limits: images.limits, fetcher: images.fetcher)
+    }
+
+    /// Streams one answer; a failure is told, and the turn taken back with its pictures, so that the conversation can go on.
+    ///
+    /// - Throws: `OutputError` when nobody can read the answers.
+    private func answer(_ line: String, images: [ImageSource], in chat: ChatSession) async throws {
         do {
             for try await event in chat.streamResponse(to: line, images: images) {
                 switch event {
-                case .text(let text, _, _): if !json { Terminal.write(text) }
+                case .text(let text, _, _): if !json { try Terminal.write(text) }
                 case .finished(let info):
                     chat.append(answer: info.text)
                     guard json else { continue }
@@ -112,12 +131,12 @@ struct ChatCommand: AsyncParsableCommand {
                     )
                 }
             }
-            if !json { Terminal.write("\n") }
-            return true
+            if !json { try Terminal.write("\n") }
+        } catch let error as OutputError {
+            throw error
         } catch {
             chat.removeLastTurn()
-            Terminal.note("error: \(error)")
-            return false
+            Terminal.note("error: \(error)\(images.isEmpty ? "" : " (the turn's pictures are taken back, too)")")
         }
     }
 }

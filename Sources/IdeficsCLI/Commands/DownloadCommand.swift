@@ -18,6 +18,6 @@ struct DownloadCommand: AsyncParsableCommand {
     @OptionGroup var modelOptions: ModelOptions
 
     func run() async throws {
-        Terminal.write(try await modelOptions.directory().path + "\n")
+        try Terminal.write(path: try await modelOptions.directory().path)
     }
 }

@@ -98,7 +98,7 @@ struct GenerateCommand: AsyncParsableCommand {
         for try await event in events {
             firstText = firstText ?? (ContinuousClock.now - start) / .seconds(1)
             switch event {
-            case .text(let text, _, _): if isStreaming && promptCount == 1 { Terminal.write(text) }
+            case .text(let text, _, _): if isStreaming && promptCount == 1 { try Terminal.write(text) }
             case .finished(let info): finished.append(info)
             }
         }
@@ -106,9 +106,9 @@ struct GenerateCommand: AsyncParsableCommand {
         if json {
             try Terminal.writeJSON(GenerateReport(finished, inputs: padded, config: config, loadTime: loadTime))
         } else if isStreaming && promptCount == 1 {
-            Terminal.write("\n")
+            try Terminal.write("\n")
         } else {
-            for info in finished { Terminal.write("\(info.text)\n") }
+            for info in finished { try Terminal.write("\(info.text)\n") }
         }
         summarize(finished, firstText: firstText)
     }

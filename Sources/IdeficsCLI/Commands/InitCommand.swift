@@ -4,6 +4,7 @@
 import ArgumentParser
 import Foundation
 import Idefics
+import IdeficsFoundation
 import IdeficsTensor
 
 /// `idefics init`.
@@ -91,9 +92,9 @@ struct InitCommand: AsyncParsableCommand {
         if json {
             try Terminal.writeJSON(report, isPretty: true)
         } else {
-            Terminal.write(
+            try Terminal.write(
                 """
-                \(output): \(Format.bytes(total)), \(report.layers) decoder layers, \(report.gatedLayers) gated blocks, \
+                \(printable(output)): \(Format.bytes(total)), \(report.layers) decoder layers, \(report.gatedLayers) gated blocks, \
                 \(report.visionLayers) vision layers, \(report.imageTokens) tokens an image
 
                 """

@@ -5,6 +5,7 @@ import ArgumentParser
 import Foundation
 import Idefics
 import IdeficsCheckpoints
+import IdeficsFoundation
 
 /// `idefics inspect`.
 struct InspectCommand: AsyncParsableCommand {
@@ -98,16 +99,16 @@ struct InspectCommand: AsyncParsableCommand {
                 ? rows.map { TensorRow(name: $0.name, dtype: $0.dtype.rawValue, shape: $0.shape, file: $0.fileName) }
                 : nil
         )
-        if json { try Terminal.writeJSON(report, isPretty: true) } else { write(report, plan) }
+        if json { try Terminal.writeJSON(report, isPretty: true) } else { try write(report, plan) }
         if problem != nil { throw ExitCode.failure }
     }
 
-    private func write(_ report: Report, _ plan: MemoryPlan?) {
-        Terminal.write(
+    private func write(_ report: Report, _ plan: MemoryPlan?) throws {
+        try Terminal.write(
             """
-            directory    \(report.directory)
+            directory    \(printable(report.directory))
             parameters   \(report.parameters) in \(report.tensorCount) tensors, \(Format.bytes(Int64(report.bytes)))
-            types        \(report.dtypes.sorted { $0.key < $1.key }.map { "\($0.value) × \($0.key)" }.joined(separator: ", "))
+            types        \(report.dtypes.sorted { $0.key < $1.key }.map { "\($0.value) × \(printable($0.key))" }.joined(separator: ", "))
             decoder      \(report.layers) layers of \(report.hiddenSize), \(report.gatedLayers) gated blocks
             vocabulary   \(report.vocabulary)
             image        \(report.imageTokens) tokens
@@ -116,9 +117,9 @@ struct InspectCommand: AsyncParsableCommand {
 
             """
         )
-        for name in report.unexpected { Terminal.write("unknown      \(name)\n") }
+        for name in report.unexpected { try Terminal.write("unknown      \(printable(name))\n") }
         for row in report.tensors ?? [] {
-            Terminal.write("\(row.name)  \(row.dtype) \(row.shape)  \(row.file)\n")
+            try Terminal.write("\(printable(row.name))  \(row.dtype) \(row.shape)  \(printable(row.file))\n")
         }
     }
 }

@@ -4,6 +4,7 @@
 import ArgumentParser
 import Foundation
 import Idefics
+import IdeficsFoundation
 
 /// `idefics merge`.
 struct MergeCommand: AsyncParsableCommand {
@@ -58,6 +59,8 @@ struct MergeCommand: AsyncParsableCommand {
         }
         bar.finish()
         let replaced = merge.replacedCount > 0 ? ", \(merge.replacedCount) parameters replaced" : ""
-        Terminal.write("\(output): \(Format.bytes(total)), \(merge.mergedCount) matrices changed\(replaced)\n")
+        try Terminal.write(
+            "\(printable(output)): \(Format.bytes(total)), \(merge.mergedCount) matrices changed\(replaced)\n"
+        )
     }
 }

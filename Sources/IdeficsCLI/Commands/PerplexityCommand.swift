@@ -103,7 +103,7 @@ struct PerplexityCommand: AsyncParsableCommand {
             tokenIds: perToken ? likelihood.tokenIds : nil,
             negativeLogLikelihoods: perToken ? likelihood.negativeLogLikelihoods : nil
         )
-        if json { try Terminal.writeJSON(report) } else { write(report, likelihood) }
+        if json { try Terminal.writeJSON(report) } else { try write(report, likelihood) }
     }
 
     /// Scores the text, against the reference if there is one.
@@ -137,8 +137,8 @@ struct PerplexityCommand: AsyncParsableCommand {
         return (found.likelihood, comparison)
     }
 
-    private func write(_ report: Report, _ likelihood: TextLikelihood) {
-        Terminal.write(
+    private func write(_ report: Report, _ likelihood: TextLikelihood) throws {
+        try Terminal.write(
             """
             perplexity   \(Format.number(likelihood.perplexity, digits: 4))
             mean         \(Format.number(report.meanNegativeLogLikelihood, digits: 6)) nats a token
@@ -149,7 +149,7 @@ struct PerplexityCommand: AsyncParsableCommand {
         )
         guard let comparison = report.reference else { return }
         func number(_ value: Double?, _ digits: Int) -> String { Format.number(value ?? .infinity, digits: digits) }
-        Terminal.write(
+        try Terminal.write(
             """
             reference    \(number(comparison.perplexity, 4)); the model loses \(number(comparison.relativeLoss.map { $0 * 100 }, 3)) %
             divergence   \(number(comparison.meanDivergence, 6)) nats a token

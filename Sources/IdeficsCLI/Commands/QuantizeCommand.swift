@@ -4,6 +4,7 @@
 import ArgumentParser
 import Foundation
 import Idefics
+import IdeficsFoundation
 
 /// `idefics quantize`.
 struct QuantizeCommand: AsyncParsableCommand {
@@ -101,8 +102,8 @@ struct QuantizeCommand: AsyncParsableCommand {
         ) { bar.show(completed: Int64($0), total: total) }
         bar.finish()
         if json { return try Terminal.writeJSON(report, isPretty: true) }
-        Terminal.write(
-            "\(output): \(Format.bytes(Int64(report.byteCount))), was \(Format.bytes(Int64(report.sourceByteCount)))\n"
+        try Terminal.write(
+            "\(printable(output)): \(Format.bytes(Int64(report.byteCount))), was \(Format.bytes(Int64(report.sourceByteCount)))\n"
         )
         for (part, entries) in Dictionary(
             grouping: report.entries,
@@ -114,9 +115,9 @@ struct QuantizeCommand: AsyncParsableCommand {
             let formats = Set(entries.map(\.format)).sorted().joined(separator: " and ")
             let bits = report.bitsPerWeight(part).map { ", \(Format.number($0, digits: 2)) bits a weight" } ?? ""
             func percent(_ share: Double) -> String { "\(Format.number(share * 100, digits: 2)) %" }
-            Terminal.write(
+            try Terminal.write(
                 "\(part.rawValue): \(entries.count) × \(formats)\(bits), relative error \(percent(mean)), "
-                    + "at most \(percent(worst.relativeError)) (\(worst.name))\n"
+                    + "at most \(percent(worst.relativeError)) (\(printable(worst.name)))\n"
             )
         }
     }

@@ -69,7 +69,7 @@ struct ScoreCommand: AsyncParsableCommand {
             return
         }
         for row in rows {
-            Terminal.write(
+            try Terminal.write(
                 "\(Format.number(row.logProb, digits: 4))\t\(row.tokenLogProbs.count)\t\(row.continuation)\n"
             )
         }

@@ -4,6 +4,7 @@
 import ArgumentParser
 import Foundation
 import Idefics
+import IdeficsFoundation
 import IdeficsTensor
 
 /// Which model, and how its weights are stored and multiplied.
@@ -48,7 +49,7 @@ struct LoadOptions: ParsableArguments {
         )
         if let plan = container.model.memoryPlan { Terminal.note("warning: \(MemoryOptions.warning(plan))") }
         for name in container.unexpectedTensors.prefix(10) {
-            Terminal.note("the checkpoint has a tensor the model does not know: \(name)")
+            Terminal.note("the checkpoint has a tensor the model does not know: \(printable(name))")
         }
         if container.unexpectedTensors.count > 10 {
             Terminal.note("… and \(container.unexpectedTensors.count - 10) more")

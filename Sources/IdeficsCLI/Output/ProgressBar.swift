@@ -52,7 +52,7 @@ final class ProgressBar: Sendable {
             return line(completed: completed, total: total, seconds: seconds)
         }
         guard let text else { return }
-        Terminal.status(Terminal.isErrorInteractive ? "\r\u{1B}[K\(text)" : "\(text)\n")
+        if Terminal.isErrorInteractive { Terminal.transient(text) } else { Terminal.note(text) }
     }
 
     /// Ends the line.

@@ -12,16 +12,17 @@ import Musl
 import Darwin
 #endif
 
-/// Turns SIGTERM and SIGINT into a wish to stop; the second SIGINT ends the process as it always does.
+/// Turns SIGTERM, SIGINT and SIGHUP into a wish to stop; the second SIGINT ends the process as it always does.
+///
+/// SIGHUP says that the terminal is gone. Where it is ignored (`nohup`), it stays so.
 final class StopSignals {
     private var sources: [any DispatchSourceSignal] = []
 
     /// Listens from now on.
     init(_ stop: StopRequest) {
-        // A file that would grow over its limit is to be a failed write, not the end of the process.
-        signal(SIGXFSZ, SIG_IGN)
-        for number in [SIGTERM, SIGINT] {
-            signal(number, SIG_IGN)
+        for number in [SIGTERM, SIGINT, SIGHUP] {
+            let isIgnored = unsafeBitCast(signal(number, SIG_IGN), to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
+            if number == SIGHUP, isIgnored { continue }
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
             source.setEventHandler {
                 stop.stop()

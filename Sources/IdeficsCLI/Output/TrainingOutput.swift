@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import IdeficsFoundation
 import IdeficsTraining
 import Synchronization
 
@@ -37,7 +38,17 @@ final class TrainingOutput: Sendable {
         case .interrupted(let step, let error): note(next(step, error))
         case .exported(let path):
             finish()
-            Terminal.write("\(path)\n")
+            writeResult(path)
+        }
+    }
+
+    /// Writes where the model is, for scripts; the model is there whether or not this can be written.
+    private func writeResult(_ path: String) {
+        do {
+            try Terminal.write(path: path)
+        } catch let error as OutputError where error.isClosedPipe {
+        } catch {
+            note("warning: \(error): \(path)")
         }
     }
 

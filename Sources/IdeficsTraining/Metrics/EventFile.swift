@@ -2,13 +2,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Foundation
+import IdeficsFoundation
 
 /// TensorBoard's event file: records of TFRecord framing, each an `Event` message of protocol buffers.
 ///
 /// Format: tensorflow/core/util/event.proto, tensorflow/core/framework/summary.proto; framing as in TensorFlow's guide
 /// "TFRecord and tf.train.Example": length (8 bytes, little-endian), its masked CRC-32C, data, its masked CRC-32C.
 package final class EventFile {
-    private let file: FileHandle
+    private let file: RecordFile
 
     /// Begins a file of events in `folder`; curves of earlier files beyond `step` are cut off there.
     ///
@@ -18,17 +19,13 @@ package final class EventFile {
         // TensorBoard reads the files of a folder in the order of their names.
         let name = "events.out.tfevents.\(seconds).idefics.\(ProcessInfo.processInfo.processIdentifier).\(step)"
         let url = folder.appending(path: name)
-        try Data().write(to: url)
-        file = try FileHandle(forWritingTo: url)
-        try append(Self.event(step: nil) { $0.string(3, "brain.Event:2") })
+        file = try RecordFile(url)
+        // On a full disk they are written with the first event there is room for.
+        try? append(Self.event(step: nil) { $0.string(3, "brain.Event:2") })
         if step > 0 {
             // SessionLog with status START: what was logged for later steps did not happen.
-            try append(Self.event(step: step) { $0.message(7) { $0.integer(1, 1) } })
+            try? append(Self.event(step: step) { $0.message(7) { $0.integer(1, 1) } })
         }
-    }
-
-    deinit {
-        try? file.close()
     }
 
     /// Adds one point to each of the curves named.
@@ -71,7 +68,7 @@ package final class EventFile {
     }
 
     private func append(_ event: [UInt8]) throws {
-        try file.write(contentsOf: Self.record(event))
+        try file.append(Self.record(event))
     }
 
     private static func event(step: Int?, _ what: (inout ProtobufWriter) -> Void) -> [UInt8] {

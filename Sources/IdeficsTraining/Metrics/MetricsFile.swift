@@ -8,7 +8,7 @@ import IdeficsFoundation
 package final class MetricsFile {
     /// All lines so far.
     package private(set) var lines: [StepMetrics] = []
-    private let file: FileHandle
+    private let file: RecordFile
 
     /// Opens the file in `folder`; lines of steps after `step`, which a killed run left, are taken away.
     ///
@@ -17,39 +17,36 @@ package final class MetricsFile {
     /// - Throws: what reading and writing throw.
     package init(folder: URL, step: Int) throws {
         let url = folder.appending(path: "metrics.jsonl")
+        let data = try Files.readIfPresent(url.path, limit: .max) ?? Data()
         var text = Data()
-        if FileManager.default.fileExists(atPath: url.path) {
-            for line in try Data(contentsOf: url).split(separator: UInt8(ascii: "\n")) {
-                // A killed run may have left half a line.
-                let read = try? JSONReader.decode(
-                    StepMetrics.self,
-                    from: Data(line),
-                    file: url.path,
-                    allowsNonFinite: true
-                )
-                guard let read, read.step <= step else { continue }
-                lines.append(read)
-                text += line + [UInt8(ascii: "\n")]
-            }
+        for line in data.split(separator: UInt8(ascii: "\n")) {
+            // A killed run may have left half a line.
+            let read = try? JSONReader.decode(
+                StepMetrics.self,
+                from: Data(line),
+                file: url.path,
+                allowsNonFinite: true
+            )
+            guard let read, read.step <= step else { continue }
+            lines.append(read)
+            text += line + [UInt8(ascii: "\n")]
         }
-        try AtomicFile.write(text, to: url)
-        file = try FileHandle(forWritingTo: url)
-        try file.seekToEnd()
-    }
-
-    deinit {
-        try? file.close()
+        // Mostly they are the first ones: the others are cut off, which a full disk allows, too.
+        if !data.starts(with: text) { try AtomicFile.write(text, to: url) }
+        file = try RecordFile(url, keeping: text.count)
     }
 
     /// Adds a line.
+    ///
+    /// - Throws: `OutputError`; the line is then written with the next one that can be.
     package func append(_ metrics: StepMetrics) throws {
         lines.append(metrics)
-        try file.write(contentsOf: Data(Self.line(metrics).utf8))
+        try file.append(Self.line(metrics).utf8)
     }
 
     /// Makes sure that the lines are on the disk, as those up to a checkpoint are to be when it is there.
     package func flush() throws {
-        try file.synchronize()
+        try file.flush()
     }
 
     private static func line(_ metrics: StepMetrics) throws -> String {

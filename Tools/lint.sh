@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Copyright 2026 the idefics-swift authors
+# SPDX-License-Identifier: Apache-2.0
+#
+# Style, and rules of this project that swift format does not know.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+status=0
+
+# only WHERE WHAT PATTERN: lines of Swift code that match PATTERN are allowed in files whose paths match WHERE alone.
+only() {
+    local found
+    found=$(grep -rnE --include='*.swift' "$3" Sources | grep -vE "^[^:]+:[0-9]+: *//" | grep -vE "^($1)") || return 0
+    printf '%s\n%s\n\n' "$2" "$found" >&2
+    status=1
+}
+
+# Results that cannot be written are errors, messages that cannot be written are dropped, and nothing traps. Bench starts
+# other programs, whose pipes are file handles.
+only 'Sources/IdeficsFoundation/Output/|Sources/IdeficsCLI/Bench/' \
+    'Output goes through IdeficsFoundation/Output (on Linux FileHandle.write ends the process when a write fails):' \
+    'FileHandle|(^|[^.A-Za-z_])(print|debugPrint|dump|puts|fputs|fputc|putchar|printf|vprintf|fprintf|fwrite)\('
+
+swift format lint --strict --recursive Package.swift Sources Tests Snippets || status=1
+exit $status
