@@ -18,7 +18,7 @@ import Darwin
 ///   - bytes: what to write.
 ///   - descriptor: where.
 /// - Returns: the system's number of what went wrong; 0 if all is written.
-func writeAll(_ bytes: some Sequence<UInt8>, to descriptor: Int32) -> Int32 {
+package func writeAll(_ bytes: some Sequence<UInt8>, to descriptor: Int32) -> Int32 {
     let whole = ContiguousArray(bytes)
     return whole.withUnsafeBytes { whole in
         var rest = whole[...]

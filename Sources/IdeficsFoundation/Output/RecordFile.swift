@@ -21,6 +21,7 @@ package final class RecordFile {
 
     private let descriptor: Int32
     private let name: String
+    private let writeBytes: ([UInt8], Int32) -> Int32
     private var byteCount: off_t
     private var pending: [UInt8] = []
 
@@ -29,12 +30,18 @@ package final class RecordFile {
     /// - Parameters:
     ///   - url: the file.
     ///   - byteCount: how much of it stays; records are added there.
+    ///   - writeBytes: writes to the file, or returns the system's number of the reason why not; for tests.
     /// - Throws: `OutputError`.
-    package init(_ url: URL, keeping byteCount: Int = 0) throws {
+    package init(
+        _ url: URL,
+        keeping byteCount: Int = 0,
+        writeBytes: @escaping ([UInt8], Int32) -> Int32 = { writeAll($0, to: $1) }
+    ) throws {
         let descriptor = url.withSystemPath { open($0, O_WRONLY | O_CREAT | O_CLOEXEC, 0o666) }
         guard descriptor >= 0 else { throw OutputError(name: url.path, code: errno) }
         self.descriptor = descriptor
         self.byteCount = off_t(byteCount)
+        self.writeBytes = writeBytes
         name = url.path
         try cut()
     }
@@ -51,7 +58,7 @@ package final class RecordFile {
             throw OutputError(name: name, code: ENOSPC)
         }
         pending += record
-        let code = writeAll(pending, to: descriptor)
+        let code = writeBytes(pending, descriptor)
         guard code == 0 else {
             // Cutting needs no room on the disk.
             try cut()
