@@ -109,34 +109,24 @@ import Testing
         }
     }
 
-    @Test func resultsDoNotSteerTheTerminal() throws {
-        let arguments = ["score", "--model", tinyModel, "hi", "--continuation", "a\u{1B}[2J\tb\u{9B}"]
-        #expect(try idefics(arguments).output.contains("a\u{1B}[2J\tb\u{9B}\n"))
-        let shown = try onTerminal(arguments)
-        #expect(shown.contains("a\\u{1b}[2J\tb\\u{9b}\r\n") && !shown.contains("\u{1B}"), "\(shown.debugDescription)")
-        let json = try onTerminal(arguments + ["--json"])
-        #expect(json.contains(#""a\u001b[2J\tb\u009b""#), "\(json.debugDescription)")
-    }
-
-    /// What a terminal gets at standard output.
-    private func onTerminal(_ arguments: [String]) throws -> String {
-        let terminal = posix_openpt(O_RDWR | O_NOCTTY)
-        #expect(terminal >= 0 && grantpt(terminal) == 0 && unlockpt(terminal) == 0)
-        let other = open(String(cString: try #require(ptsname(terminal))), O_RDWR | O_NOCTTY)
-        try #require(other >= 0)
-        let process = Process()
-        process.executableURL = ProductRun.url(of: "idefics")
-        process.arguments = arguments
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = FileHandle(fileDescriptor: other, closeOnDealloc: false)
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        process.waitUntilExit()
-        // The terminal keeps what was written, which is far less than it can hold, until its last user has gone.
-        var buffer = [UInt8](repeating: 0, count: 4096)
-        let count = read(terminal, &buffer, buffer.count)
-        close(other)
-        close(terminal)
-        return String(decoding: buffer.prefix(max(0, count)), as: UTF8.self)
+    /// `script` runs a command on a terminal of its own.
+    @Test(.enabled(if: FileManager.default.fileExists(atPath: "/usr/bin/script")))
+    func resultsDoNotSteerTheTerminal() throws {
+        let command = #"$program score --model "$model" hi --continuation "$text""#
+        for (options, raw, shown) in [
+            ("", "a\u{1B}[2J\tb\u{9B}\n", "a\\u{1b}[2J\tb\\u{9b}\r\n"),
+            (" --json", #""a\u001b[2J\tb\u009b""#, #""a\u001b[2J\tb\u009b""#),
+        ] {
+            let script = "export model=$1 text=$(printf 'a\\033[2J\\tb\\302\\233'); "
+            let piped = try ProductRun("idefics", shell: script + command + options, [tinyModel])
+            #expect(piped.output.contains(raw), "\(piped.output.debugDescription) \(piped.errors)")
+            let onTerminal = try ProductRun(
+                "idefics",
+                shell: "\(script) SHELL=/bin/sh script -qec '\(command)\(options) 2>/dev/null' /dev/null",
+                [tinyModel]
+            )
+            let found = onTerminal.output
+            #expect(found.contains(shown) && !found.contains("\u{1B}"), "\(found.debugDescription)")
+        }
     }
 }
