@@ -101,7 +101,7 @@ import Testing
     @Test func namesInFilesAndArgumentsDoNotSteerTheTerminal() throws {
         for run in [
             try idefics(["inspect", "--model", "./no\u{1B}[2Jsuch"]), try idefics(["no\u{1B}[2Jcommand"]),
-            try idefics(["generate", "--no\u{1B}[2Jflag"]),
+            try idefics(["inspect", "--model", tinyModel, "--no\u{1B}[2Jflag"]),
             try idefics(["generate", "--model", tinyModel, "--image", "no\u{1B}[2J.png", "hi"]),
             try idefics(["chat", "--model", tinyModel], input: "/im\u{1B}[2J\n"),
         ] {
