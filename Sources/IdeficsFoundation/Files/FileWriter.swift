@@ -1,8 +1,6 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-internal import IdeficsFoundation
-
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
