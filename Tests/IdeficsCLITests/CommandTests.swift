@@ -241,7 +241,7 @@ import Testing
         )
         #expect(run.status == 0)
         #expect(run.errors.contains("/nonexistent.png"))
-        #expect(run.output.split(separator: "\n").count == 1)
+        #expect(run.output.split(separator: "\n").count == 2)
     }
 
     @Test func inspectTellsWhatDoesNotFit() throws {

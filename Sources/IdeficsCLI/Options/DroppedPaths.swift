@@ -63,31 +63,32 @@ enum DroppedPaths {
     /// The words of `text` as a shell reads them, nothing being replaced; nil where a quotation does not end.
     static func shellWords(_ text: String) -> [String]? {
         var words: [String] = []
-        var word: String.UnicodeScalarView?
+        var word = String.UnicodeScalarView()
+        // Quotes with nothing between them are a word, too.
+        var isInWord = false
         var quote: Unicode.Scalar?
         var isEscaped = false
         for scalar in text.unicodeScalars {
             if isEscaped {
                 // Between double quotes a backslash stands for itself before most characters.
-                if quote == "\"", !["\"", "\\", "$", "`"].contains(scalar) { word?.append("\\") }
-                word = (word ?? .init()) + [scalar]
+                if quote == "\"", !["\"", "\\", "$", "`"].contains(scalar) { word.append("\\") }
+                word.append(scalar)
                 isEscaped = false
             } else if scalar == "\\", quote != "'" {
-                isEscaped = true
-                word = word ?? .init()
+                (isEscaped, isInWord) = (true, true)
             } else if let open = quote {
-                if scalar == open { quote = nil } else { word?.append(scalar) }
+                if scalar == open { quote = nil } else { word.append(scalar) }
             } else if scalar == "'" || scalar == "\"" {
-                quote = scalar
-                word = word ?? .init()
+                (quote, isInWord) = (scalar, true)
             } else if let byte = UInt8(exactly: scalar.value), ChatLine.isSpace(byte) {
-                if let finished = word { words.append(String(finished)) }
-                word = nil
+                if isInWord { words.append(String(word)) }
+                (word, isInWord) = (.init(), false)
             } else {
-                word = (word ?? .init()) + [scalar]
+                word.append(scalar)
+                isInWord = true
             }
         }
         guard quote == nil, !isEscaped else { return nil }
-        return words + (word.map { [String($0)] } ?? [])
+        return isInWord ? words + [String(word)] : words
     }
 }
