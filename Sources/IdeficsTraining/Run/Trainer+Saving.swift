@@ -3,6 +3,7 @@
 
 import Foundation
 import IdeficsFoundation
+import IdeficsTensor
 
 extension Trainer {
     /// Keeps what was done before `error`, if anything was: hours of work are not to be lost to one bad picture.
@@ -54,6 +55,15 @@ extension Trainer {
 
     /// Writes what was learned.
     func export() throws {
+        for (parameter, value) in zip(trainable.parameters, state.values)
+        where !value.withFloats({ $0.allSatisfy(\.isFinite) }) {
+            throw TrainingError.run(
+                path: recipe.output,
+                reason:
+                    "\(parameter.name) holds values that are no numbers, so nothing is exported; a smaller learning rate "
+                    + "may help"
+            )
+        }
         let place = try folder.export(as: recipe.resultName) { try trainable.export(namedValues, to: $0) }
         report(.exported(path: place.relativePath))
     }
