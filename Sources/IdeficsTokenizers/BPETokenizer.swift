@@ -62,8 +62,10 @@ public final class BPETokenizer: Tokenizer {
         paddingSide = config.paddingSide ?? (config.isLlama ?? definition.isLlamaLike ? .left : .right)
         modelMaxLength = config.modelMaxLength
         chatTemplate = config.chatTemplate
-        if config.isLlama == true {
-            // transformers' Llama class builds its own template, whatever tokenizer.json says.
+        // transformers 5 saves a template in tokenizer.json alone, and believes it where the configuration is silent.
+        let saysNothing = config.addBosToken == nil && config.addEosToken == nil
+        if config.isLlama == true, !(saysNothing && definition.postProcessor.isTemplate) {
+            // Otherwise its Llama class builds its own template, whatever tokenizer.json says.
             postProcessor = PostProcessor(
                 prefix: try Self.ids(of: bosToken, if: config.addBosToken ?? true, added, "bos_token", file),
                 suffix: try Self.ids(of: eosToken, if: config.addEosToken ?? false, added, "eos_token", file)
@@ -132,6 +134,7 @@ public final class BPETokenizer: Tokenizer {
                 try insert(AddedToken(content: content, id: id, special: true))
             }
         }
+        for content in config.namedTokens { added.markSpecial(content: Array(content.utf8)) }
         added.prepare(normalizer: definition.normalizer)
         return added
     }

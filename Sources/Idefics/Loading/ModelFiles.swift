@@ -4,7 +4,7 @@
 public import Foundation
 import IdeficsCheckpoints
 public import IdeficsGeneration
-public import IdeficsImages
+import IdeficsImages
 public import IdeficsTokenizers
 
 /// A model directory in Hugging Face format.
@@ -26,6 +26,8 @@ public struct ModelFiles: Sendable {
 
     /// `generation_config.json`, with what the model's configuration says of special tokens where it is silent.
     ///
+    /// Ids that the model has no token for, which files keep from the model they began as, are as good as not there.
+    ///
     /// - Throws: `GenerationError` naming file and key.
     public func generationConfig(for config: IdeficsConfig) throws -> GenerationConfig {
         let url = directory.appending(path: "generation_config.json")
@@ -33,26 +35,15 @@ public struct ModelFiles: Sendable {
         if FileManager.default.fileExists(atPath: url.path) {
             generation = try GenerationConfig(json: Data(contentsOf: url), file: url.path)
         }
-        if generation.eosTokenId.isEmpty { generation.eosTokenId = config.eosTokenIds }
-        generation.padTokenId = generation.padTokenId ?? config.padTokenId
-        generation.bosTokenId = generation.bosTokenId ?? config.bosTokenId
+        func known(_ id: Int?) -> Int? { id.flatMap { 0..<config.totalVocabSize ~= $0 ? $0 : nil } }
+        generation.eosTokenId = generation.eosTokenId.compactMap(known)
+        if generation.eosTokenId.isEmpty { generation.eosTokenId = config.eosTokenIds.compactMap(known) }
+        generation.padTokenId = known(generation.padTokenId) ?? known(config.padTokenId)
+        generation.bosTokenId = known(generation.bosTokenId) ?? known(config.bosTokenId)
         return generation
     }
 
-    /// `preprocessor_config.json`, or transformers' defaults at the size in `config.json`, if there is one.
-    ///
-    /// - Throws: an error naming file and key.
-    public func imageProcessor() throws -> IdeficsImageProcessor {
-        let url = directory.appending(path: "preprocessor_config.json")
-        guard FileManager.default.fileExists(atPath: url.path) else {
-            var processor = try IdeficsImageProcessor()
-            if hasConfig { processor.imageSize = try config().visionConfig.imageSize }
-            return processor
-        }
-        return try IdeficsImageProcessor(json: Data(contentsOf: url), file: url.path)
-    }
-
-    private var hasConfig: Bool {
+    var hasConfig: Bool {
         FileManager.default.fileExists(atPath: directory.appending(path: "config.json").path)
     }
 
@@ -97,10 +88,39 @@ public struct ModelFiles: Sendable {
         let weights =
             adapter?.weights(over: checkpoint, isExact: isExact) ?? Weights(checkpoint, isExact: isExact)
         var model = IdeficsModel(config, weights)
-        let unexpected = try weights.finish(
-            ignoring: Weights.staleKeys + (config.tieWordEmbeddings ? ["lm_head.*"] : [])
-        )
+        let unexpected: [String]
+        do {
+            unexpected = try weights.finish(
+                ignoring: Weights.staleKeys + (config.tieWordEmbeddings ? ["lm_head.*"] : [])
+            )
+        } catch let error as CheckpointError {
+            throw try foreignQuantization(behind: error) ?? error
+        }
         if let memory { model.memoryPlan = MemoryPlan(model, matrices: weights.matrices, budget: memory) }
         return (model, unexpected)
+    }
+    /// A better reason for weights that do not fit: `config.json` says that another tool quantized them.
+    private func foreignQuantization(behind error: CheckpointError) throws -> IdeficsError? {
+        guard case .mismatch = error else { return nil }
+        let url = directory.appending(path: "config.json")
+        guard let method = try decodeJSON(Quantized.self, from: url).quantization_config?.quant_method,
+            !["bitsandbytes", "idefics"].contains(method)
+        else { return nil }
+        return .config(
+            file: url.path,
+            key: "quantization_config.quant_method",
+            reason:
+                "\"\(method)\": weights quantized this way are not read; use the model as it was before, dequantize it, or "
+                + "quantize it with bitsandbytes' NF4 or `idefics quantize`"
+        )
+    }
+
+    /// What `config.json` says of how the weights are stored.
+    private struct Quantized: Decodable {
+        struct Method: Decodable {
+            var quant_method: String?
+        }
+
+        var quantization_config: Method?
     }
 }
