@@ -61,7 +61,7 @@ struct ChatCommand: AsyncParsableCommand {
         let chat = ChatSession(
             container,
             system: system,
-            config: try generation.config(over: container.chatConfig),
+            config: try generation.config(over: container.chatConfig, for: container),
             options: options,
             fetcher: images.fetcher
         )
