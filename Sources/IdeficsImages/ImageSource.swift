@@ -42,8 +42,9 @@ public enum ImageSource: Sendable, Equatable {
     /// Reads or fetches the image and decodes it.
     ///
     /// Throws ``ImageError`` (wrapped in ``ImageError/image(named:_:)`` with the path or address) or whatever `fetcher`
-    /// throws. `conversion` defaults to what the reference does: ``ImageConversion/url`` for URLs of every scheme,
-    /// ``ImageConversion/object`` for files and data. Runs off the caller's actor, as decoding may take a while.
+    /// throws. `conversion` defaults to ``ImageConversion/url``, as in the reference, for URLs of every scheme, and to
+    /// ``ImageConversion/upright`` for files and data: they show what a viewer shows. Runs off the caller's actor, as
+    /// decoding may take a while.
     @concurrent
     public func load(
         limits: ImageLimits = ImageLimits(),
@@ -54,11 +55,11 @@ public enum ImageSource: Sendable, Equatable {
         case .image(let image):
             return image
         case .data(let data):
-            return try ImageDecoder.decode(data, limits: limits, conversion: conversion ?? .object)
+            return try ImageDecoder.decode(data, limits: limits, conversion: conversion ?? .upright)
         case .file(let url):
             return try Self.naming(url.path) {
                 let data = try Self.read(url, limits: limits)
-                return try ImageDecoder.decode(data, limits: limits, conversion: conversion ?? .object)
+                return try ImageDecoder.decode(data, limits: limits, conversion: conversion ?? .upright)
             }
         case .dataURL(let text):
             return try Self.naming("data: URL") {

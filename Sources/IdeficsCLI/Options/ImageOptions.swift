@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Foundation
 import Idefics
+import IdeficsFoundation
 import IdeficsImages
 
 /// How images are fetched and prepared.
@@ -28,8 +30,22 @@ struct ImageOptions: ParsableArguments {
         }
     }
 
+    /// The image that a person means by `place`; what can be read only once (`-`, a pipe) is read now.
+    func source(_ place: String) throws -> ImageSource {
+        let source = ImageSource(place)
+        guard case .file(let url) = source, let stream = try? ByteStream(path: place == "-" ? place : url.path),
+            place == "-" || stream.byteCount == nil
+        else { return source }
+        return .data(try stream.readAll(limit: maxImageBytes, remedy: "raise --max-image-bytes"))
+    }
+
     var limits: ImageLimits {
-        ImageLimits(maxPixels: maxImagePixels, maxBytes: maxImageBytes)
+        ImageLimits(
+            maxPixels: maxImagePixels,
+            maxBytes: maxImageBytes,
+            pixelsSetting: "--max-image-pixels",
+            bytesSetting: "--max-image-bytes"
+        )
     }
 
     var fetcher: WebImageFetcher {
