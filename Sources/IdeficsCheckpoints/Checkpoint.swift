@@ -1,6 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsFoundation
 public import IdeficsTensor
 
 #if canImport(FoundationEssentials)
@@ -35,8 +36,8 @@ public final class Checkpoint: TensorSource {
     /// - Throws: `CheckpointError`; `noCheckpoint` when there are no weights.
     public convenience init(directory: URL) throws {
         let candidates = Self.fileNames.map { directory.appending(path: $0) }
-        guard let url = candidates.first(where: { FileManager.default.fileExists(atPath: $0.path) }) else {
-            let names = (try? FileManager.default.contentsOfDirectory(atPath: directory.path)) ?? []
+        guard let url = candidates.first(where: { Files.exists($0) }) else {
+            let names = (try? Files.names(in: directory.path)) ?? []
             if let name = names.filter({ $0.hasSuffix(".gguf") }).min() {
                 throw CheckpointError.unsupported(
                     file: directory.appending(path: name).path,

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Foundation
+import IdeficsFoundation
 
 /// Where an image comes from.
 public enum ImageSource: Sendable, Equatable {
@@ -31,11 +32,11 @@ public enum ImageSource: Sendable, Equatable {
         }
         let url = URL(string: text)
         switch url?.scheme?.lowercased() {
-        case "http", "https": if let url { self = .url(url) } else { self = .file(URL(filePath: text)) }
-        case "file": self = .file(URL(filePath: url?.path(percentEncoded: false) ?? text))
+        case "http", "https": if let url { self = .url(url) } else { self = .file(URL(localPath: text)) }
+        case "file": self = .file(URL(localFileURL: text) ?? URL(localPath: text))
         default:
             let isRelative = !text.hasPrefix("/")
-            self = .file(isRelative ? folder?.appending(path: text) ?? URL(filePath: text) : URL(filePath: text))
+            self = .file(isRelative ? folder?.appending(path: text) ?? URL(localPath: text) : URL(localPath: text))
         }
     }
 
@@ -92,17 +93,16 @@ public enum ImageSource: Sendable, Equatable {
         guard url.isFileURL else { throw ImageError.unsupportedURL(url.absoluteString) }
         do {
             // Links are followed (the Hub cache consists of them); a pipe or device would have no end.
-            let file = url.resolvingSymlinksInPath()
-            let attributes = try FileManager.default.attributesOfItem(atPath: file.path)
-            guard attributes[.type] as? FileAttributeType == .typeRegular else {
+            guard Files.exists(url) else {
+                throw ImageError.unreadableFile(path: url.path, reason: "there is no such file")
+            }
+            guard let size = Files.size(url.path) else {
                 throw ImageError.unreadableFile(path: url.path, reason: "it is not a regular file")
             }
-            if let size = attributes[.size] as? NSNumber { try limits.check(byteCount: size.intValue) }
-            return try Data(contentsOf: file)
+            try limits.check(byteCount: Int(clamping: size))
+            return try Files.read(url)
         } catch let error as ImageError {
             throw error
-        } catch let error as CocoaError where error.code == .fileReadNoSuchFile || error.code == .fileNoSuchFile {
-            throw ImageError.unreadableFile(path: url.path, reason: "there is no such file")
         } catch {
             throw ImageError.unreadableFile(path: url.path, reason: error.localizedDescription)
         }

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import CIdeficsPages
-import IdeficsFoundation
+internal import IdeficsFoundation
 import Synchronization
 
 #if canImport(FoundationEssentials)
@@ -60,7 +60,7 @@ public final class MappedFile: Sendable {
             throw error
         }
         self.descriptor = descriptor
-        if byteCount > 0 { idf_pages_note_map(pointer, byteCount, url.path) }
+        if byteCount > 0 { idf_pages_note_map(pointer, byteCount, printable(url.path)) }
     }
 
     private static func map(_ descriptor: Int32, path: String) throws -> (UnsafeRawPointer, Int) {

@@ -44,7 +44,7 @@ func decodeJSON<Value: Decodable>(
     func failure(_ reason: String) -> IdeficsError { .config(file: url.path, key: "", reason: reason) }
     let data: Data
     do {
-        data = try Data(contentsOf: url)
+        data = try Files.read(url)
     } catch {
         throw failure("cannot be read: \(error.localizedDescription)")
     }

@@ -23,8 +23,8 @@ protocol VisionBackbone: Backbone {
 func visionBackbone(directory: URL) throws -> any VisionBackbone {
     let openCLIP = directory.appending(path: "open_clip_config.json")
     let file = directory.appending(path: "config.json")
-    guard FileManager.default.fileExists(atPath: file.path) else {
-        if FileManager.default.fileExists(atPath: openCLIP.path) {
+    guard Files.exists(file) else {
+        if Files.exists(openCLIP) {
             let backbone = try OpenCLIPBackbone(directory: directory)
             try ConfigProblem.naming(openCLIP.path) { try backbone.config.validate() }
             return backbone

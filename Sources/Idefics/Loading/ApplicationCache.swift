@@ -11,12 +11,13 @@ public struct ApplicationCache: Sendable {
 
     /// The cache of an environment; variables that are empty count as not set.
     ///
-    /// - Parameter environment: names and values.
-    public init(environment: [String: String] = ProcessInfo.processInfo.environment) {
+    /// - Parameter environment: names and values; nil for those of the process.
+    public init(environment: [String: String]? = nil) {
+        let environment = environment ?? PathBytes.environment
         func folder(_ name: String) -> URL? {
             environment[name].flatMap { value in
                 let path = Files.expanded(value, environment: environment)
-                return value.isEmpty ? nil : URL(filePath: path, directoryHint: .isDirectory)
+                return value.isEmpty ? nil : URL(localPath: path, isDirectory: true)
             }
         }
         let home = folder("HOME") ?? FileManager.default.homeDirectoryForCurrentUser
@@ -43,7 +44,7 @@ public struct ApplicationCache: Sendable {
     /// - Throws: `IdeficsError.demoModelMissing` when it has not been made on this machine.
     public func demoModel() throws -> URL {
         let config = demoModelDirectory.appending(path: "config.json")
-        guard FileManager.default.fileExists(atPath: config.path) else {
+        guard Files.exists(config) else {
             throw IdeficsError.demoModelMissing(path: demoModelDirectory.path)
         }
         return demoModelDirectory

@@ -3,6 +3,7 @@
 
 public import Foundation
 import IdeficsCheckpoints
+import IdeficsFoundation
 public import IdeficsGeneration
 import IdeficsImages
 public import IdeficsTokenizers
@@ -32,8 +33,8 @@ public struct ModelFiles: Sendable {
     public func generationConfig(for config: IdeficsConfig) throws -> GenerationConfig {
         let url = directory.appending(path: "generation_config.json")
         var generation = GenerationConfig()
-        if FileManager.default.fileExists(atPath: url.path) {
-            generation = try GenerationConfig(json: Data(contentsOf: url), file: url.path)
+        if Files.exists(url) {
+            generation = try GenerationConfig(json: Files.read(url), file: url.path)
         }
         func known(_ id: Int?) -> Int? { id.flatMap { 0..<config.totalVocabSize ~= $0 ? $0 : nil } }
         generation.eosTokenId = generation.eosTokenId.compactMap(known)
@@ -44,13 +45,13 @@ public struct ModelFiles: Sendable {
     }
 
     var hasConfig: Bool {
-        FileManager.default.fileExists(atPath: directory.appending(path: "config.json").path)
+        Files.exists(directory.appending(path: "config.json"))
     }
 
     /// Whether there is a tokenizer.
     public var hasTokenizer: Bool {
         ["tokenizer.json", "tokenizer.model"].contains {
-            FileManager.default.fileExists(atPath: directory.appending(path: $0).path)
+            Files.exists(directory.appending(path: $0))
         }
     }
 

@@ -65,8 +65,8 @@ struct CacheCommand: ParsableCommand {
                 let report = Report(directory: store.directory.path, copies: described, unfinished: parts)
                 return try Terminal.writeJSON(report, isPretty: true)
             }
-            for copy in copies { Terminal.write(CacheCommand.line(copy) + "\n") }
-            for part in unfinished { Terminal.write("\(Format.bytes(part.byteCount))  not finished  \(part.path)\n") }
+            for copy in copies { try Terminal.write(CacheCommand.line(copy) + "\n") }
+            for part in unfinished { try Terminal.write("\(Format.bytes(part.byteCount))  not finished  \(part.path)\n") }
             let total = copies.reduce(0) { $0 + $1.byteCount } + unfinished.reduce(0) { $0 + $1.byteCount }
             Terminal.note("\(store.directory.path): \(copies.count) copies, \(Format.bytes(total))")
         }
@@ -107,8 +107,8 @@ struct CacheCommand: ParsableCommand {
                 all || !copy.isCurrent || oldest.map { copy.lastUsed < $0 } ?? false
             }
             let unfinished = store.unfinished()
-            for copy in copies { Terminal.write(CacheCommand.line(copy) + "\n") }
-            for part in unfinished { Terminal.write("\(Format.bytes(part.byteCount))  not finished  \(part.path)\n") }
+            for copy in copies { try Terminal.write(CacheCommand.line(copy) + "\n") }
+            for part in unfinished { try Terminal.write("\(Format.bytes(part.byteCount))  not finished  \(part.path)\n") }
             let total = copies.reduce(0) { $0 + $1.byteCount } + unfinished.reduce(0) { $0 + $1.byteCount }
             let count = copies.count + unfinished.count
             guard count > 0 else { return Terminal.note("\(store.directory.path): nothing to remove") }

@@ -74,7 +74,7 @@ struct RunOptions: ParsableArguments {
             try Terminal.writeJSON(CheckResult(isUsable: data.problem == nil, files: data.reports))
         } else {
             let lines = data.reports.flatMap(\.lines)
-            if checkOnly { Terminal.write(lines.map { "\($0)\n" }.joined()) } else { lines.forEach(Terminal.note) }
+            if checkOnly { try Terminal.write(lines.map { "\($0)\n" }.joined()) } else { lines.forEach(Terminal.note) }
         }
         for example in data.reports.flatMap(\.problems).flatMap(\.examples) {
             Terminal.note(recipe.data.badLines == .skip ? "left out: \(example)" : example)

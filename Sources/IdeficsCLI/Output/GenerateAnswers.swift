@@ -60,7 +60,7 @@ final class GenerateAnswers {
         for try await event in events {
             firstText = firstText ?? (ContinuousClock.now - start) / .seconds(1)
             switch event {
-            case .text(let text, _, _): if case .stream = form { Terminal.write(text) }
+            case .text(let text, _, _): if case .stream = form { try Terminal.write(text) }
             case .finished(let info):
                 let line = lines.indices.contains(info.promptIndex) ? lines[info.promptIndex] : nil
                 let result = GenerateReport.Result(info, promptIndex: firstPrompt + info.promptIndex, line: line)
@@ -80,8 +80,8 @@ final class GenerateAnswers {
 
     private func write(_ result: GenerateReport.Result) throws {
         switch form {
-        case .stream: Terminal.write("\n")
-        case .text: Terminal.write("\(result.text)\n")
+        case .stream: try Terminal.write("\n")
+        case .text: try Terminal.write("\(result.text)\n")
         case .lines(let lines): try lines.write(result)
         case .report: results.append(result)
         }
