@@ -86,7 +86,7 @@ public final class Checkpoint: TensorSource {
             let file = url.deletingLastPathComponent().appending(path: fileName)
             do {
                 files[fileName] = try open(FileContents(mapping: file))
-            } catch let error as CheckpointError where !FileManager.default.fileExists(atPath: file.path) {
+            } catch let error as CheckpointError where !Files.exists(file) {
                 missing[fileName] = error
             }
         }

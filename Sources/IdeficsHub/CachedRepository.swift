@@ -89,8 +89,17 @@ struct CachedRepository: Sendable {
     /// All files of a snapshot, symbolic links to files included.
     func files(at commit: String) -> [String] {
         let folder = snapshot(commit)
-        guard let paths = try? FileManager.default.subpathsOfDirectory(atPath: folder) else { return [] }
-        return paths.filter { Files.size("\(folder)/\($0)") != nil }.sorted()
+        return Self.paths(below: folder, depth: 0).filter { Files.size("\(folder)/\($0)") != nil }.sorted()
+    }
+
+    /// Paths of what is in `folder` and the folders in it, links to folders not followed.
+    private static func paths(below folder: String, depth: Int) -> [String] {
+        guard depth < 64, let names = try? Files.names(in: folder) else { return [] }
+        return names.flatMap { name in
+            let mode = (Files.status("\(folder)/\(name)", followsLinks: false)?.st_mode ?? 0) & S_IFMT
+            return mode == S_IFDIR
+                ? paths(below: "\(folder)/\(name)", depth: depth + 1).map { "\(name)/\($0)" } : [name]
+        }
     }
 
     /// Why the cache cannot be looked at, if that is so: what another user keeps to himself is not just missing.

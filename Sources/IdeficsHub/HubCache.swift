@@ -5,6 +5,7 @@
 public import FoundationEssentials
 #else
 public import Foundation
+import IdeficsFoundation
 #endif
 
 /// The cache of models that all Hugging Face software on a machine shares.
@@ -34,8 +35,8 @@ public struct HubCache: Sendable {
         let repository = repository(id)
         guard let commit = repository.commit(of: revision) else { return nil }
         let folder = repository.snapshot(commit)
-        guard FileManager.default.fileExists(atPath: folder) else { return nil }
-        return URL(filePath: folder, directoryHint: .isDirectory)
+        guard Files.status(folder) != nil else { return nil }
+        return URL(localPath: folder, isDirectory: true)
     }
 
     /// Paths of a model's files in the cache, relative to its snapshot.

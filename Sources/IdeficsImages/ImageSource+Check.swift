@@ -2,6 +2,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import IdeficsFoundation
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
 
 extension ImageSource {
     /// Whether it is fetched from the network.
@@ -26,13 +35,8 @@ extension ImageSource {
             if !isRemote { try Self.dataURL(url.absoluteString).check(limits: limits) }
         case .file(let url):
             let file = try Self.open(url, limits: limits)
-            defer { try? file.close() }
-            try Self.naming(url.path) {
-                try Self.check(limits: limits) { offset, count in
-                    try file.seek(toOffset: UInt64(offset))
-                    return Array(try file.read(upToCount: count) ?? Data())
-                }
-            }
+            defer { close(file) }
+            try Self.naming(url.path) { try Self.check(limits: limits) { Self.bytes(file, $0, $1) } }
         }
     }
 
@@ -59,27 +63,33 @@ extension ImageSource {
         }
     }
 
-    private static func open(_ url: URL, limits: ImageLimits) throws -> FileHandle {
+    /// Opens the file at `url` for reading; the caller closes the descriptor.
+    private static func open(_ url: URL, limits: ImageLimits) throws -> Int32 {
+        func problem(_ reason: String) -> ImageError { .unreadableFile(path: url.path, reason: reason) }
+        guard let status = Files.status(url.path) else { throw problem("there is no such file") }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw problem("it is not a regular file") }
+        try naming(url.path) { try limits.check(byteCount: Int(status.st_size)) }
         do {
-            let file = url.resolvingSymlinksInPath()
-            let attributes = try FileManager.default.attributesOfItem(atPath: file.path)
-            guard attributes[.type] as? FileAttributeType == .typeRegular else {
-                throw ImageError.unreadableFile(path: url.path, reason: "it is not a regular file")
+            return try Files.open(url.path, "read", O_RDONLY)
+        } catch let error as FileError {
+            throw problem(error.reason)
+        }
+    }
+
+    /// Up to `count` bytes from `offset` on.
+    private static func bytes(_ descriptor: Int32, _ offset: Int, _ count: Int) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+            while filled < count {
+                let read = pread(
+                    descriptor,
+                    buffer.baseAddress.map { $0 + filled },
+                    count - filled,
+                    off_t(offset + filled)
+                )
+                if read < 0, errno == EINTR { continue }
+                guard read > 0 else { return }
+                filled += read
             }
-            if let size = attributes[.size] as? NSNumber {
-                do {
-                    try limits.check(byteCount: size.intValue)
-                } catch let error as ImageError {
-                    throw ImageError.image(named: url.path, error)
-                }
-            }
-            return try FileHandle(forReadingFrom: file)
-        } catch let error as ImageError {
-            throw error
-        } catch let error as CocoaError where error.code == .fileReadNoSuchFile || error.code == .fileNoSuchFile {
-            throw ImageError.unreadableFile(path: url.path, reason: "there is no such file")
-        } catch {
-            throw ImageError.unreadableFile(path: url.path, reason: error.localizedDescription)
         }
     }
 }

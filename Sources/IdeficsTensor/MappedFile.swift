@@ -49,7 +49,8 @@ public final class MappedFile: Sendable {
         self.url = url
         let descriptor: Int32
         do {
-            descriptor = try Files.open(url.path, "read", O_RDONLY | O_NONBLOCK)  // a pipe without a writer must not block
+            // A pipe without a writer must not block.
+            descriptor = try Files.open(url.path, "read", O_RDONLY | O_NONBLOCK)
         } catch let error as FileError {
             throw TensorError.file(path: url.path, reason: error.reason)
         }

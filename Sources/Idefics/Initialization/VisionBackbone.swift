@@ -114,7 +114,7 @@ private struct Normalization: Decodable {
     }
 
     static func read(_ data: Data, file: String) throws -> Normalization? {
-        guard URL(filePath: file).lastPathComponent == ModelFiles.processorName else {
+        guard Files.split(file).name == ModelFiles.processorName else {
             return try JSONReader.decode(Normalization.self, from: data, file: file)
         }
         return try JSONReader.decode(Processor.self, from: data, file: file).image_processor

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import IdeficsFoundation
 public import IdeficsImages
 
 extension ModelFiles {
@@ -34,8 +35,8 @@ extension ModelFiles {
     func imageSettings<Settings>(_ read: (Data, URL) throws -> Settings?) throws -> Settings? {
         for name in [Self.processorName, Self.preprocessorName] {
             let url = directory.appending(path: name)
-            guard FileManager.default.fileExists(atPath: url.path) else { continue }
-            if let settings = try read(Data(contentsOf: url), url) { return settings }
+            guard Files.exists(url) else { continue }
+            if let settings = try read(Files.read(url), url) { return settings }
         }
         return nil
     }

@@ -66,7 +66,7 @@ public struct QuantizedCopies: Sendable {
     /// - Returns: false if it is being made again at this moment, or is no copy any more, and stays.
     /// - Throws: `FileError`.
     public func remove(_ copy: Copy) throws -> Bool {
-        let place = URL(filePath: copy.path, directoryHint: .isDirectory)
+        let place = URL(localPath: copy.path, isDirectory: true)
         guard Files.realPath(Files.split(copy.path).folder) == Files.realPath(directory.path),
             let lock = try FileLock.tryAcquire(Self.lock(of: place)), QuantizedCopyRecord(of: place) != nil
         else { return false }

@@ -109,7 +109,7 @@ struct QuantizedCopyRecord: Codable, Equatable {
     var isCurrent: Bool { files == Self.files(of: directory, weightFiles: weightFiles) }
 
     private static func files(of directory: String, weightFiles: [String]) -> [String] {
-        let url = URL(filePath: directory, directoryHint: .isDirectory)
+        let url = URL(localPath: directory, isDirectory: true)
         return weightFiles.map { fileIdentity(url.appending(path: $0)) } + ModelFiles(directory: url).otherFilesIdentity
     }
 

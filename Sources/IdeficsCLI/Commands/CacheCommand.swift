@@ -66,7 +66,9 @@ struct CacheCommand: ParsableCommand {
                 return try Terminal.writeJSON(report, isPretty: true)
             }
             for copy in copies { try Terminal.write(CacheCommand.line(copy) + "\n") }
-            for part in unfinished { try Terminal.write("\(Format.bytes(part.byteCount))  not finished  \(part.path)\n") }
+            for part in unfinished {
+                try Terminal.write("\(Format.bytes(part.byteCount))  not finished  \(part.path)\n")
+            }
             let total = copies.reduce(0) { $0 + $1.byteCount } + unfinished.reduce(0) { $0 + $1.byteCount }
             Terminal.note("\(store.directory.path): \(copies.count) copies, \(Format.bytes(total))")
         }
@@ -108,7 +110,9 @@ struct CacheCommand: ParsableCommand {
             }
             let unfinished = store.unfinished()
             for copy in copies { try Terminal.write(CacheCommand.line(copy) + "\n") }
-            for part in unfinished { try Terminal.write("\(Format.bytes(part.byteCount))  not finished  \(part.path)\n") }
+            for part in unfinished {
+                try Terminal.write("\(Format.bytes(part.byteCount))  not finished  \(part.path)\n")
+            }
             let total = copies.reduce(0) { $0 + $1.byteCount } + unfinished.reduce(0) { $0 + $1.byteCount }
             let count = copies.count + unfinished.count
             guard count > 0 else { return Terminal.note("\(store.directory.path): nothing to remove") }

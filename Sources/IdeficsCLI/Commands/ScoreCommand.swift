@@ -67,7 +67,7 @@ struct ScoreCommand: AsyncParsableCommand, PromptCommand {
     }
 
     func run() async throws {
-        let arguments = try PromptArguments.items(of: self, Array(CommandLine.arguments.dropFirst(2)))
+        let arguments = try PromptArguments.items(of: self, Array(PathBytes.arguments.dropFirst()))
         let container = try await loadOptions.load()
         let lines = try answers.areLines ? AnswerLines(answers, answersPerPrompt: 1) : nil
         guard let prompts else {

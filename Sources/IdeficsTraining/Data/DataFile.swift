@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import IdeficsFoundation
 
 #if canImport(Glibc)
 import Glibc
@@ -32,7 +33,7 @@ final class DataFile: Sendable {
         self.path = path
         // The descriptor itself: opening /dev/stdin anew is refused for sockets, and starts files from their beginning.
         let isInput = path == "-" || path == "/dev/stdin"
-        let opened = isInput ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC)
+        let opened = isInput ? dup(STDIN_FILENO) : path.withSystemPath { open($0, O_RDONLY | O_CLOEXEC) }
         guard opened >= 0 else { throw Self.unreadable(path) }
         var status = stat()
         let code = fstat(opened, &status) == 0 ? status.st_mode & S_IFMT == S_IFDIR ? EISDIR : 0 : errno
@@ -43,11 +44,11 @@ final class DataFile: Sendable {
         if !isInput, status.st_mode & S_IFMT == S_IFREG {
             descriptor = opened
             byteCount = Int(status.st_size)
-            folder = URL(filePath: path).deletingLastPathComponent()
+            folder = URL(localPath: path).deletingLastPathComponent()
         } else {
             defer { close(opened) }
             (descriptor, byteCount) = try Self.copy(opened, path)
-            folder = URL(filePath: ".", directoryHint: .isDirectory)
+            folder = URL(localPath: ".", isDirectory: true)
         }
     }
 
@@ -82,11 +83,14 @@ final class DataFile: Sendable {
 
     /// A copy of what can be read from `source`, in a file without a name.
     private static func copy(_ source: Int32, _ path: String) throws -> (descriptor: Int32, byteCount: Int) {
-        let folder = FileManager.default.temporaryDirectory.path
+        let given = PathBytes.environment["TMPDIR"] ?? ""
+        let folder = given.isEmpty ? "/tmp" : given
         func problem() -> TrainingError {
             .file(path: path, reason: "cannot be copied to \(folder), which data from a pipe needs: \(message(errno))")
         }
-        var template = Array("\(folder)/idefics-data-XXXXXX".utf8CString)
+        var template = "\(folder)/idefics-data-XXXXXX".withSystemPath {
+            Array(UnsafeBufferPointer(start: $0, count: strlen($0) + 1))
+        }
         let descriptor = mkstemp(&template)
         guard descriptor >= 0 else { throw problem() }
         unlink(template)
