@@ -102,6 +102,17 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: recipe.output + "/model"))
     }
 
+    /// Weights that are no numbers are no result.
+    @Test func aModelWithoutNumbersIsNotExported() async throws {
+        let recipe = try fixture.recipe([
+            "trainer.maxSteps=1", "trainer.learningRate=1e29", "trainer.lrSchedulerType=constant",
+            "trainer.learningRateMultipliers={\"*latents\": 1e29}",
+        ])
+        let error = await #expect(throws: TrainingError.self) { try await fixture.trainer(recipe).run() }
+        #expect("\(String(describing: error))".contains("latents"))
+        #expect(!FileManager.default.fileExists(atPath: recipe.output + "/model"))
+    }
+
     /// Which key is another is said.
     @Test func otherRecipesAreNamed() async throws {
         _ = try await fixture.trainer(fixture.recipe(["trainer.maxSteps=1"])).run()

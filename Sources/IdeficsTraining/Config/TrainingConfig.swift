@@ -148,12 +148,21 @@ public struct TrainingConfig: Sendable, Equatable, Codable {
             try notNegative(factor, "learningRateMultipliers.\(pattern)")
         }
         try notNegative(weightDecay, "weightDecay")
-        try check(0..<1 ~= adamBeta1, "adamBeta1", "\(adamBeta1) must be 0 or more and less than 1")
-        try check(0..<1 ~= adamBeta2, "adamBeta2", "\(adamBeta2) must be 0 or more and less than 1")
-        try check(adamEpsilon > 0 && adamEpsilon < 1, "adamEpsilon", "\(adamEpsilon) must be between 0 and 1")
+        // As f32, in which steps are computed: 1 − beta or epsilon must not be 0 there.
+        try check(0..<1 ~= Float(adamBeta1), "adamBeta1", "\(adamBeta1) must be 0 or more and less than 1 in f32")
+        try check(0..<1 ~= Float(adamBeta2), "adamBeta2", "\(adamBeta2) must be 0 or more and less than 1 in f32")
+        try check(
+            adamEpsilon < 1 && Float(adamEpsilon) > 0,
+            "adamEpsilon",
+            "\(adamEpsilon) must be between 0 and 1, and not 0 in f32"
+        )
         try notNegative(maxGradNorm, "maxGradNorm")
         try notNegative(zLossWeight, "zLossWeight")
-        try check(dropout.map { 0..<1 ~= $0 } ?? true, "dropout", "\(dropout ?? 0) must be 0 or more and less than 1")
+        try check(
+            dropout.map { $0 >= 0 && 0..<1 ~= Float($0) } ?? true,
+            "dropout",
+            "\(dropout ?? 0) must be 0 or more and less than 1 in f32"
+        )
         try notNegative(peakFlops, "peakFlops")
         try check(
             spikeFactor == 0 || spikeFactor > 1 && spikeFactor < 1e30,

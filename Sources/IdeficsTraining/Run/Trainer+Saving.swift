@@ -54,6 +54,15 @@ extension Trainer {
 
     /// Writes what was learned.
     func export() throws {
+        for (parameter, value) in zip(trainable.parameters, state.values)
+        where !value.withFloats({ $0.allSatisfy(\.isFinite) }) {
+            throw TrainingError.run(
+                path: recipe.output,
+                reason:
+                    "\(parameter.name) holds values that are no numbers, so nothing is exported; a smaller learning rate "
+                    + "may help"
+            )
+        }
         let place = try folder.export(as: recipe.resultName) { try trainable.export(namedValues, to: $0) }
         report(.exported(path: place.relativePath))
     }
