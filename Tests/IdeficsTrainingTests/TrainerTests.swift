@@ -281,7 +281,10 @@ import Testing
         let fixture = try TrainingFixture()
         let recipe = try fixture.recipe(["trainer.maxSteps=1"])
         let first = try fixture.trainer(recipe)
-        #expect(throws: TrainingError.self) { try fixture.trainer(recipe) }
+        // It is said before anything else.
+        try fixture.folder.write([1], "run/metrics.jsonl")
+        let error = #expect(throws: TrainingError.self) { try fixture.trainer(recipe) }
+        #expect("\(String(describing: error))".contains("another run is writing there"))
         #expect(try await first.run() == .finished)
         // What a killed run was writing is taken away by the next one.
         let leftOver = ["loss.svg", "metrics.jsonl", "parameters.safetensors"].map {

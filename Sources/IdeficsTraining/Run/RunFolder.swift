@@ -25,14 +25,15 @@ package struct RunFolder: Sendable {
     /// - Returns: the lock, to be kept as long as the folder is written to.
     /// - Throws: `TrainingError.run`.
     func prepare(resultName: String, isResuming: Bool) throws -> RunLock {
-        // What is refused stays as it is: no folder is made, no lock.
+        // What is refused stays as it is: no folder is made, no lock. A lock that is there tells of a run that goes on.
+        let known = FileManager.default.fileExists(atPath: RunLock.url(in: url).path) ? try RunLock(url) : nil
         try checkContents(resultName: resultName, isResuming: isResuming)
         do {
             try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
         } catch {
             throw TrainingError.run(path: url.path, reason: "cannot be made: \(error.localizedDescription)")
         }
-        let lock = try RunLock(url)
+        let lock = try known ?? RunLock(url)
         // Another run may have been here before it had the lock.
         try checkContents(resultName: resultName, isResuming: isResuming)
         try mark()

@@ -9,12 +9,15 @@ final class RunLock: Sendable {
     /// A file system without locks gives one that keeps nobody out.
     private let lock: FileLock
 
+    /// Where the lock of `folder` is.
+    static func url(in folder: URL) -> URL { folder.appending(path: ".lock") }
+
     /// Takes the lock of `folder`, which must exist.
     ///
     /// - Throws: `TrainingError.run` when another run has it.
     init(_ folder: URL) throws {
         do {
-            guard let lock = try FileLock.tryAcquire(folder.appending(path: ".lock").path) else {
+            guard let lock = try FileLock.tryAcquire(Self.url(in: folder).path) else {
                 throw TrainingError.run(path: folder.path, reason: "another run is writing there")
             }
             self.lock = lock
