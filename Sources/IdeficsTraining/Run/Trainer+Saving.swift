@@ -3,6 +3,7 @@
 
 import Foundation
 import IdeficsFoundation
+import IdeficsTensor
 
 extension Trainer {
     /// Keeps what was done before `error`, if anything was: hours of work are not to be lost to one bad picture.
