@@ -1,11 +1,12 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+internal import IdeficsFoundation
+
 #if canImport(FoundationEssentials)
 public import FoundationEssentials
 #else
 public import Foundation
-import IdeficsFoundation
 #endif
 
 /// The cache of models that all Hugging Face software on a machine shares.
