@@ -43,9 +43,11 @@ enum Terminal {
         StandardStreams.writeMessage(text)
     }
 
-    /// Shows `text` in place of what it showed before; on a terminal only.
+    /// Shows `text` in place of what it showed before, as much of it as fits one line; on a terminal only.
     static func transient(_ text: String) {
-        if isErrorInteractive { StandardStreams.writeMessage(text, after: "\r\u{1B}[K") }
+        // A line that is wrapped cannot be taken back: every redrawing would leave one behind.
+        let line = String(text.prefix(max(errorColumns - 1, 1)))
+        if isErrorInteractive { StandardStreams.writeMessage(line, after: "\r\u{1B}[K") }
     }
 
     /// Writes `value` to standard output as one line of JSON with sorted keys.
