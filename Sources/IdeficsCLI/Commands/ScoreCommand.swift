@@ -3,6 +3,7 @@
 
 import ArgumentParser
 import Idefics
+import IdeficsFoundation
 import IdeficsGeneration
 
 /// `idefics score`.

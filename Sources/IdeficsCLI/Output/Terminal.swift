@@ -45,9 +45,14 @@ enum Terminal {
 
     /// Shows `text` in place of what it showed before, as much of it as fits one line; on a terminal only.
     static func transient(_ text: String) {
+        guard isErrorInteractive else { return }
         // A line that is wrapped cannot be taken back: every redrawing would leave one behind.
-        let line = String(text.prefix(max(errorColumns - 1, 1)))
-        if isErrorInteractive { StandardStreams.writeMessage(line, after: "\r\u{1B}[K") }
+        var line = text.prefix(max(errorColumns - 1, 1))
+        if line.count < text.count, text[line.endIndex] != " ", let end = line.lastIndex(of: " ") {
+            // Half a number would be another number.
+            line = line[..<end]
+        }
+        StandardStreams.writeMessage(String(line), after: "\r\u{1B}[K")
     }
 
     /// Writes `value` to standard output as one line of JSON with sorted keys.
