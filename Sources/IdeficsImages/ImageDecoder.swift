@@ -29,7 +29,7 @@ public enum ImageDecoder {
                 case .webp: try WebPContainer(bytes).decode(limits: limits, conversion: conversion)
                 case .jpeg, .png: try CodecImage.decode(bytes, format, limits: limits).rgb(conversion)
                 }
-            guard conversion == .url else { return image }
+            guard conversion != .object else { return image }
             return image.oriented(ImageMetadata.orientation(bytes, format: format))
         }
     }

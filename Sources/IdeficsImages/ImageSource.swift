@@ -16,28 +16,35 @@ public enum ImageSource: Sendable, Equatable {
     /// Pixels that are already decoded.
     case image(RGBImage)
 
-    /// The source a user means by `text`: an `http`, `https` or `data` URL, else the path of a file.
+    /// The source a user means by `text`: an `http`, `https`, `data` or `file` URL, the scheme in any case, else the path
+    /// of a file.
     ///
     /// For text from a person at this machine. Do not use it on text from strangers: it may name any file.
-    public init(_ text: String) {
+    ///
+    /// - Parameters:
+    ///   - text: a URL or path.
+    ///   - folder: where a relative path begins; nil for the working directory.
+    public init(_ text: String, relativeTo folder: URL? = nil) {
         if DataURL.isDataURL(text) {
             self = .dataURL(text)
-        } else if let url = URL(string: text), let scheme = url.scheme?.lowercased(),
-            ["http", "https"].contains(scheme)
-        {
-            self = .url(url)
-        } else if let url = URL(string: text), url.scheme?.lowercased() == "file" {
-            self = .file(url)
-        } else {
-            self = .file(URL(filePath: text))
+            return
+        }
+        let url = URL(string: text)
+        switch url?.scheme?.lowercased() {
+        case "http", "https": if let url { self = .url(url) } else { self = .file(URL(filePath: text)) }
+        case "file": self = .file(URL(filePath: url?.path(percentEncoded: false) ?? text))
+        default:
+            let isRelative = !text.hasPrefix("/")
+            self = .file(isRelative ? folder?.appending(path: text) ?? URL(filePath: text) : URL(filePath: text))
         }
     }
 
     /// Reads or fetches the image and decodes it.
     ///
     /// Throws ``ImageError`` (wrapped in ``ImageError/image(named:_:)`` with the path or address) or whatever `fetcher`
-    /// throws. `conversion` defaults to what the reference does: ``ImageConversion/url`` for URLs of every scheme,
-    /// ``ImageConversion/object`` for files and data. Runs off the caller's actor, as decoding may take a while.
+    /// throws. `conversion` defaults to ``ImageConversion/url``, as in the reference, for URLs of every scheme, and to
+    /// ``ImageConversion/upright`` for files and data: they show what a viewer shows. Runs off the caller's actor, as
+    /// decoding may take a while.
     @concurrent
     public func load(
         limits: ImageLimits = ImageLimits(),
@@ -48,11 +55,11 @@ public enum ImageSource: Sendable, Equatable {
         case .image(let image):
             return image
         case .data(let data):
-            return try ImageDecoder.decode(data, limits: limits, conversion: conversion ?? .object)
+            return try ImageDecoder.decode(data, limits: limits, conversion: conversion ?? .upright)
         case .file(let url):
             return try Self.naming(url.path) {
                 let data = try Self.read(url, limits: limits)
-                return try ImageDecoder.decode(data, limits: limits, conversion: conversion ?? .object)
+                return try ImageDecoder.decode(data, limits: limits, conversion: conversion ?? .upright)
             }
         case .dataURL(let text):
             return try Self.naming("data: URL") {

@@ -43,6 +43,19 @@ struct ImageSourceTests {
         #expect(try await ImageSource.url(#require(URL(string: text))).load() == upright)
     }
 
+    /// A phone's photograph is upright wherever it is from; pixels a caller decoded are as the caller made them.
+    @Test(arguments: ["exif2.jpg", "exif6.jpg", "exif8.png", "exif6.webp"])
+    func picturesAreTurnedUpright(name: String) async throws {
+        let url = Fixtures.url("images-extra/\(name)")
+        let data = try Data(contentsOf: url)
+        let upright = try ImageDecoder.decode(data, conversion: .upright)
+        #expect(try upright != ImageDecoder.decode(data, conversion: .object))
+        #expect(try upright == ImageDecoder.decode(data, conversion: .url))
+        #expect(try await ImageSource.file(url).load() == upright)
+        #expect(try await ImageSource.data(data).load() == upright)
+        #expect(try await ImageSource("data:;base64,\(data.base64EncodedString())").load() == upright)
+    }
+
     @Test func namesWhatFailed() async throws {
         let web = try #require(URL(string: "https://example.com/a.png"))
         await #expect(throws: ImageError.noFetcher(url: "https://example.com/a.png")) {
@@ -109,6 +122,12 @@ struct ImageSourceTests {
         #expect(ImageSource("/tmp/a b.png") == .file(URL(filePath: "/tmp/a b.png")))
         #expect(ImageSource("pictures/a%20b.png") == .file(URL(filePath: "pictures/a%20b.png")))
         #expect(ImageSource("file:///tmp/a%20b.png") == .file(URL(filePath: "/tmp/a b.png")))
+        #expect(ImageSource("FILE:///tmp/a.png") == .file(URL(filePath: "/tmp/a.png")))
+        let folder = URL(filePath: "/set/one")
+        #expect(ImageSource("a b.png", relativeTo: folder) == .file(URL(filePath: "/set/one/a b.png")))
+        #expect(ImageSource("/a.png", relativeTo: folder) == .file(URL(filePath: "/a.png")))
+        #expect(ImageSource("FILE:///a.png", relativeTo: folder) == .file(URL(filePath: "/a.png")))
+        #expect(try ImageSource("HTTPS://a.b/c", relativeTo: folder) == .url(#require(URL(string: "HTTPS://a.b/c"))))
     }
 
     // MARK: - data: URLs

@@ -37,13 +37,15 @@ public struct Prompt: Sendable, ExpressibleByArrayLiteral {
         }
     }
 
-    /// The http or https URL that `string` is, spaces around it aside; nil when it is text.
+    /// The http or https URL that `string` is, the scheme in any case, white space around it aside; nil when it is text.
     static func url(in string: String) -> URL? {
-        let stripped = stripSpaces(string)
-        guard stripped.hasPrefix("http://") || stripped.hasPrefix("https://"), !stripped.contains(" ") else {
-            return nil
-        }
-        guard let url = URL(string: stripped), let host = url.host(), !host.isEmpty else { return nil }
+        let stripped = string.drop(while: \.isWhitespace)
+        // A long text is not copied to find out that it is one.
+        let scheme = stripped.prefix(8).lowercased()
+        guard scheme.hasPrefix("http://") || scheme.hasPrefix("https://") else { return nil }
+        let address = stripped[...(stripped.lastIndex { !$0.isWhitespace } ?? stripped.startIndex)]
+        guard !address.contains(where: \.isWhitespace) else { return nil }
+        guard let url = URL(string: String(address)), let host = url.host(), !host.isEmpty else { return nil }
         return url
     }
 }

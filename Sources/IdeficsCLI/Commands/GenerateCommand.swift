@@ -8,7 +8,7 @@ import IdeficsGeneration
 import IdeficsTensor
 
 /// `idefics generate`.
-struct GenerateCommand: AsyncParsableCommand {
+struct GenerateCommand: AsyncParsableCommand, PromptCommand {
     static let configuration = CommandConfiguration(
         commandName: "generate",
         abstract: "Continue prompts of pictures and text.",
@@ -52,12 +52,6 @@ struct GenerateCommand: AsyncParsableCommand {
         }
     }
 
-    /// Options of this command without a value; what follows any other option is its value.
-    static let flags: Set<String> = [
-        "--json", "--stream", "--no-stream", "--do-sample", "--no-do-sample", "--truncation", "--add-eos-token",
-        "--add-end-of-utterance-token", "--no-add-end-of-utterance-token", "--allow-private-addresses", "--",
-    ]
-
     func run() async throws {
         let start = ContinuousClock.now
         let container = try await loadOptions.load()
@@ -74,17 +68,8 @@ struct GenerateCommand: AsyncParsableCommand {
             events = container.generate(inputs: tensors, config: config)
         } else {
             let batch =
-                try prompts.map(PromptFile.read)
-                ?? [
-                    Prompt(
-                        PromptArguments.items(
-                            Array(CommandLine.arguments.dropFirst(2)),
-                            images: image,
-                            texts: texts,
-                            flags: Self.flags
-                        )
-                    )
-                ]
+                try prompts.map { try PromptFile($0).all() }
+                ?? [Prompt(try PromptArguments.items(of: self, Array(CommandLine.arguments.dropFirst(2))))]
             promptCount = batch.count
             events = container.generate(
                 batch,

@@ -32,7 +32,7 @@ struct ProcessCommand: AsyncParsableCommand {
         let files = ModelFiles(directory: try await modelOptions.directory())
         let processor = try files.processor()
         let inputs = try await processor.prepare(
-            try PromptFile.read(prompts),
+            try PromptFile(prompts).all(),
             options: processing.options(images),
             fetcher: images.fetcher
         )

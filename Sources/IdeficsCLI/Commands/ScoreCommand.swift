@@ -6,7 +6,7 @@ import Idefics
 import IdeficsGeneration
 
 /// `idefics score`.
-struct ScoreCommand: AsyncParsableCommand {
+struct ScoreCommand: AsyncParsableCommand, PromptCommand {
     static let configuration = CommandConfiguration(
         commandName: "score",
         abstract: "Log-probabilities of given continuations of a prompt.",
@@ -24,7 +24,7 @@ struct ScoreCommand: AsyncParsableCommand {
     @Option(help: "A picture: path, http(s) URL or data: URL (repeatable).")
     var image: [String] = []
 
-    @Option(help: "A text that could follow (repeatable).")
+    @Option(parsing: .unconditionalSingleValue, help: "A text that could follow (repeatable).")
     var continuation: [String] = []
 
     @Flag(help: "Write one JSON object instead of a table.")
@@ -46,14 +46,7 @@ struct ScoreCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let prompt = Prompt(
-            PromptArguments.items(
-                Array(CommandLine.arguments.dropFirst(2)),
-                images: image,
-                texts: texts,
-                flags: GenerateCommand.flags
-            )
-        )
+        let prompt = Prompt(try PromptArguments.items(of: self, Array(CommandLine.arguments.dropFirst(2))))
         let container = try await loadOptions.load()
         let scores = try await container.score(
             prompt,

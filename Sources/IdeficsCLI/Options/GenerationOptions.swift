@@ -23,7 +23,7 @@ struct GenerationOptions: ParsableArguments {
     @Option(help: "Seconds after which generation stops.")
     var maxTime: Double?
 
-    @Option(name: .customLong("stop-strings"), help: "Text that ends the answer once it appears (repeatable).")
+    @Option(parsing: .unconditionalSingleValue, help: "Text that ends the answer once it appears (repeatable).")
     var stopStrings: [String] = []
 
     @Flag(inversion: .prefixedNo, help: "Draw tokens at random instead of taking the most likely.")

@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Foundation
 import Idefics
+import IdeficsFoundation
 import IdeficsImages
 
 /// How images are fetched and prepared.
@@ -26,6 +28,15 @@ struct ImageOptions: ParsableArguments {
         guard maxImagePixels > 0, maxImageBytes > 0 else {
             throw ValidationError("--max-image-pixels and --max-image-bytes must be positive")
         }
+    }
+
+    /// The image that a person means by `place`; what can be read only once (`-`, a pipe) is read now.
+    func source(_ place: String) throws -> ImageSource {
+        let source = ImageSource(place)
+        guard case .file(let url) = source, let stream = try? ByteStream(path: place == "-" ? place : url.path),
+            place == "-" || stream.byteCount == nil
+        else { return source }
+        return .data(try stream.readAll(limit: maxImageBytes, remedy: "raise --max-image-bytes"))
     }
 
     var limits: ImageLimits {

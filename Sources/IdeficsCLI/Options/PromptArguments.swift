@@ -1,45 +1,72 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import ArgumentParser
+import Foundation
 import Idefics
 import IdeficsImages
 
+/// A command whose arguments make one prompt, texts and images in the order they are given.
+protocol PromptCommand: ParsableArguments {
+    /// Positional arguments.
+    var texts: [String] { get }
+    /// Values of `--image`.
+    var image: [String] { get }
+    /// How images are fetched and prepared.
+    var images: ImageOptions { get }
+}
+
 /// Puts `--image` options and text arguments back into the order they were given in.
 ///
-/// The parser collects the two kinds apart; the raw arguments still have their order.
+/// The parser collects the two kinds apart and does not tell where each was. So it is asked: for each argument that may be
+/// one of them it parses the line once more with a mark in that place, and where the mark turns up is what the argument
+/// is. What is an option, a flag, a value or a text is thus decided by the parser alone.
 enum PromptArguments {
-    /// Items in the order of `arguments`.
+    /// Texts and images of `command` in the order of `arguments`, which it was parsed from; nothing is left out.
     ///
-    /// - Parameters:
-    ///   - arguments: the raw arguments of the command.
-    ///   - images: values of `--image` as parsed.
-    ///   - texts: positional values as parsed.
-    ///   - flags: names of options without a value.
-    /// - Returns: texts and pictures; nothing given is left out.
-    static func items(
-        _ arguments: [String],
-        images: [String],
-        texts: [String],
-        flags: Set<String>
-    ) -> [Prompt.Item] {
-        var items: [Prompt.Item] = []
-        var images = images[...]
-        var texts = texts[...]
-        var isValueNext = false
-        for argument in arguments {
-            if isValueNext {
-                isValueNext = false
-            } else if argument == "--image" || argument.hasPrefix("--image=") {
-                if let image = images.popFirst() { items.append(.image(ImageSource(image))) }
-                isValueNext = argument == "--image"
-            } else if argument == texts.first {
-                texts.removeFirst()
-                items += Prompt(strings: [argument]).items
-            } else if argument.hasPrefix("-") && !argument.contains("=") {
-                isValueNext = !flags.contains(argument)
+    /// - Throws: when an image that is a pipe cannot be read.
+    static func items<Command: PromptCommand>(of command: Command, _ arguments: [String]) throws -> [Prompt.Item] {
+        var order: [Found] = []
+        if !command.texts.isEmpty, !command.image.isEmpty {
+            order = arguments.indices.compactMap { find($0, of: command, in: arguments) }
+        }
+        order += (command.texts.indices.map(Found.text) + command.image.indices.map(Found.image))
+            .filter { !order.contains($0) }
+        return try order.map { found in
+            switch found {
+            case .text(let index): Prompt(strings: [command.texts[index]]).items[0]
+            case .image(let index): .image(try command.images.source(command.image[index]))
             }
         }
-        // Nothing gets lost, whatever the arguments looked like.
-        return items + images.map { .image(ImageSource($0)) } + Prompt(strings: Array(texts)).items
+    }
+
+    private enum Found: Equatable {
+        case text(Int)
+        case image(Int)
+    }
+
+    /// What the argument at `place` is, by its index among its kind; nil when it is something else.
+    private static func find<Command: PromptCommand>(
+        _ place: Int,
+        of command: Command,
+        in arguments: [String]
+    ) -> Found? {
+        let argument = arguments[place]
+        // An argument is a value as it stands, or (`--image=a.jpg`) what follows its first equals sign.
+        var values = [argument[...]]
+        if argument.hasPrefix("-"), let sign = argument.firstIndex(of: "=") {
+            values.append(argument[argument.index(after: sign)...])
+        }
+        for value in values.map(String.init) where command.texts.contains(value) || command.image.contains(value) {
+            let mark = UUID().uuidString
+            var marked = arguments
+            marked[place] = argument.dropLast(value.count) + mark
+            guard let parsed = try? Command.parse(marked), parsed.texts.count == command.texts.count,
+                parsed.image.count == command.image.count
+            else { continue }
+            if let index = parsed.texts.firstIndex(of: mark) { return .text(index) }
+            if let index = parsed.image.firstIndex(of: mark) { return .image(index) }
+        }
+        return nil
     }
 }

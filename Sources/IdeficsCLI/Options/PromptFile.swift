@@ -3,71 +3,88 @@
 
 import Foundation
 import Idefics
-import IdeficsImages
+import IdeficsFoundation
 
-/// Prompts as JSON lines: each line a list of items, `"text"` or `{"image": "path-or-url"}`.
-enum PromptFile {
-    /// One item of a line.
-    private enum Item: Decodable {
-        case text(String)
-        case image(String)
+/// Prompts as JSON lines, read one after the other: each line is a list of items, or a single one.
+///
+/// An item is what `PromptItemJSON` reads: `"text"`, `{"image": "path-or-url"}`, `{"text": …}`. A text that is a URL is an
+/// image, as in transformers.
+final class PromptFile {
+    /// A prompt and the line it is from, counted from 1.
+    struct Line {
+        let number: Int
+        let prompt: Prompt
+    }
 
-        private enum CodingKeys: String, CodingKey {
-            case image
-            case text
+    private let stream: ByteStream
+    private let lines: LineReader
+    private var isEmpty = true
+
+    /// Opens the file or pipe at `path`, `-` for standard input.
+    ///
+    /// Relative image paths start at the file's folder; those from pipes and standard input at the working directory.
+    init(_ path: String) throws {
+        stream = try ByteStream(path: path)
+        lines = LineReader(stream)
+    }
+
+    /// Bytes read so far and in all; nil where that is not known.
+    var progress: (completed: Int64, total: Int64)? {
+        stream.byteCount.map { (lines.byteCount, max($0, lines.byteCount)) }
+    }
+
+    /// The next prompt; nil at the end.
+    ///
+    /// - Throws: what names file and line.
+    func next() throws -> Line? {
+        guard let (number, text) = try lines.next() else {
+            guard !isEmpty else { throw FileError(path: stream.path, reason: "holds no prompt") }
+            return nil
         }
-
-        init(from decoder: any Decoder) throws {
-            if let text = try? decoder.singleValueContainer().decode(String.self) {
-                self = .text(text)
-                return
-            }
-            let object = try decoder.container(keyedBy: CodingKeys.self)
-            if let text = try object.decodeIfPresent(String.self, forKey: .text) {
-                self = .text(text)
-            } else {
-                self = .image(try object.decode(String.self, forKey: .image))
-            }
+        isEmpty = false
+        do {
+            let line = try JSONReader.decode(PromptLine.self, from: text, file: stream.path)
+            return Line(number: number, prompt: Prompt(try items(line)))
+        } catch let error as JSONError {
+            // The reader was given one line of the file.
+            throw JSONError(
+                file: stream.path,
+                path: error.path,
+                line: number,
+                column: error.column,
+                reason: error.reason
+            )
         }
     }
 
-    /// The prompts of the file at `path` (`-` for standard input); relative image paths start at the file's folder.
-    static func read(_ path: String) throws -> [Prompt] {
-        let data: Data
-        do {
-            data =
-                path == "-"
-                ? FileHandle.standardInput.readDataToEndOfFile() : try Data(contentsOf: URL(filePath: path))
-        } catch {
-            throw CommandError("\(path): cannot be read: \(error.localizedDescription)")
-        }
-        let folder = URL(filePath: path == "-" ? "." : path).deletingLastPathComponent()
+    /// All prompts, for those who need them together.
+    func all() throws -> [Prompt] {
         var prompts: [Prompt] = []
-        for (number, line) in data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
-            guard !line.allSatisfy({ [9, 13, 32].contains($0) }) else { continue }
-            guard let items = try? JSONDecoder().decode([Item].self, from: Data(line)) else {
-                throw CommandError(
-                    "\(path), line \(number + 1): not a list of \"text\" and {\"image\": \"path-or-url\"}"
-                )
-            }
-            prompts.append(Prompt(items.map { promptItem($0, folder: folder) }))
-        }
-        guard !prompts.isEmpty else { throw CommandError("\(path): holds no prompt") }
+        while let line = try next() { prompts.append(line.prompt) }
         return prompts
     }
 
-    private static func promptItem(_ item: Item, folder: URL) -> Prompt.Item {
-        switch item {
-        case .text(let text):
-            // A text that is a URL is an image, as in transformers.
-            return Prompt(strings: [text]).items[0]
-        case .image(let place):
-            let source = ImageSource(place)
-            guard case .file = source, !place.hasPrefix("/"), !place.lowercased().hasPrefix("file:") else {
-                return .image(source)
+    private func items(_ line: PromptLine) throws -> [Prompt.Item] {
+        try line.items.enumerated().flatMap { index, item in
+            try item.pieces.map { piece in
+                if case .text(let text) = piece { return Prompt(strings: [text]).items[0] }
+                guard let item = Prompt.Item(piece, folder: stream.folder) else {
+                    throw JSONError(file: stream.path, path: "[\(index)].image", reason: "is missing")
+                }
+                return item
             }
-            return .image(.file(folder.appending(path: place)))
         }
+    }
+}
+
+/// A list of items, or one.
+private struct PromptLine: Decodable {
+    let items: [PromptItemJSON]
+
+    init(from decoder: any Decoder) throws {
+        let isList = (try? decoder.unkeyedContainer()) != nil
+        let value = try decoder.singleValueContainer()
+        items = isList ? try value.decode([PromptItemJSON].self) : [try value.decode(PromptItemJSON.self)]
     }
 }
 

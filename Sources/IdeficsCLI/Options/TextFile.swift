@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import IdeficsFoundation
 
 /// A text given as a file.
 enum TextFile {
@@ -10,18 +11,9 @@ enum TextFile {
 
     /// The text of the file at `path`, `-` for standard input, byte for byte.
     ///
-    /// - Throws: `CommandError` when it cannot be read, is too large or not UTF-8.
+    /// - Throws: `FileError` when it cannot be read or is too large, `CommandError` when it is not UTF-8.
     static func read(_ path: String) throws -> String {
-        let bytes: Data
-        do {
-            let file = path == "-" ? FileHandle.standardInput : try FileHandle(forReadingFrom: URL(filePath: path))
-            bytes = try file.read(upToCount: maximumByteCount + 1) ?? Data()
-        } catch {
-            throw CommandError("\(path): cannot be read: \(error.localizedDescription)")
-        }
-        guard bytes.count <= maximumByteCount else {
-            throw CommandError("\(path): larger than \(Format.bytes(Int64(maximumByteCount)))")
-        }
+        let bytes = try ByteStream.readAll(path, limit: maximumByteCount)
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw CommandError("\(path): not UTF-8")
         }

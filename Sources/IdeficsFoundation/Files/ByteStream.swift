@@ -1,0 +1,127 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+package import Foundation
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// Bytes that are read once, from the first to the last: of a file, a pipe with a name (`<(…)`, `mkfifo`), `/dev/stdin`
+/// or, called `-`, of standard input.
+package final class ByteStream {
+    /// The path as it was given.
+    package let path: String
+    /// Bytes of a regular file; nil for pipes and devices, whose end is not known.
+    package let byteCount: Int64?
+
+    private let descriptor: Int32
+    private let isOwned: Bool
+
+    /// Opens `path`.
+    ///
+    /// - Throws: `FileError`.
+    package init(path: String) throws {
+        self.path = path
+        // The descriptor itself: opening /dev/stdin anew is refused for sockets, and starts files from their beginning.
+        isOwned = path != "-" && path != "/dev/stdin"
+        descriptor = isOwned ? open(path, O_RDONLY | O_CLOEXEC) : STDIN_FILENO
+        guard descriptor >= 0 else { throw FileError(path: path, code: errno) }
+        var status = stat()
+        let code = fstat(descriptor, &status) == 0 ? status.st_mode & S_IFMT == S_IFDIR ? EISDIR : 0 : errno
+        guard code == 0 else {
+            if isOwned { close(descriptor) }
+            throw FileError(path: path, code: code)
+        }
+        byteCount = status.st_mode & S_IFMT == S_IFREG ? Int64(status.st_size) : nil
+    }
+
+    deinit {
+        if isOwned { close(descriptor) }
+    }
+
+    /// The folder that relative paths in the text start at: the file's own; for pipes and standard input, which lie in
+    /// none, the working directory.
+    package var folder: URL {
+        let isInFolder = byteCount != nil && isOwned && !path.hasPrefix("/dev/") && !path.hasPrefix("/proc/")
+        return isInFolder
+            ? URL(filePath: path).deletingLastPathComponent() : URL(filePath: ".", directoryHint: .isDirectory)
+    }
+
+    /// The next bytes, as many as are there but at most `count`; none at the end.
+    ///
+    /// - Throws: `FileError`.
+    package func read(upTo count: Int) throws -> [UInt8] {
+        var code: Int32 = 0
+        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+            while true {
+                #if canImport(Darwin)
+                let result = Darwin.read(descriptor, buffer.baseAddress, count)
+                #elseif canImport(Musl)
+                let result = Musl.read(descriptor, buffer.baseAddress, count)
+                #else
+                let result = Glibc.read(descriptor, buffer.baseAddress, count)
+                #endif
+                if result < 0, errno == EINTR { continue }
+                if result < 0 { code = errno }
+                initialized = max(0, result)
+                return
+            }
+        }
+        guard code == 0 else { throw FileError(path: path, code: code) }
+        return bytes
+    }
+
+    /// All bytes from here on.
+    ///
+    /// - Parameters:
+    ///   - limit: the most there may be; what has no end is given up there.
+    ///   - remedy: what to do when there are more.
+    /// - Throws: `FileError`, also when there are more.
+    package func readAll(limit: Int, remedy: String? = nil) throws -> Data {
+        var data = Data()
+        while case let bytes = try read(upTo: min(1 << 16, limit - data.count + 1)), !bytes.isEmpty {
+            guard bytes.count <= limit - data.count else {
+                throw FileError(path: path, reason: "larger than \(limit) bytes" + (remedy.map { "; \($0)" } ?? ""))
+            }
+            data.append(contentsOf: bytes)
+        }
+        return data
+    }
+
+    /// All bytes of the file, pipe or standard input at `path`.
+    ///
+    /// - Parameters:
+    ///   - path: `-` for standard input.
+    ///   - limit: the most there may be.
+    /// - Throws: `FileError`, also when there are more.
+    package static func readAll(_ path: String, limit: Int) throws -> Data {
+        try ByteStream(path: path).readAll(limit: limit)
+    }
+}
+
+/// A file that cannot be read.
+package struct FileError: Error, Equatable, CustomStringConvertible {
+    /// The path as it was given.
+    package let path: String
+    /// What is wrong.
+    package let reason: String
+
+    /// A complaint about `path`.
+    package init(path: String, reason: String) {
+        self.path = path
+        self.reason = reason
+    }
+
+    /// What the system said.
+    init(path: String, code: Int32) {
+        self.init(path: path, reason: "cannot be read: \(String(cString: strerror(code)))")
+    }
+
+    /// For people: path and reason.
+    package var description: String { "\(path == "-" ? "standard input" : printable(path)): \(reason)" }
+}

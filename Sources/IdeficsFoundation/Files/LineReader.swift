@@ -1,0 +1,62 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+package import Foundation
+
+/// The lines of a stream, one at a time: the memory is that of the longest, however many there are.
+package final class LineReader {
+    /// Longer lines are a mistake (a `data:` URL of the largest image fits).
+    package static let maximumByteCount = 1 << 28
+
+    private let stream: ByteStream
+    private var pending: [UInt8] = []
+    private var start = 0
+    private var isAtEnd = false
+    private var number = 0
+    /// Bytes of all lines so far, their ends included.
+    package private(set) var byteCount: Int64 = 0
+
+    /// The lines from here on.
+    package init(_ stream: ByteStream) {
+        self.stream = stream
+    }
+
+    /// The next line that is not blank, without its end, and its number, counted from 1; nil at the end.
+    ///
+    /// - Throws: `FileError`, also for a line of more than ``maximumByteCount``.
+    package func next() throws -> (number: Int, text: Data)? {
+        while let line = try nextLine() {
+            number += 1
+            if !line.allSatisfy({ [9, 13, 32].contains($0) }) { return (number, line) }
+        }
+        return nil
+    }
+
+    private func nextLine() throws -> Data? {
+        var searched = start
+        while true {
+            if let end = pending[searched...].firstIndex(of: UInt8(ascii: "\n")) {
+                defer { start = end + 1 }
+                byteCount += Int64(end + 1 - start)
+                return Data(pending[start..<end])
+            }
+            if isAtEnd {
+                defer { start = pending.count }
+                byteCount += Int64(pending.count - start)
+                return start < pending.count ? Data(pending[start...]) : nil
+            }
+            guard pending.count - start <= Self.maximumByteCount else {
+                throw FileError(
+                    path: stream.path,
+                    reason: "line \(number + 1) is longer than \(Self.maximumByteCount) bytes"
+                )
+            }
+            pending.removeFirst(start)
+            start = 0
+            searched = pending.count
+            let bytes = try stream.read(upTo: 1 << 16)
+            isAtEnd = bytes.isEmpty
+            pending += bytes
+        }
+    }
+}

@@ -1,0 +1,54 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import IdeficsFoundation
+import Testing
+
+/// Files, and what is read like one.
+@Suite struct ByteStreamTests {
+    private func withFolder(_ body: (URL) throws -> Void) throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "stream-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        try body(folder)
+    }
+
+    @Test func aPipeIsReadLikeAFile() throws {
+        let pipe = Pipe()
+        let path = "/dev/fd/\(pipe.fileHandleForReading.fileDescriptor)"
+        try pipe.fileHandleForWriting.write(contentsOf: Data("one\ntwo".utf8))
+        try pipe.fileHandleForWriting.close()
+        let stream = try ByteStream(path: path)
+        #expect(stream.byteCount == nil)
+        #expect(stream.folder.standardizedFileURL.path == FileManager.default.currentDirectoryPath)
+        #expect(try stream.readAll(limit: 7) == Data("one\ntwo".utf8))
+    }
+
+    @Test func whatIsTooLargeOrNotThereIsRefused() throws {
+        try withFolder { folder in
+            let file = folder.appending(path: "f")
+            try Data(count: 200_000).write(to: file)
+            #expect(try ByteStream.readAll(file.path, limit: 200_000).count == 200_000)
+            #expect(throws: FileError.self) { try ByteStream.readAll(file.path, limit: 199_999) }
+            #expect(throws: FileError.self) { try ByteStream.readAll("/dev/zero", limit: 100_000) }
+            #expect(throws: FileError.self) { try ByteStream.readAll(folder.path, limit: 10) }
+            #expect(throws: FileError.self) { try ByteStream.readAll(folder.appending(path: "none").path, limit: 10) }
+            #expect(try ByteStream(path: file.path).folder.path == folder.path)
+        }
+    }
+
+    @Test func linesAreCountedAndBlankOnesLeftOut() throws {
+        try withFolder { folder in
+            let file = folder.appending(path: "f")
+            let long = String(repeating: "x", count: 150_000)
+            try Data("a\n \t\r\n\(long)\r\n\nlast".utf8).write(to: file)
+            let lines = LineReader(try ByteStream(path: file.path))
+            var found: [(Int, Int)] = []
+            while let line = try lines.next() { found.append((line.number, line.text.count)) }
+            #expect(found.map(\.0) == [1, 3, 5])
+            #expect(found.map(\.1) == [1, 150_001, 4])
+            #expect(lines.byteCount == 150_014)
+        }
+    }
+}
