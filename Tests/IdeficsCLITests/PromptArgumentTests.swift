@@ -16,6 +16,7 @@ import Testing
         try PromptArguments.items(of: Command.parse(arguments), arguments).map { item in
             switch item {
             case .text(let text): "text \(text)"
+            case .marked(let text): "words \(text)"
             case .image(.file(let url)): "image \(url.lastPathComponent)"
             case .image(let source): "image \(source)"
             }
@@ -44,13 +45,13 @@ import Testing
             for name in argument.names ?? [] where name.kind == "long" {
                 let option = "--\(name.name)"
                 if ["--help", "--version", "--image", "--model", "--prompts", "--inputs"].contains(option) { continue }
-                let lines =
-                    argument.kind == "flag"
-                    ? [[option]] : values.flatMap { [[option, $0], ["\(option)=\($0)"]] }
-                let taken = lines.filter { (try? Command.parse(base + $0)) != nil }
+                let lines = argument.kind == "flag" ? [[option]] : values.map { [option, $0] }
+                let taken = lines.first { (try? Command.parse(base + $0)) != nil }
                 // Some make sense with others only; those are not what this test is about.
-                found += taken.isEmpty ? 0 : 1
-                additions += taken
+                guard let taken else { continue }
+                found += 1
+                additions.append(taken)
+                if taken.count == 2 { additions.append(["\(option)=\(taken[1])"]) }
             }
         }
         #expect(found > 10)
@@ -65,8 +66,12 @@ import Testing
         let expected = [
             "text left", "image a.jpg", "text middle", "image b.jpg", "text 5", "text middle", "image a.jpg",
         ]
-        for addition in try additions(command, base: required + prompt.joined()) {
-            for place in 0...prompt.count where addition != ["--"] || place == prompt.count {
+        for (number, addition) in try additions(command, base: required + ["x"]).enumerated() {
+            // Flags at every place; options, of which there are many, at one after the other.
+            let places =
+                addition[0].contains("=") || addition.count == 2
+                ? [number % (prompt.count + 1)] : Array(0...prompt.count)
+            for place in places where addition != ["--"] || place == prompt.count {
                 let parts = prompt[..<place] + [addition] + prompt[place...]
                 let arguments = required + parts.joined()
                 #expect(try order(command, arguments) == expected, "\(arguments)")

@@ -18,9 +18,9 @@ protocol PromptCommand: ParsableArguments {
 
 /// Puts `--image` options and text arguments back into the order they were given in.
 ///
-/// The parser collects the two kinds apart and does not tell where each was. So it is asked: for each argument that may be
-/// one of them it parses the line once more with a mark in that place, and where the mark turns up is what the argument
-/// is. What is an option, a flag, a value or a text is thus decided by the parser alone.
+/// The parser collects the two kinds apart and does not tell where each was. So it is asked: the line is parsed once more
+/// with marks in place of the arguments that may be one of them, and where a mark turns up is what its argument is. What
+/// is an option, a flag, a value or a text is thus decided by the parser alone.
 enum PromptArguments {
     /// Texts and images of `command` in the order of `arguments`, which it was parsed from; nothing is left out.
     ///
@@ -28,7 +28,12 @@ enum PromptArguments {
     static func items<Command: PromptCommand>(of command: Command, _ arguments: [String]) throws -> [Prompt.Item] {
         var order: [Found] = []
         if !command.texts.isEmpty, !command.image.isEmpty {
-            order = arguments.indices.compactMap { find($0, of: command, in: arguments) }
+            let candidates = candidates(for: command, in: arguments)
+            order = find(candidates, of: command, in: arguments)
+            if order.count < command.texts.count + command.image.count {
+                // The value of another option is the same as a text or image, and a mark is no value for it.
+                order = candidates.flatMap { find([$0], of: command, in: arguments) }
+            }
         }
         order += (command.texts.indices.map(Found.text) + command.image.indices.map(Found.image))
             .filter { !order.contains($0) }
@@ -40,33 +45,50 @@ enum PromptArguments {
         }
     }
 
+    /// What an argument is, by its index among its kind.
     private enum Found: Equatable {
         case text(Int)
         case image(Int)
     }
 
-    /// What the argument at `place` is, by its index among its kind; nil when it is something else.
+    /// An argument that may hold a text or image.
+    private struct Candidate {
+        let place: Int
+        /// What stands before the text or image: `--image=`, or nothing.
+        let prefix: Substring
+    }
+
+    /// Arguments that are, or (`--image=a.jpg`) have after their first equals sign, what some text or image is.
+    private static func candidates(for command: some PromptCommand, in arguments: [String]) -> [Candidate] {
+        let values = Set(command.texts + command.image)
+        return arguments.enumerated().flatMap { place, argument in
+            var candidates = values.contains(argument) ? [Candidate(place: place, prefix: "")] : []
+            if argument.hasPrefix("-"), let sign = argument.firstIndex(of: "="),
+                values.contains(String(argument[argument.index(after: sign)...]))
+            {
+                candidates.append(Candidate(place: place, prefix: argument[...sign]))
+            }
+            return candidates
+        }
+    }
+
+    /// Which texts and images the candidates are, in their order; nothing for what is none of them.
     private static func find<Command: PromptCommand>(
-        _ place: Int,
+        _ candidates: [Candidate],
         of command: Command,
         in arguments: [String]
-    ) -> Found? {
-        let argument = arguments[place]
-        // An argument is a value as it stands, or (`--image=a.jpg`) what follows its first equals sign.
-        var values = [argument[...]]
-        if argument.hasPrefix("-"), let sign = argument.firstIndex(of: "=") {
-            values.append(argument[argument.index(after: sign)...])
+    ) -> [Found] {
+        let mark = UUID().uuidString
+        var marked = arguments
+        for (number, candidate) in candidates.enumerated() {
+            marked[candidate.place] = "\(candidate.prefix)\(mark)\(number)"
         }
-        for value in values.map(String.init) where command.texts.contains(value) || command.image.contains(value) {
-            let mark = UUID().uuidString
-            var marked = arguments
-            marked[place] = argument.dropLast(value.count) + mark
-            guard let parsed = try? Command.parse(marked), parsed.texts.count == command.texts.count,
-                parsed.image.count == command.image.count
-            else { continue }
-            if let index = parsed.texts.firstIndex(of: mark) { return .text(index) }
-            if let index = parsed.image.firstIndex(of: mark) { return .image(index) }
+        guard let parsed = try? Command.parse(marked), parsed.texts.count == command.texts.count,
+            parsed.image.count == command.image.count
+        else { return [] }
+        return candidates.indices.compactMap { number in
+            parsed.texts.firstIndex(of: "\(mark)\(number)").map(Found.text)
+                ?? parsed.image.firstIndex(of: "\(mark)\(number)").map(Found.image)
         }
-        return nil
     }
 }

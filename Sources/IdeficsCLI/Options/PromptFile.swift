@@ -46,14 +46,10 @@ final class PromptFile {
             let line = try JSONReader.decode(PromptLine.self, from: text, file: stream.path)
             return Line(number: number, prompt: Prompt(try items(line)))
         } catch let error as JSONError {
-            // The reader was given one line of the file.
-            throw JSONError(
-                file: stream.path,
-                path: error.path,
-                line: number,
-                column: error.column,
-                reason: error.reason
-            )
+            // The reader was given one line of the file, so that its own line says nothing.
+            let column = error.column.map { ", column \($0): not valid JSON" }
+            let place = error.path.isEmpty ? "" : ": \(printable(error.path))"
+            throw CommandError("\(stream.name), line \(number)\(column ?? place): \(printable(error.reason))")
         }
     }
 

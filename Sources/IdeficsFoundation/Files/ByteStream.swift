@@ -22,6 +22,11 @@ package final class ByteStream {
     private let descriptor: Int32
     private let isOwned: Bool
 
+    /// The path as messages show it.
+    package var name: String { Self.name(path) }
+
+    static func name(_ path: String) -> String { path == "-" ? "standard input" : printable(path) }
+
     /// Opens `path`.
     ///
     /// - Throws: `FileError`.
@@ -123,5 +128,5 @@ package struct FileError: Error, Equatable, CustomStringConvertible {
     }
 
     /// For people: path and reason.
-    package var description: String { "\(path == "-" ? "standard input" : printable(path)): \(reason)" }
+    package var description: String { "\(ByteStream.name(path)): \(reason)" }
 }
