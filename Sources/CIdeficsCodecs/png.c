@@ -51,6 +51,19 @@ static void read_palette(idf_decoder *decoder) {
     }
 }
 
+// Whether the file ends within a chunk before its end marker.
+static bool is_cut(const idf_decoder *decoder) {
+    size_t offset = 8;
+    while (decoder->size >= 12 && offset <= decoder->size - 12) {
+        const uint8_t *chunk = decoder->data + offset;
+        const size_t length = (size_t)chunk[0] << 24 | (size_t)chunk[1] << 16 | (size_t)chunk[2] << 8 | chunk[3];
+        if (length > decoder->size - offset - 12) return true;
+        if (memcmp(chunk + 4, "IEND", 4) == 0) return false;
+        offset += length + 12;
+    }
+    return true;
+}
+
 idf_codec_status idf_png_read_header(idf_decoder *decoder) {
     if (setjmp(decoder->jump) != 0) return decoder->status;
 
@@ -68,7 +81,12 @@ idf_codec_status idf_png_read_header(idf_decoder *decoder) {
     png_set_chunk_malloc_max(png, 0);
     // The caller checks the size against its own limits.
     png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+    // As Pillow, which checks the sums of what stands before the pixels (here: of what is needed of it) and no other.
+    png_set_crc_action(png, PNG_CRC_DEFAULT, PNG_CRC_QUIET_USE);
+    // Bytes go to zlib a few at a time where the file was cut, so that rows before the cut do not miss what follows.
+    if (is_cut(decoder)) png_set_compression_buffer_size(png, 1);
     png_read_info(png, info);
+    png_set_crc_action(png, PNG_CRC_QUIET_USE, PNG_CRC_QUIET_USE);
 
     idf_image_info *out = &decoder->info;
     int bit_depth = 0, color_type = 0;
@@ -105,9 +123,8 @@ idf_codec_status idf_png_read_header(idf_decoder *decoder) {
 
 idf_codec_status idf_png_read_pixels(idf_decoder *decoder, uint8_t *pixels) {
     if (setjmp(decoder->jump) != 0) {
-        // Damage behind the last row is no loss; a missing end is: the file was cut.
-        bool harmless = decoder->png.pixels_complete && decoder->status != IDF_CODEC_TRUNCATED;
-        return harmless ? IDF_CODEC_OK : decoder->status;
+        // Damage after the last row is no loss, as in Pillow: not even a file that ends there.
+        return decoder->png.pixels_complete ? IDF_CODEC_OK : decoder->status;
     }
     png_structp png = decoder->png.png;
     if (decoder->info.bit_depth < 8) png_set_packing(png);

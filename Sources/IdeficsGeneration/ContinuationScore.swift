@@ -50,4 +50,11 @@ public struct ContinuationScore: Sendable, Equatable {
         self.sum = sum
         self.isGreedy = isGreedy
     }
+
+    /// The score of a continuation whose parts, in order, were scored by themselves.
+    package init(joining parts: [ContinuationScore]) {
+        logProbs = parts.flatMap(\.logProbs)
+        sum = parts.reduce(0) { $0 + $1.sum }
+        isGreedy = parts.allSatisfy(\.isGreedy)
+    }
 }

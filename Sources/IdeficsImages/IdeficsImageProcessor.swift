@@ -48,10 +48,7 @@ public struct IdeficsImageProcessor: Sendable, Equatable {
     /// ``ImageError/invalidConfig(file:key:reason:)`` if the processor was changed to values that cannot work.
     public func pixelValues(_ image: RGBImage, imageSize: Int? = nil) throws -> [Float] {
         try validate(file: "IdeficsImageProcessor")
-        let side = imageSize ?? self.imageSize
-        guard (1...Self.maxImageSize).contains(side) else {
-            throw ImageError.invalidSize(width: side, height: side, maxSide: Self.maxImageSize)
-        }
+        let side = try side(imageSize)
         let resized = try image.resized(width: side, height: side)
         let tables = (0..<3).map(valueTable)
         let plane = side * side
@@ -66,6 +63,15 @@ public struct IdeficsImageProcessor: Sendable, Equatable {
             }
             count = 3 * plane
         }
+    }
+
+    /// `imageSize`, or the processor's own; refused outside 1...``maxImageSize``.
+    package func side(_ imageSize: Int?) throws -> Int {
+        let side = imageSize ?? self.imageSize
+        guard (1...Self.maxImageSize).contains(side) else {
+            throw ImageError.invalidSize(width: side, height: side, maxSide: Self.maxImageSize)
+        }
+        return side
     }
 
     /// The value of every byte in one channel, rounded where numpy rounds: the rescaled sample to float32 (computed in

@@ -6,8 +6,9 @@ public import Foundation
 
 /// Decodes JPEG, PNG, WebP and GIF into RGB, with the pixels Pillow would give.
 ///
-/// The format is told by the first bytes. Stricter than Pillow in one way: a file that ends early is refused even where
-/// only its end marker is missing. ICC profiles and gamma are ignored, as in the reference's processor.
+/// The format is told by the first bytes. A file that ends before its pixels do is refused, and so is a JPEG or WebP
+/// without its end, as in Pillow; a PNG or GIF may lack what follows the pixels, and a PNG may have wrong checksums there
+/// and in its pixels (IDAT), as Pillow has it. ICC profiles and gamma are ignored, as in the reference's processor.
 public enum ImageDecoder {
     /// Decodes one image.
     ///

@@ -11,10 +11,10 @@ public enum ImageError: Error, Equatable, Sendable, CustomStringConvertible {
     case truncated(ImageFormat)
     /// The file breaks its format's rules.
     case corrupt(ImageFormat, reason: String)
-    /// The file declares more pixels, or a longer side, than ``ImageLimits`` allows.
-    case tooLarge(width: Int, height: Int, maxPixels: Int, maxSide: Int)
-    /// The encoded image has more bytes than ``ImageLimits`` allows.
-    case tooManyBytes(count: Int, limit: Int)
+    /// The file declares more pixels, or a longer side, than ``ImageLimits`` allows; `setting` is what raises the limit.
+    case tooLarge(width: Int, height: Int, maxPixels: Int, maxSide: Int, setting: String? = nil)
+    /// The encoded image has more bytes than ``ImageLimits`` allows; `setting` is what raises the limit.
+    case tooManyBytes(count: Int, limit: Int, setting: String? = nil)
     /// A progressive JPEG has more passes than ``ImageLimits`` allows.
     case tooManyScans(limit: Int)
     /// The memory for an image of this size is not to be had.
@@ -52,13 +52,14 @@ public enum ImageError: Error, Equatable, Sendable, CustomStringConvertible {
             return "the \(format) image is cut short: the data ends before the image does"
         case .corrupt(let format, let reason):
             return "the \(format) image is damaged: \(reason)"
-        case .tooLarge(let width, let height, let maxPixels, let maxSide):
+        case .tooLarge(let width, let height, let maxPixels, let maxSide, let setting):
             return """
                 an image of \(width)×\(height) pixels exceeds the limits (\(maxPixels) pixels in all, \(maxSide) to a side); \
-                shrink it or raise the limits
+                shrink it or raise \(setting ?? "the limits")
                 """
-        case .tooManyBytes(let count, let limit):
-            return "an encoded image of \(count) bytes exceeds the limit of \(limit); shrink it or raise the limit"
+        case .tooManyBytes(let count, let limit, let setting):
+            return "an encoded image of \(count) bytes exceeds the limit of \(limit); shrink it or raise "
+                + (setting ?? "the limit")
         case .tooManyScans(let limit):
             return
                 "the progressive JPEG image has more than the \(limit) passes allowed at its size; save it as baseline"

@@ -14,22 +14,32 @@ public struct ImageLimits: Sendable, Equatable {
     /// A pass costs a few bytes in the file and a walk over the whole picture in time, so large pictures are allowed fewer:
     /// passes × pixels may not exceed 24 × ``maxPixels``.
     public var maxJPEGScans: Int
+    /// What a user sets ``maxPixels`` by, for messages: `--max-image-pixels`; nil for nothing.
+    public var pixelsSetting: String?
+    /// What a user sets ``maxBytes`` by, for messages; nil for nothing.
+    public var bytesSetting: String?
 
     /// Limits that differ from the defaults only where given.
     public init(
         maxPixels: Int = 89_478_485,
         maxBytes: Int = 64 << 20,
         maxSide: Int = 1_000_000,
-        maxJPEGScans: Int = 100
+        maxJPEGScans: Int = 100,
+        pixelsSetting: String? = nil,
+        bytesSetting: String? = nil
     ) {
         self.maxPixels = maxPixels
         self.maxBytes = maxBytes
         self.maxSide = maxSide
         self.maxJPEGScans = maxJPEGScans
+        self.pixelsSetting = pixelsSetting
+        self.bytesSetting = bytesSetting
     }
 
     func check(byteCount: Int) throws {
-        guard byteCount <= maxBytes else { throw ImageError.tooManyBytes(count: byteCount, limit: maxBytes) }
+        guard byteCount <= maxBytes else {
+            throw ImageError.tooManyBytes(count: byteCount, limit: maxBytes, setting: bytesSetting)
+        }
     }
 
     /// Refuses an empty or oversized picture, before anything of its size is allocated.
@@ -39,7 +49,13 @@ public struct ImageLimits: Sendable, Equatable {
         }
         let (pixels, overflow) = width.multipliedReportingOverflow(by: height)
         guard !overflow, pixels <= maxPixels, width <= maxSide, height <= maxSide else {
-            throw ImageError.tooLarge(width: width, height: height, maxPixels: maxPixels, maxSide: maxSide)
+            throw ImageError.tooLarge(
+                width: width,
+                height: height,
+                maxPixels: maxPixels,
+                maxSide: maxSide,
+                setting: width <= maxSide && height <= maxSide ? pixelsSetting : nil
+            )
         }
     }
 

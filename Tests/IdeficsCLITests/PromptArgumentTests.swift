@@ -38,7 +38,7 @@ import Testing
     /// Every flag, and every option with a value it takes, that may stand anywhere in a line of `command`.
     private func additions<Command: PromptCommand>(_ command: Command.Type, base: [String]) throws -> [[String]] {
         let tool = try JSONDecoder().decode(Tool.self, from: Data(Command._dumpHelp().utf8))
-        let values = ["5", "0.5", "1", "false", "left", "[[1]]", "a.jpg", "middle", "longest", "int8"]
+        let values = ["7", "z", "0.5", "1", "false", "right", "[[1]]", "longest", "int8"]
         var additions: [[String]] = [["--"]]
         var found = 0
         for argument in tool.command.arguments where argument.kind != "positional" {
@@ -78,6 +78,12 @@ import Testing
             }
         }
         #expect(try order(command, prompt.joined() + required) == expected)
+        // Values of options that are also texts.
+        let same = ["--padding-side", "left", "--max-prompt-length=5", "--max-prompt-length", "5"]
+        for place in 0...prompt.count {
+            let arguments = required + prompt[..<place].joined() + same + prompt[place...].joined()
+            #expect(try order(command, arguments) == expected, "\(arguments)")
+        }
     }
 
     @Test func noFlagOrOptionOfGenerateMovesAnything() throws {

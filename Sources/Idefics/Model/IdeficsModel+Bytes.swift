@@ -23,6 +23,28 @@ extension IdeficsModel {
         (context + 1) * config.numHiddenLayers * 2
             * cacheType.rowByteCount(kvHeads: config.numKeyValueHeads, headDim: config.headDim)
     }
+
+    /// Refuses a pass over `tokens` tokens for which there is no memory.
+    ///
+    /// Nothing after this can say so: an allocation that fails in the middle of a pass ends the process. What is counted is
+    /// what a pass takes at least.
+    ///
+    /// - Parameter outputRows: rows of logits that are kept.
+    /// - Throws: `IdeficsError.input`.
+    func checkMemory(tokens: Int, outputRows: Int = 0) throws {
+        let activations = Double(3 * config.intermediateSize + 4 * config.hiddenSize)
+        let perToken = activations * 4 + Double(cacheBytes(context: 0))
+        let byteCount = Double(tokens) * perToken + Double(outputRows) * Double(config.totalVocabSize) * 4
+        guard byteCount > Double(256 << 20) else { return }
+        let available = SystemMemory().availableByteCount
+        guard byteCount > Double(available) else { return }
+        throw IdeficsError.input(
+            field: "input_ids",
+            reason: "\(tokens) tokens at once take at least \(Int(byteCount / 1e6)) MB of memory; there are "
+                + "\(available / 1_000_000) MB. Give shorter or fewer prompts at once, or cut them "
+                + "(--truncation, --max-prompt-length, --batch-size)"
+        )
+    }
 }
 
 extension DecoderLayer {

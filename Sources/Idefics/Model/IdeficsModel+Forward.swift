@@ -22,6 +22,8 @@ extension IdeficsModel {
     /// - Throws: `IdeficsError.input` when a field does not fit.
     public func forward(_ inputs: IdeficsInputs, observe: ActivationObserver? = nil) throws -> IdeficsOutput {
         let rows = try inputs.rows(for: config)
+        // Logits once as they are computed and once padded.
+        try checkMemory(tokens: rows.reduce(0) { $0 + $1.tokenIds.count }, outputRows: 2 * inputs.inputIds.count)
         let slotsPerRow = inputs.images.tensor.shape[1]
         let images = try encode(inputs, slots: Array(0..<rows.count * slotsPerRow), observe: observe)
         let batch = DecoderBatch(

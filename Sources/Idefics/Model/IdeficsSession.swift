@@ -72,6 +72,7 @@ package final class IdeficsSession: DecodingSession {
             pending.append(Array(content.tokenIds[shared...]))
             newImages.append(Array(rowImages[shared...]))
         }
+        try model.checkMemory(tokens: pending.reduce(0) { $0 + $1.count }, outputRows: rows.count)
         let hidden = extend(pending, images: newImages)
         var last = -1
         let lastRows = pending.map { tokens in

@@ -75,6 +75,8 @@ public struct IdeficsProcessor: Sendable {
         public var imageSize: Int?
         /// Limits for images that are fetched or decoded.
         public var imageLimits = ImageLimits()
+        /// The most bytes that the tensors of a batch may take (default 4 GiB).
+        public var maxBatchBytes = 4 << 30
 
         /// The defaults.
         public init() {}
@@ -95,13 +97,36 @@ public struct IdeficsProcessor: Sendable {
     ) async throws -> IdeficsInputs {
         var images: [[RGBImage]] = []
         for prompt in prompts {
-            var row: [RGBImage] = []
-            for case .image(let source) in prompt.items {
-                row.append(try await source.load(limits: options.imageLimits, fetcher: fetcher))
-            }
-            images.append(row)
+            // Each at the model's size as soon as it is decoded: a photograph takes 36 MB.
+            images.append(try await loadImages(of: prompt, options: options, fetcher: fetcher).decodedImages)
         }
         return try prepare(rows: prompts.map { tokenIds(of: $0, options: options) }, images: images, options: options)
+    }
+
+    /// The prompt with its images fetched, decoded and resized: what has to be kept of it until it is its turn.
+    ///
+    /// - Parameters:
+    ///   - prompt: text and images.
+    ///   - options: their size and limits.
+    ///   - fetcher: gets images by URL; nil refuses them.
+    /// - Returns: the same prompt, whose images are pixels of the model's size.
+    /// - Throws: what decoding an image throws.
+    public func loadImages(
+        of prompt: Prompt,
+        options: Options = Options(),
+        fetcher: (any ImageFetcher)? = nil
+    ) async throws -> Prompt {
+        let side = try imageProcessor.side(options.imageSize)
+        var items: [Prompt.Item] = []
+        for item in prompt.items {
+            guard case .image(let source) = item else {
+                items.append(item)
+                continue
+            }
+            let image = try await source.load(limits: options.imageLimits, fetcher: fetcher)
+            items.append(.image(.image(try image.resized(width: side, height: side))))
+        }
+        return Prompt(items)
     }
 
     /// The text of a prompt with its images as tokens.
@@ -139,93 +164,11 @@ public struct IdeficsProcessor: Sendable {
         if options.addEosToken { text.append(markup: eosToken) }
         return text
     }
+}
 
-    /// Inputs for the ids of texts that already hold their image tokens, and the decoded images of each.
-    package func prepare(rows: [[Int]], images: [[RGBImage]], options: Options) throws -> IdeficsInputs {
-        var rows = rows
-        if options.isTruncating, let maxLength = options.maxLength {
-            rows = rows.map { Array($0.prefix(maxLength)) }
-        }
-        let longest = rows.map(\.count).max() ?? 0
-        let length = options.padding == .maxLength ? max(options.maxLength ?? longest, longest) : longest
-        if options.padding == .none, let short = rows.firstIndex(where: { $0.count != longest }) {
-            throw IdeficsError.prompt(prompt: short, item: nil, reason: "rows differ in length and padding is off")
-        }
-        let isLeft = (options.paddingSide ?? tokenizer.paddingSide) == .left
-        var inputIds: [Int] = []
-        var attentionMask: [Int] = []
-        for row in rows {
-            let pads = Array(repeating: padTokenId, count: length - row.count)
-            inputIds += isLeft ? pads + row : row + pads
-            let real = Array(repeating: 1, count: row.count)
-            let unreal = Array(repeating: 0, count: pads.count)
-            attentionMask += isLeft ? unreal + real : real + unreal
-        }
-        let slots = max(1, images.map(\.count).max() ?? 0)
-        let shape = [rows.count, length]
-        return IdeficsInputs(
-            inputIds: Tensor(inputIds, shape: shape),
-            attentionMask: Tensor(attentionMask, shape: shape),
-            imageAttentionMask: imageAttentionMask(
-                inputIds,
-                rows: rows.count,
-                slots: slots,
-                hasImages: images.contains { !$0.isEmpty }
-            ),
-            images: .pixelValues(
-                try pixelValues(images, slots: slots, inputIds: inputIds, length: length, imageSize: options.imageSize)
-            )
-        )
-    }
-
-    /// Pixels of all rows, `[batch, slots, 3, size, size]`; as many of a row as it has image tokens, the rest zero.
-    private func pixelValues(
-        _ images: [[RGBImage]],
-        slots: Int,
-        inputIds: [Int],
-        length: Int,
-        imageSize: Int?
-    ) throws -> Tensor {
-        let size = imageSize ?? imageProcessor.imageSize
-        let imageFloats = 3 * size * size
-        var pixels = [Float](repeating: 0, count: images.count * slots * imageFloats)
-        for (row, rowImages) in images.enumerated() {
-            let tokens = inputIds[row * length..<(row + 1) * length].count { $0 == imageTokenId }
-            for (slot, image) in rowImages.prefix(tokens).enumerated() {
-                let start = (row * slots + slot) * imageFloats
-                pixels.replaceSubrange(
-                    start..<start + imageFloats,
-                    with: try imageProcessor.pixelValues(image, imageSize: imageSize)
-                )
-            }
-        }
-        return Tensor(pixels, shape: [images.count, slots, 3, size, size])
-    }
-
-    /// Which image each token sees: the last one before it (itself included), none after an end of text until the next
-    /// image; `[batch, tokens, slots]`, `i64`, or `bool` zeros when no row has an image, as in the reference.
-    private func imageAttentionMask(_ inputIds: [Int], rows: Int, slots: Int, hasImages: Bool) -> Tensor {
-        let length = rows == 0 ? 0 : inputIds.count / rows
-        let shape = [rows, length, slots]
-        guard hasImages else {
-            return Tensor(uninitialized: shape, dtype: .bool) { pointer in
-                pointer.initializeMemory(as: UInt8.self, repeating: 0, count: rows * length * slots)
-            }
-        }
-        var mask = [Int](repeating: 0, count: rows * length * slots)
-        for row in 0..<rows {
-            var image = -1
-            var isAfterEnd = false
-            for column in 0..<length {
-                let tokenId = inputIds[row * length + column]
-                if tokenId == imageTokenId {
-                    image += 1
-                    isAfterEnd = false
-                }
-                if image >= 0 && image < slots && !isAfterEnd { mask[(row * length + column) * slots + image] = 1 }
-                if tokenId == tokenizer.eosTokenId { isAfterEnd = true }
-            }
-        }
-        return Tensor(mask, shape: shape)
+extension Prompt {
+    /// Its images, if they are pixels already.
+    fileprivate var decodedImages: [RGBImage] {
+        items.compactMap { if case .image(.image(let image)) = $0 { image } else { nil } }
     }
 }

@@ -23,65 +23,111 @@ extension ModelContainer {
         options: IdeficsProcessor.Options = .init(),
         fetcher: (any ImageFetcher)? = nil
     ) async throws -> [ContinuationScore] {
-        guard let processor else {
-            throw IdeficsError.model(path: directory.path, reason: "has no tokenizer.json or tokenizer.model")
-        }
+        let processor = try textProcessor
         let inputs = try await processor.prepare([prompt], options: options, fetcher: fetcher)
         // Prompt and continuation are tokenised as one text, so that the pieces at the seam are those the model would
         // read; what differs from the prompt's own tokens is scored.
-        let text = processor.text(of: prompt, options: options)
-        let wholes = continuations.map { processor.tokenizer.encode(text: text + $0, addSpecialTokens: false) }
+        let promptIds = processor.tokenIds(of: prompt, options: options)
+        let text = processor.markedText(of: prompt, options: options)
+        let wholes = continuations.map { continuation in
+            var whole = text
+            whole.append(markup: continuation)
+            return processor.tokenizer.encode(whole, addSpecialTokens: false)
+        }
         let session = IdeficsSession(model)
         _ = try session.start(inputs, earlier: lastSequence)
         let promptSequence = session.sequences[0]
         lastSequence = promptSequence
+        let pieces = try wholes.enumerated().map { index, whole in
+            let shared = zip(whole, promptIds).prefix { $0 == $1 }.count
+            guard shared > 0, shared < whole.count else {
+                throw IdeficsError.prompt(prompt: 0, item: nil, reason: "continuation \(index) adds no token")
+            }
+            // A prompt that was cut is shorter than what it shares with the whole text.
+            return Piece(context: min(shared, promptSequence.tokenIds.count), tokenIds: Array(whole[shared...]))
+        }
         var scores: [ContinuationScore] = []
-        for start in stride(from: 0, to: wholes.count, by: Self.continuationsAtOnce) {
+        var rest = pieces[...]
+        while let first = rest.first {
             try Task.checkCancellation()
-            scores += try score(
-                wholes[start..<min(start + Self.continuationsAtOnce, wholes.count)],
-                after: promptSequence
-            )
+            var tokens = first.tokenIds.count
+            let more = rest.dropFirst().prefix(Self.continuationsAtOnce - 1).prefix { piece in
+                tokens += piece.tokenIds.count
+                return tokens <= Self.tokensAtOnce
+            }
+            scores += try score([first] + more, after: promptSequence, processor: processor)
+            rest = rest.dropFirst(1 + more.count)
         }
         return scores
     }
 
-    /// Continuations that are run in one pass at most.
-    private static let continuationsAtOnce = 32
+    /// A continuation and how much of the prompt stands before it.
+    private struct Piece {
+        /// Tokens of the prompt.
+        let context: Int
+        /// The continuation's own.
+        let tokenIds: [Int]
+    }
 
-    /// Scores what each of `wholes` adds to the prompt.
+    /// Continuations, and tokens of them, that are run in one pass at most; a longer one is run alone.
+    private static let continuationsAtOnce = 32
+    private static let tokensAtOnce = 2048
+    /// Rows of logits that are in memory at once.
+    private static let logitRowsAtOnce = 64
+
+    /// Scores each of `pieces`.
     private func score(
-        _ wholes: ArraySlice<[Int]>,
-        after prompt: IdeficsSession.Sequence
+        _ pieces: [Piece],
+        after prompt: IdeficsSession.Sequence,
+        processor: IdeficsProcessor
     ) throws -> [ContinuationScore] {
-        // Each continuation goes on from a copy of the prompt's cache. Its first token is predicted by the last shared
-        // one, which is therefore run again.
-        var sequences: [IdeficsSession.Sequence] = []
-        var inputs: [[Int]] = []
-        var targets: [[Int]] = []
-        for (index, whole) in zip(wholes.indices, wholes) {
-            let shared = zip(whole, prompt.tokenIds).prefix { $0 == $1 }.count
-            guard shared > 0, shared < whole.count else {
-                throw IdeficsError.prompt(prompt: 0, item: nil, reason: "continuation \(index) adds no token")
-            }
+        // Each continuation goes on from a copy of the prompt's cache. Its first token is predicted by the last of the
+        // prompt, which is therefore run again.
+        let sequences = pieces.map { piece in
             var sequence = prompt
-            sequence.truncate(to: shared - 1)
-            sequences.append(sequence)
-            inputs.append(Array(whole[(shared - 1)..<(whole.count - 1)]))
-            targets.append(Array(whole[shared...]))
+            sequence.truncate(to: piece.context - 1)
+            return sequence
         }
-        let images = sequences.map { sequence in prompt.images[sequence.tokenIds.count] }
+        let inputs = pieces.map { [prompt.tokenIds[$0.context - 1]] + $0.tokenIds.dropLast() }
+        let images = zip(pieces, inputs).map { piece, tokens in
+            processor.imagesSeen(by: tokens, first: prompt.images[piece.context - 1])
+        }
         let session = IdeficsSession(model, sequences: sequences)
-        let hidden = session.extend(
-            inputs,
-            images: zip(inputs, images).map { tokens, images in Array(repeating: images, count: tokens.count) }
-        )
-        let logits = model.logits(hidden).floatArray()
-        var row = 0
-        return try targets.map { tokens in
-            let range = row * session.vocabSize..<(row + tokens.count) * session.vocabSize
-            row += tokens.count
-            return try ContinuationScore(tokenIds: tokens, logits: Array(logits[range]), vocabSize: session.vocabSize)
+        try model.checkMemory(tokens: inputs.reduce(0) { $0 + $1.count })
+        let hidden = session.extend(inputs, images: images)
+        var parts: [[ContinuationScore]] = pieces.map { _ in [] }
+        var firstRow = 0
+        for (index, piece) in pieces.enumerated() {
+            for start in stride(from: 0, to: piece.tokenIds.count, by: Self.logitRowsAtOnce) {
+                let end = min(start + Self.logitRowsAtOnce, piece.tokenIds.count)
+                let logits = model.logits(gatherRows(hidden, Array(firstRow + start..<firstRow + end)))
+                parts[index].append(
+                    try ContinuationScore(
+                        tokenIds: Array(piece.tokenIds[start..<end]),
+                        logits: logits.floatArray(),
+                        vocabSize: session.vocabSize
+                    )
+                )
+            }
+            firstRow += piece.tokenIds.count
+        }
+        return parts.map(ContinuationScore.init(joining:))
+    }
+}
+
+extension IdeficsProcessor {
+    /// The images that each of `tokenIds` sees, as the processor's mask has it: none after an end of text, and none after
+    /// an image token, whose image is not there.
+    ///
+    /// - Parameters:
+    ///   - tokenIds: tokens that follow each other.
+    ///   - first: the images that the first of them sees.
+    func imagesSeen(by tokenIds: [Int], first: [EncodedImage]) -> [[EncodedImage]] {
+        var seen = first
+        return tokenIds.enumerated().map { index, tokenId in
+            if index > 0, tokenId == imageTokenId { seen = [] }
+            defer { if tokenId == tokenizer.eosTokenId { seen = [] } }
+            return seen
         }
     }
 }

@@ -157,10 +157,19 @@ public actor ModelContainer {
         options: IdeficsProcessor.Options,
         fetcher: (any ImageFetcher)?
     ) async throws -> IdeficsInputs {
-        guard let processor else {
-            throw IdeficsError.model(path: directory.path, reason: "has no tokenizer.json or tokenizer.model")
+        try await textProcessor.prepare(prompts, options: options, fetcher: fetcher)
+    }
+
+    /// The processor.
+    ///
+    /// - Throws: `IdeficsError.model` when there is none.
+    package nonisolated var textProcessor: IdeficsProcessor {
+        get throws {
+            guard let processor else {
+                throw IdeficsError.model(path: directory.path, reason: "has no tokenizer.json or tokenizer.model")
+            }
+            return processor
         }
-        return try await processor.prepare(prompts, options: options, fetcher: fetcher)
     }
 
     private func run(

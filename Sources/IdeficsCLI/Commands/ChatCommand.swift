@@ -65,7 +65,7 @@ struct ChatCommand: AsyncParsableCommand {
         let chat = ChatSession(
             container,
             system: system.map(PathBytes.repaired),
-            config: try generation.config(over: container.chatConfig),
+            config: try generation.config(over: container.chatConfig, for: container),
             options: options
         )
         // The size the model sees: a conversation of many large pictures would fill the memory.

@@ -5,7 +5,6 @@ import ArgumentParser
 import Foundation
 import Idefics
 import IdeficsGeneration
-import IdeficsTensor
 
 /// `idefics generate`.
 struct GenerateCommand: AsyncParsableCommand, PromptCommand {
@@ -15,7 +14,9 @@ struct GenerateCommand: AsyncParsableCommand, PromptCommand {
         discussion: """
             Pictures and texts make one prompt in the order they are given:
               idefics generate --model DIR "User: What is in this picture?" --image cat.jpg "<end_of_utterance>\nAssistant:"
-            A text that is an http(s) URL is a picture, as in transformers. With --prompts, each line of a file is a prompt.
+            A text that is an http(s) URL is a picture, as in transformers. With --prompts, each line of a file is a \
+            prompt; any number runs in the memory of --batch-size, and each answer is written as soon as it is its turn:
+              idefics generate --model DIR --prompts p.jsonl --output answers.jsonl [--resume]
             Options are transformers' with its defaults; chat models want --eos-token-id and --bad-words-ids as on their card \
             (`idefics chat` sets them).
             """
@@ -29,18 +30,24 @@ struct GenerateCommand: AsyncParsableCommand, PromptCommand {
     @Option(help: "A picture: path, http(s) URL or data: URL (repeatable).")
     var image: [String] = []
 
-    @Option(help: "JSON lines, each a list of \"text\" and {\"image\": \"path-or-url\"}; - for standard input.")
+    @Option(
+        help: "JSON lines, each a list of \"text\" and {\"image\": \"path-or-url\"}; a pipe too, - for standard input."
+    )
     var prompts: String?
+
+    @Option(help: "Prompts of --prompts that run at once: more are faster and take more memory.")
+    var batchSize = 8
 
     @Option(help: "A safetensors file with input_ids, image_attention_mask and images, as `process` writes it.")
     var inputs: String?
 
-    @Flag(help: "Write one JSON object instead of text.")
+    @Flag(help: "Write one JSON object at the end instead of text.")
     var json = false
 
     @Flag(inversion: .prefixedNo, help: "Write text as it is generated (a single prompt without beams).")
     var stream = true
 
+    @OptionGroup(title: "Answers") var answers: AnswerOptions
     @OptionGroup(title: "Generation") var generation: GenerationOptions
     @OptionGroup(title: "Prompts") var processing: ProcessorOptions
     @OptionGroup(title: "Pictures") var images: ImageOptions
@@ -50,63 +57,97 @@ struct GenerateCommand: AsyncParsableCommand, PromptCommand {
         guard sources.count(where: { $0 }) == 1 else {
             throw ValidationError("give texts and pictures, or --prompts, or --inputs")
         }
+        guard 1...1024 ~= batchSize else {
+            throw ValidationError("--batch-size \(batchSize): must be 1 to 1024 prompts")
+        }
+        if json && answers.areLines { throw ValidationError("--json is one object; --jsonl and --output write lines") }
+        if answers.resume && prompts == nil { throw ValidationError("--resume needs --prompts") }
     }
 
     func run() async throws {
         let start = ContinuousClock.now
         let container = try await loadOptions.load()
         let loadTime = (ContinuousClock.now - start) / .seconds(1)
-        let config = try generation.config(over: container.generationConfig)
-        let isStreaming = stream && !json && config.numBeams == 1 && config.numReturnSequences == 1
-        let events: AsyncThrowingStream<TextGenerationEvent, any Error>
-        var promptCount = 1
-        var padded: IdeficsInputs?
-        if let inputs {
-            let tensors = try TensorInputs.read(inputs)
-            padded = tensors
-            promptCount = tensors.inputIds.shape.first ?? 0
-            events = container.generate(inputs: tensors, config: config)
+        let config = try generation.config(over: container.generationConfig, for: container)
+        let padded = try inputs.map(TensorInputs.read)
+        let isSingle = prompts == nil && (padded?.inputIds.shape.first ?? 1) == 1
+        let count = config.numReturnSequences
+        let lines = try answers.areLines ? AnswerLines(answers, answersPerPrompt: count) : nil
+        let form: GenerateAnswers.Form =
+            if let lines {
+                .lines(lines)
+            } else if json {
+                .report
+            } else {
+                stream && isSingle && config.numBeams == 1 && count == 1 ? .stream : .text
+            }
+        let sink = GenerateAnswers(
+            form,
+            answersPerPrompt: count,
+            firstPrompt: lines?.completedPrompts ?? 0,
+            start: start
+        )
+        if let padded {
+            try await sink.take(container.generate(inputs: padded, config: config))
+        } else if let prompts {
+            let file = try PromptFile(prompts)
+            try lines?.skipCompleted(file)
+            try await answer(file, container, config, sink, firstPrompt: lines?.completedPrompts ?? 0)
         } else {
-            let batch =
-                try prompts.map { try PromptFile($0).all() }
-                ?? [Prompt(try PromptArguments.items(of: self, Array(CommandLine.arguments.dropFirst(2))))]
-            promptCount = batch.count
-            events = container.generate(
-                batch,
-                config: config,
-                options: processing.options(images),
-                fetcher: images.fetcher
+            let prompt = Prompt(try PromptArguments.items(of: self, Array(CommandLine.arguments.dropFirst(2))))
+            let options = processing.options(images)
+            try await sink.take(
+                container.generate(prompt, config: config, options: options, fetcher: images.fetcher)
             )
         }
-        var finished: [GenerationInfo] = []
-        var firstText: Double?
-        for try await event in events {
-            firstText = firstText ?? (ContinuousClock.now - start) / .seconds(1)
-            switch event {
-            case .text(let text, _, _): if isStreaming && promptCount == 1 { try Terminal.write(text) }
-            case .finished(let info): finished.append(info)
-            }
-        }
-        finished.sort { ($0.promptIndex, $0.returnIndex) < ($1.promptIndex, $1.returnIndex) }
         if json {
-            try Terminal.writeJSON(GenerateReport(finished, inputs: padded, config: config, loadTime: loadTime))
-        } else if isStreaming && promptCount == 1 {
-            try Terminal.write("\n")
-        } else {
-            for info in finished { try Terminal.write("\(info.text)\n") }
+            try Terminal.writeJSON(
+                GenerateReport(sink.results, inputs: padded, config: config, loadTime: loadTime)
+            )
         }
-        summarize(finished, firstText: firstText)
+        if let summary = sink.summary { Terminal.note(summary) }
     }
 
-    private func summarize(_ finished: [GenerationInfo], firstText: Double?) {
-        guard let first = finished.first else { return }
-        let tokens = finished.reduce(0) { $0 + $1.generationTokenCount }
-        let seconds = finished.map(\.generateTime).max() ?? 0
-        let rate = seconds > 0 ? Double(tokens) / seconds : 0
-        Terminal.note(
-            "first text after \(Format.number(firstText ?? 0, digits: 2)) s; "
-                + "prompt \(first.promptTokenCount) tokens in \(Format.number(first.promptTime, digits: 2)) s; "
-                + "\(tokens) tokens in \(Format.number(seconds, digits: 2)) s, \(Format.number(rate, digits: 1)) tokens/s"
-        )
+    /// Answers the prompts of `file`, some at a time: their images are held at the model's size, others not at all.
+    private func answer(
+        _ file: PromptFile,
+        _ container: ModelContainer,
+        _ config: GenerationConfig,
+        _ answers: GenerateAnswers,
+        firstPrompt: Int
+    ) async throws {
+        let processor = try container.textProcessor
+        let options = processing.options(images)
+        var firstPrompt = firstPrompt
+        let bar = PromptProgress(batchSize: batchSize, isResultOnStandardOutput: self.answers.output == nil)
+        defer { bar.finish() }
+        var failure: (any Error)?
+        while failure == nil {
+            var window: [PromptFile.Line] = []
+            do {
+                while window.count < batchSize, let line = try file.next() {
+                    let prompt = try await file.naming(line) {
+                        try await processor.loadImages(of: $0, options: options, fetcher: images.fetcher)
+                    }
+                    window.append(PromptFile.Line(number: line.number, prompt: prompt))
+                }
+            } catch {
+                // What came before it is answered first.
+                failure = error
+            }
+            guard !window.isEmpty else { break }
+            do {
+                try await answers.take(
+                    container.generate(window.map(\.prompt), config: config, options: options),
+                    firstPrompt: firstPrompt,
+                    lines: window.map(\.number)
+                )
+            } catch let error as IdeficsError {
+                throw file.error(error, in: window)
+            }
+            firstPrompt += window.count
+            bar.show(file.progress, count: window.count)
+        }
+        if let failure { throw failure }
     }
 }

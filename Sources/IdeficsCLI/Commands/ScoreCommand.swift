@@ -13,6 +13,7 @@ struct ScoreCommand: AsyncParsableCommand, PromptCommand {
         discussion: """
             The prompt is run once and its cache shared:
               idefics score --model DIR --image cat.jpg "Is this a cat? Answer:" --continuation " yes" --continuation " no"
+            With --prompts, each line of a file is a prompt; they are scored one after the other, and written as they are.
             """
     )
 
@@ -24,18 +25,31 @@ struct ScoreCommand: AsyncParsableCommand, PromptCommand {
     @Option(help: "A picture: path, http(s) URL or data: URL (repeatable).")
     var image: [String] = []
 
+    @Option(
+        help: "JSON lines, each a list of \"text\" and {\"image\": \"path-or-url\"}; a pipe too, - for standard input."
+    )
+    var prompts: String?
+
     @Option(parsing: .unconditionalSingleValue, help: "A text that could follow (repeatable).")
     var continuation: [String] = []
 
     @Flag(help: "Write one JSON object instead of a table.")
     var json = false
 
+    @OptionGroup(title: "Answers") var answers: AnswerOptions
     @OptionGroup(title: "Prompts") var processing: ProcessorOptions
     @OptionGroup(title: "Pictures") var images: ImageOptions
 
     func validate() throws {
-        guard !texts.isEmpty || !image.isEmpty else { throw ValidationError("give a prompt: texts, pictures or both") }
+        guard (!texts.isEmpty || !image.isEmpty) != (prompts != nil) else {
+            throw ValidationError("give a prompt: texts, pictures or both; or --prompts")
+        }
         guard !continuation.isEmpty else { throw ValidationError("give at least one --continuation") }
+        if json && prompts != nil {
+            throw ValidationError("--json is one prompt's object; --prompts goes with --jsonl")
+        }
+        if json && answers.areLines { throw ValidationError("--json is one object; --jsonl and --output write lines") }
+        if answers.resume && prompts == nil { throw ValidationError("--resume needs --prompts") }
     }
 
     private struct Score: Encodable {
@@ -45,25 +59,54 @@ struct ScoreCommand: AsyncParsableCommand, PromptCommand {
         let isGreedy: Bool
     }
 
+    private struct Answer: Encodable {
+        let promptIndex: Int
+        /// Where the prompt is in its file, counted from 1.
+        let line: Int?
+        let scores: [Score]
+    }
+
     func run() async throws {
-        let prompt = Prompt(try PromptArguments.items(of: self, Array(CommandLine.arguments.dropFirst(2))))
+        let arguments = try PromptArguments.items(of: self, Array(CommandLine.arguments.dropFirst(2)))
         let container = try await loadOptions.load()
+        let lines = try answers.areLines ? AnswerLines(answers, answersPerPrompt: 1) : nil
+        guard let prompts else {
+            try write(Answer(promptIndex: 0, line: nil, scores: await score(Prompt(arguments), container)), to: lines)
+            return
+        }
+        let file = try PromptFile(prompts)
+        try lines?.skipCompleted(file)
+        let bar = PromptProgress(batchSize: 1, isResultOnStandardOutput: answers.output == nil)
+        defer { bar.finish() }
+        var index = lines?.completedPrompts ?? 0
+        while let line = try file.next() {
+            let scores = try await file.naming(line) { try await score($0, container) }
+            try write(Answer(promptIndex: index, line: line.number, scores: scores), to: lines)
+            index += 1
+            bar.show(file.progress, count: 1)
+        }
+    }
+
+    private func score(_ prompt: Prompt, _ container: ModelContainer) async throws -> [Score] {
         let scores = try await container.score(
             prompt,
             continuations: continuation,
             options: processing.options(images),
             fetcher: images.fetcher
         )
-        let rows = zip(continuation, scores).map { text, score in
+        return zip(continuation, scores).map { text, score in
             Score(continuation: text, logProb: score.sum, tokenLogProbs: score.logProbs, isGreedy: score.isGreedy)
         }
-        if json {
-            try Terminal.writeJSON(["scores": rows])
-            return
-        }
-        for row in rows {
+    }
+
+    /// Writes a line of JSON, an object, or a table, whose first column is the prompt's index where there are several.
+    private func write(_ answer: Answer, to lines: AnswerLines?) throws {
+        if let lines { return try lines.write(answer) }
+        if json { return try Terminal.writeJSON(["scores": answer.scores]) }
+        for row in answer.scores {
             try Terminal.write(
-                "\(Format.number(row.logProb, digits: 4))\t\(row.tokenLogProbs.count)\t\(row.continuation)\n"
+                (prompts == nil ? "" : "\(answer.promptIndex)\t")
+                    + "\(Format.number(row.logProb, digits: 4))\t\(row.tokenLogProbs.count)\t\(row.continuation)\n"
             )
         }
     }

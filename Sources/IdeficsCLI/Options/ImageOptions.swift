@@ -40,7 +40,12 @@ struct ImageOptions: ParsableArguments {
     }
 
     var limits: ImageLimits {
-        ImageLimits(maxPixels: maxImagePixels, maxBytes: maxImageBytes)
+        ImageLimits(
+            maxPixels: maxImagePixels,
+            maxBytes: maxImageBytes,
+            pixelsSetting: "--max-image-pixels",
+            bytesSetting: "--max-image-bytes"
+        )
     }
 
     var fetcher: WebImageFetcher {

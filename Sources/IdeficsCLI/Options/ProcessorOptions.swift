@@ -26,6 +26,9 @@ struct ProcessorOptions: ParsableArguments {
     @Option(help: "Length for padding and truncation, in tokens.")
     var maxPromptLength: Int?
 
+    @Option(help: "Most bytes of memory for the tensors of a batch.")
+    var maxBatchBytes = IdeficsProcessor.Options().maxBatchBytes
+
     @Flag(help: "End each text with the end-of-text token.")
     var addEosToken = false
 
@@ -39,9 +42,10 @@ struct ProcessorOptions: ParsableArguments {
         if let paddingSide, PaddingSide(rawValue: paddingSide) == nil {
             throw ValidationError("--padding-side \(paddingSide): left or right")
         }
-        if let maxPromptLength, maxPromptLength < 1 {
-            throw ValidationError("--max-prompt-length \(maxPromptLength): must be positive")
+        if let maxPromptLength, !(1...1_048_576 ~= maxPromptLength) {
+            throw ValidationError("--max-prompt-length \(maxPromptLength): must be 1 to 1048576 tokens")
         }
+        guard maxBatchBytes > 0 else { throw ValidationError("--max-batch-bytes \(maxBatchBytes): must be positive") }
         if (padding == .maxLength || truncation) && maxPromptLength == nil {
             throw ValidationError("--padding max_length and --truncation need --max-prompt-length")
         }
@@ -58,6 +62,7 @@ struct ProcessorOptions: ParsableArguments {
         options.paddingSide = paddingSide.flatMap(PaddingSide.init)
         options.isTruncating = truncation
         options.maxLength = maxPromptLength
+        options.maxBatchBytes = maxBatchBytes
         options.addEosToken = addEosToken
         options.addEndOfUtteranceToken = addEndOfUtteranceToken
         options.imageSize = images.imageSize

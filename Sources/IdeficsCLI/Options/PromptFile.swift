@@ -38,7 +38,7 @@ final class PromptFile {
     /// - Throws: what names file and line.
     func next() throws -> Line? {
         guard let (number, text) = try lines.next() else {
-            guard !isEmpty else { throw FileError(path: stream.path, reason: "holds no prompt") }
+            guard !isEmpty else { throw CommandError("\(stream.name): holds no prompt") }
             return nil
         }
         isEmpty = false
@@ -51,6 +51,28 @@ final class PromptFile {
             let place = error.path.isEmpty ? "" : ": \(printable(error.path))"
             throw CommandError("\(stream.name), line \(number)\(column ?? place): \(printable(error.reason))")
         }
+    }
+
+    /// What `body` makes of the prompt of `line`; errors name file and line.
+    func naming<Result>(_ line: Line, _ body: (Prompt) async throws -> Result) async throws -> Result {
+        do {
+            return try await body(line.prompt)
+        } catch let error as IdeficsError {
+            throw self.error(error, in: [line])
+        } catch let error as CancellationError {
+            throw error
+        } catch {
+            throw CommandError("\(stream.name), line \(line.number): \(error)")
+        }
+    }
+
+    /// `error`, which prompts of `lines` caused, with the place in the file.
+    func error(_ error: IdeficsError, in lines: [Line]) -> CommandError {
+        if case .prompt(let index, _, let reason) = error, lines.indices.contains(index) {
+            return CommandError("\(stream.name), line \(lines[index].number): \(reason)")
+        }
+        let numbers = [lines.first, lines.last].compactMap { $0.map { "\($0.number)" } }
+        return CommandError("\(stream.name), lines \(numbers.joined(separator: " to ")): \(error)")
     }
 
     /// All prompts, for those who need them together.

@@ -11,6 +11,8 @@ struct GenerateReport: Encodable {
     struct Result: Encodable {
         let promptIndex: Int
         let returnIndex: Int
+        /// Where the prompt is in its file, counted from 1.
+        let line: Int?
         /// Generated tokens only.
         let tokenIds: [Int]
         let text: String
@@ -19,6 +21,19 @@ struct GenerateReport: Encodable {
         let promptTokenCount: Int
         let promptTime: Double
         let generateTime: Double
+
+        init(_ info: GenerationInfo, promptIndex: Int, line: Int?) {
+            self.promptIndex = promptIndex
+            returnIndex = info.returnIndex
+            self.line = line
+            tokenIds = info.tokenIds
+            text = info.text
+            score = info.score
+            stopReason = info.stopReason.name
+            promptTokenCount = info.promptTokenCount
+            promptTime = info.promptTime
+            generateTime = info.generateTime
+        }
     }
 
     let results: [Result]
@@ -28,29 +43,17 @@ struct GenerateReport: Encodable {
     /// transformers' `sequences`: padded prompts with what was generated, filled to equal length; for --inputs only.
     let sequences: [[Int]]?
 
-    init(_ finished: [GenerationInfo], inputs: IdeficsInputs?, config: GenerationConfig, loadTime: Double) {
+    init(_ results: [Result], inputs: IdeficsInputs?, config: GenerationConfig, loadTime: Double) {
+        self.results = results
         self.loadTime = loadTime
         peakMemoryBytes = PeakMemory.byteCount
-        results = finished.map { info in
-            Result(
-                promptIndex: info.promptIndex,
-                returnIndex: info.returnIndex,
-                tokenIds: info.tokenIds,
-                text: info.text,
-                score: info.score,
-                stopReason: info.stopReason.name,
-                promptTokenCount: info.promptTokenCount,
-                promptTime: info.promptTime,
-                generateTime: info.generateTime
-            )
-        }
         sequences = inputs.flatMap { inputs in
             guard let ids = inputs.inputIds.intArray() else { return nil }
             let length = inputs.inputIds.shape[1]
-            let longest = finished.map(\.generationTokenCount).max() ?? 0
-            return finished.map { info in
-                let fill = Array(repeating: config.fillTokenId ?? 0, count: longest - info.generationTokenCount)
-                return ids[info.promptIndex * length..<(info.promptIndex + 1) * length] + info.tokenIds + fill
+            let longest = results.map(\.tokenIds.count).max() ?? 0
+            return results.map { result in
+                let fill = Array(repeating: config.fillTokenId ?? 0, count: longest - result.tokenIds.count)
+                return ids[result.promptIndex * length..<(result.promptIndex + 1) * length] + result.tokenIds + fill
             }
         }
     }

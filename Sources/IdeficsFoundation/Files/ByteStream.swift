@@ -23,9 +23,7 @@ package final class ByteStream {
     private let isOwned: Bool
 
     /// The path as messages show it.
-    package var name: String { Self.name(path) }
-
-    static func name(_ path: String) -> String { path == "-" ? "standard input" : printable(path) }
+    package var name: String { path == "-" ? "standard input" : printable(path) }
 
     /// Opens `path`.
     ///
@@ -34,13 +32,12 @@ package final class ByteStream {
         self.path = path
         // The descriptor itself: opening /dev/stdin anew is refused for sockets, and starts files from their beginning.
         isOwned = path != "-" && path != "/dev/stdin"
-        descriptor = isOwned ? open(path, O_RDONLY | O_CLOEXEC) : STDIN_FILENO
-        guard descriptor >= 0 else { throw FileError(path: path, code: errno) }
+        descriptor = isOwned ? try Files.open(path, "read", O_RDONLY) : STDIN_FILENO
         var status = stat()
         let code = fstat(descriptor, &status) == 0 ? status.st_mode & S_IFMT == S_IFDIR ? EISDIR : 0 : errno
         guard code == 0 else {
             if isOwned { close(descriptor) }
-            throw FileError(path: path, code: code)
+            throw FileError(path, "read", code: code)
         }
         byteCount = status.st_mode & S_IFMT == S_IFREG ? Int64(status.st_size) : nil
     }
@@ -77,7 +74,7 @@ package final class ByteStream {
                 return
             }
         }
-        guard code == 0 else { throw FileError(path: path, code: code) }
+        guard code == 0 else { throw FileError(name, "read", code: code) }
         return bytes
     }
 
@@ -88,14 +85,11 @@ package final class ByteStream {
     ///   - remedy: what to do when there are more.
     /// - Throws: `FileError`, also when there are more.
     package func readAll(limit: Int, remedy: String? = nil) throws -> Data {
-        var data = Data()
-        while case let bytes = try read(upTo: min(1 << 16, limit - data.count + 1)), !bytes.isEmpty {
-            guard bytes.count <= limit - data.count else {
-                throw FileError(path: path, reason: "larger than \(limit) bytes" + (remedy.map { "; \($0)" } ?? ""))
-            }
-            data.append(contentsOf: bytes)
+        do {
+            return try Files.read(descriptor, named: name, limit: limit)
+        } catch let error as FileError where error.code == 0 && remedy != nil {
+            throw FileError(name, "read", reason: "\(error.reason); \(remedy ?? "")")
         }
-        return data
     }
 
     /// All bytes of the file, pipe or standard input at `path`.
@@ -107,26 +101,4 @@ package final class ByteStream {
     package static func readAll(_ path: String, limit: Int) throws -> Data {
         try ByteStream(path: path).readAll(limit: limit)
     }
-}
-
-/// A file that cannot be read.
-package struct FileError: Error, Equatable, CustomStringConvertible {
-    /// The path as it was given.
-    package let path: String
-    /// What is wrong.
-    package let reason: String
-
-    /// A complaint about `path`.
-    package init(path: String, reason: String) {
-        self.path = path
-        self.reason = reason
-    }
-
-    /// What the system said.
-    init(path: String, code: Int32) {
-        self.init(path: path, reason: "cannot be read: \(String(cString: strerror(code)))")
-    }
-
-    /// For people: path and reason.
-    package var description: String { "\(ByteStream.name(path)): \(reason)" }
 }

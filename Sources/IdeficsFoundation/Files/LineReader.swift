@@ -15,6 +15,8 @@ package final class LineReader {
     private var number = 0
     /// Bytes of all lines so far, their ends included.
     package private(set) var byteCount: Int64 = 0
+    /// Whether the last line had an end, so that none of it is missing.
+    package private(set) var isLineWhole = false
 
     /// The lines from here on.
     package init(_ stream: ByteStream) {
@@ -38,16 +40,19 @@ package final class LineReader {
             if let end = pending[searched...].firstIndex(of: UInt8(ascii: "\n")) {
                 defer { start = end + 1 }
                 byteCount += Int64(end + 1 - start)
+                isLineWhole = true
                 return Data(pending[start..<end])
             }
             if isAtEnd {
                 defer { start = pending.count }
                 byteCount += Int64(pending.count - start)
+                isLineWhole = false
                 return start < pending.count ? Data(pending[start...]) : nil
             }
             guard pending.count - start <= Self.maximumByteCount else {
                 throw FileError(
-                    path: stream.path,
+                    stream.name,
+                    "read",
                     reason: "line \(number + 1) is longer than \(Self.maximumByteCount) bytes"
                 )
             }
