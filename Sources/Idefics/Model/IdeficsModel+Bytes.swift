@@ -29,7 +29,9 @@ extension IdeficsModel {
     /// Nothing after this can say so: an allocation that fails in the middle of a pass ends the process. What is counted is
     /// what a pass takes at least.
     ///
-    /// - Parameter outputRows: rows of logits that are kept.
+    /// - Parameters:
+    ///   - tokens: tokens of all sequences.
+    ///   - outputRows: rows of logits that are kept.
     /// - Throws: `IdeficsError.input`.
     func checkMemory(tokens: Int, outputRows: Int = 0) throws {
         let activations = Double(3 * config.intermediateSize + 4 * config.hiddenSize)

@@ -83,6 +83,7 @@ package final class ByteStream {
     /// - Parameters:
     ///   - limit: the most there may be; what has no end is given up there.
     ///   - remedy: what to do when there are more.
+    /// - Returns: the bytes.
     /// - Throws: `FileError`, also when there are more.
     package func readAll(limit: Int, remedy: String? = nil) throws -> Data {
         do {
@@ -97,6 +98,7 @@ package final class ByteStream {
     /// - Parameters:
     ///   - path: `-` for standard input.
     ///   - limit: the most there may be.
+    /// - Returns: the bytes.
     /// - Throws: `FileError`, also when there are more.
     package static func readAll(_ path: String, limit: Int) throws -> Data {
         try ByteStream(path: path).readAll(limit: limit)
