@@ -4,6 +4,14 @@
 public import Foundation
 import IdeficsFoundation
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
 /// Where an image comes from.
 public enum ImageSource: Sendable, Equatable {
     /// A local file.
@@ -30,13 +38,14 @@ public enum ImageSource: Sendable, Equatable {
             self = .dataURL(text)
             return
         }
-        let url = URL(string: text)
-        switch url?.scheme?.lowercased() {
-        case "http", "https": if let url { self = .url(url) } else { self = .file(URL(localPath: text)) }
-        case "file": self = .file(URL(localFileURL: text) ?? URL(localPath: text))
-        default:
-            let isRelative = !text.hasPrefix("/")
-            self = .file(isRelative ? folder?.appending(path: text) ?? URL(localPath: text) : URL(localPath: text))
+        if let url = URL(string: text), ["http", "https"].contains(url.scheme?.lowercased()) {
+            self = .url(url)
+        } else if let file = URL(localFileURL: text) {
+            self = .file(file)
+        } else if let folder, !text.hasPrefix("/") {
+            self = .file(folder.appending(path: text))
+        } else {
+            self = .file(URL(localPath: text))
         }
     }
 
@@ -91,20 +100,18 @@ public enum ImageSource: Sendable, Equatable {
 
     private static func read(_ url: URL, limits: ImageLimits) throws -> Data {
         guard url.isFileURL else { throw ImageError.unsupportedURL(url.absoluteString) }
+        // Links are followed (the Hub cache consists of them); a pipe or device would have no end.
+        guard let status = Files.status(url.path) else {
+            throw ImageError.unreadableFile(path: url.path, reason: "there is no such file")
+        }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw ImageError.unreadableFile(path: url.path, reason: "it is not a regular file")
+        }
+        try limits.check(byteCount: Int(status.st_size))
         do {
-            // Links are followed (the Hub cache consists of them); a pipe or device would have no end.
-            guard Files.exists(url) else {
-                throw ImageError.unreadableFile(path: url.path, reason: "there is no such file")
-            }
-            guard let size = Files.size(url.path) else {
-                throw ImageError.unreadableFile(path: url.path, reason: "it is not a regular file")
-            }
-            try limits.check(byteCount: Int(clamping: size))
-            return try Files.read(url)
-        } catch let error as ImageError {
-            throw error
-        } catch {
-            throw ImageError.unreadableFile(path: url.path, reason: error.localizedDescription)
+            return try Files.read(url.path, limit: limits.maxBytes)
+        } catch let error as FileError {
+            throw ImageError.unreadableFile(path: url.path, reason: error.reason)
         }
     }
 }

@@ -30,7 +30,7 @@ extension IdeficsModel {
     /// what a pass takes at least.
     ///
     /// - Parameters:
-    ///   - tokens: of the pass.
+    ///   - tokens: tokens of all sequences.
     ///   - outputRows: rows of logits that are kept.
     /// - Throws: `IdeficsError.input`.
     func checkMemory(tokens: Int, outputRows: Int = 0) throws {

@@ -122,7 +122,7 @@ extension IdeficsProcessor {
     /// - Parameters:
     ///   - tokenIds: tokens that follow each other.
     ///   - first: the images that the first of them sees.
-    /// - Returns: the images of each.
+    /// - Returns: images for each.
     func imagesSeen(by tokenIds: [Int], first: [EncodedImage]) -> [[EncodedImage]] {
         var seen = first
         return tokenIds.enumerated().map { index, tokenId in

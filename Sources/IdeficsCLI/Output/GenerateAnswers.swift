@@ -51,7 +51,7 @@ final class GenerateAnswers {
     ///   - events: text and complete sequences.
     ///   - firstPrompt: the index of the batch's first prompt among all.
     ///   - lines: where the prompts are in their file, if they are from one.
-    /// - Throws: what generating throws, or `OutputError`.
+    /// - Throws: what generating throws, and what writing does.
     func take(
         _ events: AsyncThrowingStream<TextGenerationEvent, any Error>,
         firstPrompt: Int = 0,
