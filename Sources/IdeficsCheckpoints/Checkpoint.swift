@@ -1,6 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsFoundation
 public import IdeficsTensor
 
 #if canImport(FoundationEssentials)
@@ -32,7 +33,7 @@ public final class Checkpoint: TensorSource {
     /// - Throws: `CheckpointError`; `noCheckpoint` when there are no weights.
     public convenience init(directory: URL) throws {
         let candidates = Self.fileNames.map { directory.appending(path: $0) }
-        guard let url = candidates.first(where: { FileManager.default.fileExists(atPath: $0.path) }) else {
+        guard let url = candidates.first(where: { Files.exists($0) }) else {
             throw CheckpointError.noCheckpoint(directory: directory.path)
         }
         try self.init(file: url)

@@ -60,7 +60,7 @@ public struct HubClient: Downloader {
         let snapshot = Snapshot(repository: cache.repository(id), patterns: patterns)
         do {
             let commit = try await download(snapshot, revision, ProgressTracker(progressHandler))
-            return URL(filePath: snapshot.repository.snapshot(commit), directoryHint: .isDirectory)
+            return URL(localPath: snapshot.repository.snapshot(commit), isDirectory: true)
         } catch let error as NetworkError {
             throw HubError(error)
         } catch let error as FileError {

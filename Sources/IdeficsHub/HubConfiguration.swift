@@ -35,9 +35,10 @@ public struct HubConfiguration: Sendable {
 
     /// Reads the settings of an environment.
     ///
-    /// - Parameter environment: Names and values.
+    /// - Parameter environment: Names and values; nil for those of the process.
     /// - Throws: `HubError.invalidSetting`.
-    public init(environment: [String: String] = ProcessInfo.processInfo.environment) throws {
+    public init(environment: [String: String]? = nil) throws {
+        let environment = environment ?? PathBytes.environment
         func value(_ names: String...) -> String? {
             names.lazy.compactMap { environment[$0] }.first { !$0.isEmpty }
         }
@@ -47,7 +48,7 @@ public struct HubConfiguration: Sendable {
         let caches = value("XDG_CACHE_HOME").map(path) ?? path("~/.cache")
         let home = value("HF_HOME").map(path) ?? caches + "/huggingface"
         let hub = value("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE").map(path) ?? home + "/hub"
-        cacheDirectory = URL(filePath: hub, directoryHint: .isDirectory)
+        cacheDirectory = URL(localPath: hub, isDirectory: true)
 
         var address = value("HF_ENDPOINT") ?? "https://huggingface.co"
         while address.hasSuffix("/") { address.removeLast() }
@@ -83,5 +84,5 @@ extension String {
 /// `~` and `~/…` with the home folder in place of the tilde.
 func expandTilde(_ path: String, home: String?) -> String {
     guard path == "~" || path.hasPrefix("~/") else { return path }
-    return (home ?? ProcessInfo.processInfo.environment["HOME"] ?? "/") + path.dropFirst()
+    return (home ?? PathBytes.environment["HOME"] ?? "/") + path.dropFirst()
 }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Foundation
+import IdeficsFoundation
 
 /// Where an image comes from.
 public enum ImageSource: Sendable, Equatable {
@@ -29,7 +30,7 @@ public enum ImageSource: Sendable, Equatable {
         } else if let url = URL(string: text), url.scheme?.lowercased() == "file" {
             self = .file(url)
         } else {
-            self = .file(URL(filePath: text))
+            self = .file(URL(localPath: text))
         }
     }
 
@@ -85,17 +86,16 @@ public enum ImageSource: Sendable, Equatable {
         guard url.isFileURL else { throw ImageError.unsupportedURL(url.absoluteString) }
         do {
             // Links are followed (the Hub cache consists of them); a pipe or device would have no end.
-            let file = url.resolvingSymlinksInPath()
-            let attributes = try FileManager.default.attributesOfItem(atPath: file.path)
-            guard attributes[.type] as? FileAttributeType == .typeRegular else {
+            guard Files.exists(url) else {
+                throw ImageError.unreadableFile(path: url.path, reason: "there is no such file")
+            }
+            guard let size = Files.size(url.path) else {
                 throw ImageError.unreadableFile(path: url.path, reason: "it is not a regular file")
             }
-            if let size = attributes[.size] as? NSNumber { try limits.check(byteCount: size.intValue) }
-            return try Data(contentsOf: file)
+            try limits.check(byteCount: Int(clamping: size))
+            return try Files.read(url)
         } catch let error as ImageError {
             throw error
-        } catch let error as CocoaError where error.code == .fileReadNoSuchFile || error.code == .fileNoSuchFile {
-            throw ImageError.unreadableFile(path: url.path, reason: "there is no such file")
         } catch {
             throw ImageError.unreadableFile(path: url.path, reason: error.localizedDescription)
         }

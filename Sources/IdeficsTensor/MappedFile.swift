@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import CIdeficsPages
+internal import IdeficsFoundation
 import Synchronization
 
 #if canImport(FoundationEssentials)
@@ -46,7 +47,8 @@ public final class MappedFile: Sendable {
     /// - Throws: `TensorError.file` when it cannot be opened, is not a regular file, or cannot be mapped.
     public init(_ url: URL) throws {
         self.url = url
-        let descriptor = open(url.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)  // a pipe without a writer must not block
+        // A pipe without a writer must not block.
+        let descriptor = url.withSystemPath { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
         guard descriptor >= 0 else { throw TensorError.file(path: url.path, reason: systemMessage()) }
         do {
             (pointer, byteCount) = try Self.map(descriptor, path: url.path)
@@ -55,7 +57,7 @@ public final class MappedFile: Sendable {
             throw error
         }
         self.descriptor = descriptor
-        if byteCount > 0 { idf_pages_note_map(pointer, byteCount, url.path) }
+        if byteCount > 0 { idf_pages_note_map(pointer, byteCount, printable(url.path)) }
     }
 
     private static func map(_ descriptor: Int32, path: String) throws -> (UnsafeRawPointer, Int) {

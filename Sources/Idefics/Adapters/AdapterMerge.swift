@@ -135,7 +135,7 @@ public struct AdapterMerge: Sendable {
     /// The source's `config.json`, with the type the weights have now, and without what it says of quantisation.
     private func configuration() throws -> Data {
         let url = source.directory.appending(path: "config.json")
-        let data = try Data(contentsOf: url)
+        let data = try Files.read(url)
         guard let dtype else { return data }
         return try Data(
             editedJSON(Array(data), file: url.path, removing: ["quantization_config"]) { keys in

@@ -29,7 +29,7 @@ extension LoRAAdapter {
     public init(directory: URL, for architecture: IdeficsConfig) throws {
         let config = try LoRAConfig(contentsOf: directory.appending(path: Self.configName))
         let candidates = Self.weightNames.map { directory.appending(path: $0) }
-        guard let url = candidates.first(where: { FileManager.default.fileExists(atPath: $0.path) }) else {
+        guard let url = candidates.first(where: { Files.exists($0) }) else {
             throw IdeficsError.model(path: directory.path, reason: "has no \(Self.weightNames[0])")
         }
         var reader = AdapterReader(source: try Checkpoint(file: url), config: config, architecture: architecture)

@@ -38,7 +38,7 @@ func decodeJSON<Value: Decodable>(_ type: Value.Type, from url: URL) throws -> V
     func failure(_ reason: String) -> IdeficsError { .config(file: url.path, key: "", reason: reason) }
     let data: Data
     do {
-        data = try Data(contentsOf: url)
+        data = try Files.read(url)
     } catch {
         throw failure("cannot be read: \(error.localizedDescription)")
     }

@@ -3,6 +3,7 @@
 
 import Foundation
 import IdeficsCheckpoints
+import IdeficsFoundation
 import IdeficsTensor
 import IdeficsTokenizers
 
@@ -26,7 +27,7 @@ struct LanguageModelBackbone: Backbone {
         checkpoint = try Checkpoint(directory: directory)
         tokenizer = try AutoTokenizer.from(directory: directory)
         let generation = directory.appending(path: "generation_config.json")
-        let hasGeneration = FileManager.default.fileExists(atPath: generation.path)
+        let hasGeneration = Files.exists(generation)
         eosTokenIds =
             try (hasGeneration ? decodeJSON(EndTokens.self, from: generation).ids : nil) ?? config.eosTokenIds
         guard config.numKeyValueHeads > 0, config.numAttentionHeads % config.numKeyValueHeads == 0 else {

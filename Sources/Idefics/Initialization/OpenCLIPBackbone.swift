@@ -3,6 +3,7 @@
 
 import Foundation
 import IdeficsCheckpoints
+import IdeficsFoundation
 import IdeficsImages
 import IdeficsTensor
 
@@ -22,7 +23,7 @@ struct OpenCLIPBackbone: VisionBackbone {
         normalization = parsed.mean.flatMap { mean in parsed.std.map { (mean, $0) } }
         let weights = ["open_clip_model.safetensors", "open_clip_pytorch_model.bin"]
             .map { directory.appending(path: $0) }
-            .first { FileManager.default.fileExists(atPath: $0.path) }
+            .first { Files.exists($0) }
         checkpoint = try weights.map { try Checkpoint(file: $0) } ?? Checkpoint(directory: directory)
     }
 

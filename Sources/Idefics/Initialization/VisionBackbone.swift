@@ -3,6 +3,7 @@
 
 import Foundation
 import IdeficsCheckpoints
+import IdeficsFoundation
 import IdeficsImages
 import IdeficsTensor
 
@@ -22,8 +23,8 @@ protocol VisionBackbone: Backbone {
 func visionBackbone(directory: URL) throws -> any VisionBackbone {
     let openCLIP = directory.appending(path: "open_clip_config.json")
     let file = directory.appending(path: "config.json")
-    guard FileManager.default.fileExists(atPath: file.path) else {
-        if FileManager.default.fileExists(atPath: openCLIP.path) { return try OpenCLIPBackbone(directory: directory) }
+    guard Files.exists(file) else {
+        if Files.exists(openCLIP) { return try OpenCLIPBackbone(directory: directory) }
         throw IdeficsError.model(path: directory.path, reason: "has neither config.json nor open_clip_config.json")
     }
     let modelType = try decodeJSON(ModelType.self, from: file).name
@@ -81,7 +82,7 @@ extension VisionBackbone {
     /// The image processor of `preprocessor_config.json`, else one with `mean` and `std`.
     func imageProcessor(directory: URL, mean: [Double], std: [Double]) throws -> IdeficsImageProcessor {
         let url = directory.appending(path: "preprocessor_config.json")
-        guard FileManager.default.fileExists(atPath: url.path) else {
+        guard Files.exists(url) else {
             return try IdeficsImageProcessor(imageSize: config.imageSize, imageMean: mean, imageStd: std)
         }
         let own = try decodeJSON(Normalization.self, from: url)

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Foundation
+import IdeficsFoundation
 
 /// The folder where this application keeps what it made or fetched for itself; models of the hub are not in it.
 public struct ApplicationCache: Sendable {
@@ -10,10 +11,11 @@ public struct ApplicationCache: Sendable {
 
     /// The cache of an environment; variables that are empty count as not set.
     ///
-    /// - Parameter environment: names and values.
-    public init(environment: [String: String] = ProcessInfo.processInfo.environment) {
+    /// - Parameter environment: names and values; nil for those of the process.
+    public init(environment: [String: String]? = nil) {
+        let environment = environment ?? PathBytes.environment
         func folder(_ name: String) -> URL? {
-            environment[name].flatMap { $0.isEmpty ? nil : URL(filePath: $0, directoryHint: .isDirectory) }
+            environment[name].flatMap { $0.isEmpty ? nil : URL(localPath: $0, isDirectory: true) }
         }
         let home = folder("HOME") ?? FileManager.default.homeDirectoryForCurrentUser
         directory =
@@ -34,7 +36,7 @@ public struct ApplicationCache: Sendable {
     /// - Throws: `IdeficsError.demoModelMissing` when it has not been made on this machine.
     public func demoModel() throws -> URL {
         let config = demoModelDirectory.appending(path: "config.json")
-        guard FileManager.default.fileExists(atPath: config.path) else {
+        guard Files.exists(config) else {
             throw IdeficsError.demoModelMissing(path: demoModelDirectory.path)
         }
         return demoModelDirectory

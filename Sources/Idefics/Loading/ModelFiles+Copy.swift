@@ -18,8 +18,8 @@ extension ModelFiles {
     package func copyOtherFiles(to staged: StagedDirectory, withConfig: Bool = true) throws {
         for name in Self.otherFiles + (withConfig ? ["config.json"] : []) {
             let url = directory.appending(path: name)
-            guard FileManager.default.fileExists(atPath: url.path) else { continue }
-            try staged.write(Data(contentsOf: url), to: name)
+            guard Files.exists(url) else { continue }
+            try staged.write(Files.read(url), to: name)
         }
     }
 }

@@ -3,6 +3,7 @@
 
 public import Foundation
 import IdeficsCheckpoints
+import IdeficsFoundation
 public import IdeficsGeneration
 public import IdeficsImages
 public import IdeficsTokenizers
@@ -30,8 +31,8 @@ public struct ModelFiles: Sendable {
     public func generationConfig(for config: IdeficsConfig) throws -> GenerationConfig {
         let url = directory.appending(path: "generation_config.json")
         var generation = GenerationConfig()
-        if FileManager.default.fileExists(atPath: url.path) {
-            generation = try GenerationConfig(json: Data(contentsOf: url), file: url.path)
+        if Files.exists(url) {
+            generation = try GenerationConfig(json: Files.read(url), file: url.path)
         }
         if generation.eosTokenId.isEmpty { generation.eosTokenId = config.eosTokenIds }
         generation.padTokenId = generation.padTokenId ?? config.padTokenId
@@ -44,22 +45,22 @@ public struct ModelFiles: Sendable {
     /// - Throws: an error naming file and key.
     public func imageProcessor() throws -> IdeficsImageProcessor {
         let url = directory.appending(path: "preprocessor_config.json")
-        guard FileManager.default.fileExists(atPath: url.path) else {
+        guard Files.exists(url) else {
             var processor = try IdeficsImageProcessor()
             if hasConfig { processor.imageSize = try config().visionConfig.imageSize }
             return processor
         }
-        return try IdeficsImageProcessor(json: Data(contentsOf: url), file: url.path)
+        return try IdeficsImageProcessor(json: Files.read(url), file: url.path)
     }
 
     private var hasConfig: Bool {
-        FileManager.default.fileExists(atPath: directory.appending(path: "config.json").path)
+        Files.exists(directory.appending(path: "config.json"))
     }
 
     /// Whether there is a tokenizer.
     public var hasTokenizer: Bool {
         ["tokenizer.json", "tokenizer.model"].contains {
-            FileManager.default.fileExists(atPath: directory.appending(path: $0).path)
+            Files.exists(directory.appending(path: $0))
         }
     }
 

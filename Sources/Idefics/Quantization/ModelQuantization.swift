@@ -218,7 +218,7 @@ public struct ModelQuantization: Sendable {
         let url = source.directory.appending(path: "config.json")
         let formats = options.formats.sorted { $0.key.rawValue < $1.key.rawValue }
             .map { "\"\($0.key.rawValue)\": \"\($0.value.rawValue)\"" }.joined(separator: ", ")
-        let text = try editedJSON(Array(Data(contentsOf: url)), file: url.path, removing: []) { _ in
+        let text = try editedJSON(Array(Files.read(url)), file: url.path, removing: []) { _ in
             [
                 (
                     "quantization_config",

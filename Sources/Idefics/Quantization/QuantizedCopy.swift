@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Foundation
+import IdeficsFoundation
 
 /// A quantised copy of a model, made once and kept in the application's cache.
 ///
@@ -22,7 +23,7 @@ public func quantizedCopy(
     let hash = String(stableHash(quantization.identity), radix: 16)
     let name = "\(directory.standardizedFileURL.lastPathComponent)-\(hash)"
     let place = cache.directory.appending(path: "quantized").appending(path: name, directoryHint: .isDirectory)
-    if FileManager.default.fileExists(atPath: place.appending(path: "config.json").path) { return place }
+    if Files.exists(place.appending(path: "config.json")) { return place }
     let total = quantization.byteCount
     try quantization.write(to: place) { progress($0, total) }
     return place

@@ -4,6 +4,7 @@
 import ArgumentParser
 import Foundation
 import Idefics
+import IdeficsFoundation
 import IdeficsTensor
 
 /// `idefics bench startup`.
@@ -45,9 +46,9 @@ struct BenchStartupCommand: ParsableCommand {
     func run() throws {
         threadOptions.apply()
         let scratch = FileManager.default.temporaryDirectory.appending(path: "idefics-bench-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: scratch, withIntermediateDirectories: true)
+        try Files.makeFolder(scratch.path)
         defer { try? FileManager.default.removeItem(at: scratch) }
-        let directory = try model.map { URL(filePath: $0, directoryHint: .isDirectory) } ?? checkpoint(in: scratch)
+        let directory = try model.map { URL(localPath: $0, isDirectory: true) } ?? checkpoint(in: scratch)
         let report = try StartupBenchmark(directory: directory, scratch: scratch).report(rounds: rounds)
         if json { return try Terminal.writeJSON(report, isPretty: true) }
         func seconds(_ value: Double) -> String { "\(Format.number(value, digits: 3)) s" }
@@ -69,13 +70,13 @@ struct BenchStartupCommand: ParsableCommand {
 
     private func checkpoint(in scratch: URL) throws -> URL {
         let directory = scratch.appending(path: "model", directoryHint: .isDirectory)
-        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        try Files.makeFolder(directory.path)
         Terminal.transient("writing the weights")
         try random.checkpoint(layers: layers ?? random.config.layerCount).write(to: directory)
         guard let tokenizer else { return directory }
         for name in ["tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json"] {
-            let source = URL(filePath: tokenizer, directoryHint: .isDirectory).appending(path: name)
-            guard FileManager.default.fileExists(atPath: source.path) else { continue }
+            let source = URL(localPath: tokenizer, isDirectory: true).appending(path: name)
+            guard Files.exists(source) else { continue }
             try FileManager.default.copyItem(at: source, to: directory.appending(path: name))
         }
         guard ModelFiles(directory: directory).hasTokenizer else {

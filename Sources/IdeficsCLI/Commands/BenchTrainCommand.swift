@@ -4,6 +4,7 @@
 import ArgumentParser
 import Foundation
 import Idefics
+import IdeficsFoundation
 import IdeficsTensor
 import IdeficsTraining
 
@@ -67,7 +68,7 @@ struct BenchTrainCommand: ParsableCommand {
     func run() throws {
         options.threadOptions.apply()
         let scratch = FileManager.default.temporaryDirectory.appending(path: "idefics-bench-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: scratch, withIntermediateDirectories: true)
+        try Files.makeFolder(scratch.path)
         defer { try? FileManager.default.removeItem(at: scratch) }
         Terminal.transient("writing the weights")
         let clock = ContinuousClock()

@@ -5,6 +5,7 @@ import ArgumentParser
 import Foundation
 import Idefics
 import IdeficsCheckpoints
+import IdeficsFoundation
 
 /// `idefics forward`.
 struct ForwardCommand: AsyncParsableCommand {
@@ -35,7 +36,7 @@ struct ForwardCommand: AsyncParsableCommand {
         let result = try await loadOptions.load().forward(batch)
         try SafetensorsWriter.write(
             ["logits": result.logits, "image_hidden_states": result.imageHiddenStates],
-            to: URL(filePath: output)
+            to: URL(localPath: output)
         )
     }
 }

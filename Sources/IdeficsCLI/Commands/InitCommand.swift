@@ -74,7 +74,7 @@ struct InitCommand: AsyncParsableCommand {
             options: options
         )
         let total = Int64(initialization.byteCount)
-        let directory = URL(filePath: output, directoryHint: .isDirectory)
+        let directory = URL(localPath: output, isDirectory: true)
         try initialization.write(to: directory, replacesExisting: overwrite) {
             bar.show(completed: Int64($0), total: total)
         }

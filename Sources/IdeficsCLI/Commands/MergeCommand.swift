@@ -54,7 +54,7 @@ struct MergeCommand: AsyncParsableCommand {
             shardByteCount: maxShardSize * 1_000_000
         )
         let total = Int64(merge.byteCount)
-        try merge.write(to: URL(filePath: output, directoryHint: .isDirectory), replacesExisting: overwrite) {
+        try merge.write(to: URL(localPath: output, isDirectory: true), replacesExisting: overwrite) {
             bar.show(completed: Int64($0), total: total)
         }
         bar.finish()

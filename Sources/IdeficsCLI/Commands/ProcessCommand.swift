@@ -5,6 +5,7 @@ import ArgumentParser
 import Foundation
 import Idefics
 import IdeficsCheckpoints
+import IdeficsFoundation
 
 /// `idefics process`.
 struct ProcessCommand: AsyncParsableCommand {
@@ -42,6 +43,6 @@ struct ProcessCommand: AsyncParsableCommand {
             "pixel_values": inputs.images.tensor,
         ]
         tensors["attention_mask"] = inputs.attentionMask
-        try SafetensorsWriter.write(tensors, to: URL(filePath: output))
+        try SafetensorsWriter.write(tensors, to: URL(localPath: output))
     }
 }

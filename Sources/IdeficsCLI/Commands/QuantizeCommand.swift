@@ -97,7 +97,7 @@ struct QuantizeCommand: AsyncParsableCommand {
         )
         let total = Int64(quantization.byteCount)
         let report = try quantization.write(
-            to: URL(filePath: output, directoryHint: .isDirectory),
+            to: URL(localPath: output, isDirectory: true),
             replacesExisting: overwrite
         ) { bar.show(completed: Int64($0), total: total) }
         bar.finish()

@@ -25,8 +25,8 @@ struct RandomCheckpointCommand: ParsableCommand {
     var output: String
 
     func run() throws {
-        let architecture = try IdeficsConfig(contentsOf: URL(filePath: config))
-        let staged = try StagedDirectory(URL(filePath: output, directoryHint: .isDirectory))
+        let architecture = try IdeficsConfig(contentsOf: URL(localPath: config))
+        let staged = try StagedDirectory(URL(localPath: output, isDirectory: true))
         let options = format.map { QuantizationOptions($0.format) } ?? QuantizationOptions(formats: [:])
         try RandomCheckpoint(architecture, dtype: .bf16, options: options, gate: 0.5).write(to: staged.url)
         try staged.commit()

@@ -4,6 +4,7 @@
 import Foundation
 import Idefics
 import IdeficsCheckpoints
+import IdeficsFoundation
 import IdeficsTensor
 
 /// Model inputs in a safetensors file, by transformers' argument names.
@@ -13,7 +14,7 @@ enum TensorInputs {
     /// Reads `input_ids`, `attention_mask` (may be absent), `image_attention_mask` and exactly one of `pixel_values`,
     /// `image_encoder_embeddings` and `perceiver_embeddings`.
     static func read(_ path: String) throws -> IdeficsInputs {
-        let file = try SafetensorsFile(URL(filePath: path))
+        let file = try SafetensorsFile(URL(localPath: path))
         let given = imageNames.filter(file.contains)
         guard given.count == 1, let name = given.first else {
             throw CommandError(

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import IdeficsFoundation
 
 #if canImport(Glibc)
 import Glibc
@@ -22,7 +23,7 @@ struct DemoModelOffer {
         guard Terminal.isInputInteractive, Terminal.isErrorInteractive else { return nil }
         guard let executable = Bundle.main.executableURL?.resolvingSymlinksInPath() else { return nil }
         self.executable = executable
-        let workingDirectory = URL(filePath: FileManager.default.currentDirectoryPath)
+        let workingDirectory = URL(localPath: FileManager.default.currentDirectoryPath)
         let places = [workingDirectory, Self.checkout(of: executable)].compactMap { $0 }
             .map { $0.appending(path: "Tools/demo_model.sh") }
         guard let script = places.first(where: { FileManager.default.isExecutableFile(atPath: $0.path) }) else {
@@ -60,7 +61,7 @@ struct DemoModelOffer {
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO)
-        var environment = ProcessInfo.processInfo.environment
+        var environment = PathBytes.environment
         if environment["IDEFICS", default: ""].isEmpty { environment["IDEFICS"] = executable.path }
         let arguments = Self.cStrings([script.path])
         let variables = Self.cStrings(environment.map { "\($0.key)=\($0.value)" })

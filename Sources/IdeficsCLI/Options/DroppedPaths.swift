@@ -30,7 +30,7 @@ enum DroppedPaths {
     /// The file that is there, or the URL, called `word`.
     private static func source(_ word: String) -> ImageSource? {
         if let file = existingFile(word) { return .file(file) }
-        if let file = URL(localFileURL: word) { return isFile(file) ? .file(file) : nil }
+        if let file = URL(localFileURL: word) { return Files.exists(file) ? .file(file) : nil }
         switch ImageSource(word) {
         case .file: return nil
         case let source: return source
@@ -40,14 +40,10 @@ enum DroppedPaths {
     /// The file called `name`, which may begin at the home folder.
     private static func existingFile(_ name: String) -> URL? {
         let url = URL(localPath: name)
-        if isFile(url) { return url }
+        if Files.exists(url) { return url }
         guard name.hasPrefix("~/"), let home = PathBytes.environment["HOME"] else { return nil }
         let atHome = URL(localPath: home + name.dropFirst())
-        return isFile(atHome) ? atHome : nil
-    }
-
-    private static func isFile(_ url: URL) -> Bool {
-        url.withSystemPath { access($0, F_OK) } == 0
+        return Files.exists(atHome) ? atHome : nil
     }
 
     private static func trimmingSpaces(_ text: String) -> String {

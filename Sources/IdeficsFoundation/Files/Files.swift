@@ -24,7 +24,7 @@ package enum Files {
         _ body: (UnsafePointer<CChar>) -> Result
     ) throws -> Result {
         guard !path.utf8.contains(0) else { throw FileError(path, operation, reason: "the name holds a NUL") }
-        return path.withCString(body)
+        return path.withSystemPath(body)
     }
 
     /// Calls a function of the system that returns a negative number when it fails; repeats it when a signal came.
@@ -70,7 +70,7 @@ package enum Files {
         var buffer = [CChar](repeating: 0, count: 4096)
         let capacity = buffer.count
         let count = (try? withPath(path, "read") { readlink($0, &buffer, capacity) }) ?? -1
-        return count < 0 ? nil : String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        return count < 0 ? nil : PathBytes.string(buffer[..<count].map { UInt8(bitPattern: $0) })
     }
 
     /// The path without symbolic links, `.` and `..`; nil if nothing is there.
@@ -78,7 +78,7 @@ package enum Files {
         let found = try? withPath(path, "read") { realpath($0, nil) }
         guard let pointer = found ?? nil else { return nil }
         defer { free(pointer) }
-        return String(cString: pointer)
+        return PathBytes.string(cString: pointer)
     }
 
     /// Names of what is in a folder, sorted.
@@ -89,7 +89,7 @@ package enum Files {
         guard let stream else { throw FileError(folder, "read", code: code) }
         defer { closedir(stream) }
         var names: [String] = []
-        while let name = nextName(stream) { names.append(String(cString: name)) }
+        while let name = nextName(stream) { names.append(PathBytes.string(cString: name)) }
         return names.sorted()
     }
 

@@ -129,8 +129,13 @@ extension URL {
     ///
     /// For `URL(filePath:)`, which takes that folder's name for UTF-8.
     package init(localPath path: String, isDirectory: Bool = false) {
-        let absolute = path.utf8.first == UInt8(ascii: "/") ? path : "\(PathBytes.currentDirectory)/\(path)"
-        self.init(filePath: absolute, directoryHint: isDirectory ? .isDirectory : .inferFromPath)
+        let hint: DirectoryHint = isDirectory ? .isDirectory : .inferFromPath
+        let folder = PathBytes.currentDirectory
+        if path.utf8.first == UInt8(ascii: "/") || !folder.unicodeScalars.contains(where: PathBytes.isEscape) {
+            self.init(filePath: path, directoryHint: hint)
+        } else {
+            self.init(filePath: "\(folder)/\(path)", directoryHint: hint)
+        }
     }
 
     /// The file at this machine that the `file:` URL `text` names; nil if it is none.

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Foundation
+import IdeficsFoundation
 
 /// A file of examples, one JSON value a line; only where lines begin is kept in memory.
 public struct ExampleFile: Sendable {
@@ -28,9 +29,9 @@ public struct ExampleFile: Sendable {
     /// - Throws: `TrainingError.file` when it cannot be read or holds no example; `TrainingError.data` for the first bad
     ///   line, if those are errors.
     public init(path: String, badLines policy: DataConfig.BadLines = .fail) throws {
-        url = URL(filePath: path)
+        url = URL(localPath: path)
         do {
-            data = try Data(contentsOf: url, options: .mappedIfSafe)
+            data = try Files.read(url)
         } catch {
             throw TrainingError.file(path: path, reason: "cannot be read: \(error.localizedDescription)")
         }
