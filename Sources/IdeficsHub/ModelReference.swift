@@ -24,17 +24,17 @@ public enum ModelReference: Hashable, Sendable {
     /// - Parameter text: The reference.
     /// - Throws: `HubError.invalidRepoId` or `HubError.invalidRevision` if it is neither.
     public init(_ text: String) throws {
-        var isDirectory = false
         let expanded = expandTilde(text, home: nil)
-        let exists = FileManager.default.fileExists(atPath: expanded, isDirectory: &isDirectory)
+        let isDirectory = Files.isFolder(expanded)
+        let exists = Files.status(expanded) != nil
         let looksLikePath = text.hasPrefix("/") || text.hasPrefix(".") || text.hasPrefix("~")
-        let isLink = (try? FileManager.default.destinationOfSymbolicLink(atPath: expanded)) != nil
+        let isLink = Files.destination(ofLink: expanded) != nil
         if !text.isEmpty, looksLikePath || exists || isLink {
             guard exists, isDirectory else {
                 let reason = exists ? "a file, not a folder" : isLink ? "a link that leads nowhere" : "no such folder"
                 throw HubError.invalidRepoId(printable(text), reason: reason)
             }
-            self = .directory(URL(filePath: expanded, directoryHint: .isDirectory))
+            self = .directory(URL(localPath: expanded, isDirectory: true))
             return
         }
         let parts = text.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)

@@ -99,19 +99,15 @@ public enum AutoTokenizer {
     /// The bytes of a file, nil if it does not exist.
     static func read(_ file: String, in directory: URL) throws -> [UInt8]? {
         let url = directory.appending(path: file)
-        guard FileManager.default.fileExists(atPath: url.path) else { return nil }
+        guard Files.exists(url) else { return nil }
         do {
-            let path = url.resolvingSymlinksInPath().path
-            let attributes = try FileManager.default.attributesOfItem(atPath: path)
-            guard attributes[.type] as? FileAttributeType == .typeRegular else {
+            guard let size = Files.size(url.path) else {
                 throw TokenizerError.unreadableFile(file: file, reason: "not a regular file")
             }
-            // Which integer it is depends on which Foundation is loaded.
-            let size = attributes[.size].flatMap { $0 as? Int ?? ($0 as? UInt64).flatMap(Int.init(exactly:)) }
-            guard let size, size <= maximumFileSize else {
+            guard size <= maximumFileSize else {
                 throw TokenizerError.unreadableFile(file: file, reason: "larger than \(maximumFileSize >> 20) MiB")
             }
-            let bytes = try Array(Data(contentsOf: url))
+            let bytes = try Array(Files.read(url))
             guard !GitLFS.isPointer(bytes) else {
                 throw TokenizerError.unreadableFile(file: file, reason: GitLFS.pointerReason)
             }

@@ -3,6 +3,8 @@
 
 package import Foundation
 import IdeficsCheckpoints
+import IdeficsFoundation
+import IdeficsTensor
 
 /// Tells whether a model is the one a run began with.
 ///
@@ -32,7 +34,7 @@ package struct ModelIdentity: Sendable, Equatable, Codable {
     package init(directory: URL) throws {
         let weights = try Checkpoint(directory: directory).weightFileNames
         let small = Self.smallFiles.filter {
-            FileManager.default.fileExists(atPath: directory.appending(path: $0).path)
+            Files.exists(directory.appending(path: $0))
         }
         files = try Dictionary(
             uniqueKeysWithValues: (weights + small).map { ($0, try File(sampling: directory.appending(path: $0))) }
@@ -63,27 +65,25 @@ extension ModelIdentity.File {
     /// Looks at the file at `url`.
     init(sampling url: URL) throws {
         do {
-            let file = try FileHandle(forReadingFrom: url)
-            defer { try? file.close() }
-            byteCount = Int(clamping: try file.seekToEnd())
+            let file = try MappedFile(url)
+            byteCount = file.byteCount
             var bytes = Data()
-            func read(_ offset: Int, _ count: Int) throws {
-                try file.seek(toOffset: UInt64(offset))
-                bytes += try file.read(upToCount: count) ?? Data()
+            func read(_ offset: Int, _ count: Int) {
+                file.withUnsafeBytes { bytes += $0.dropFirst(offset).prefix(count) }
             }
-            try read(0, Self.headByteCount)
+            read(0, Self.headByteCount)
             let rest = byteCount - Self.headByteCount - Self.pieceByteCount
             if rest > 0 {
                 for piece in 0..<Self.pieceCount {
                     let share = Double(piece) / Double(Self.pieceCount - 1)
-                    try read(Self.headByteCount + Int(share * Double(rest)), Self.pieceByteCount)
+                    read(Self.headByteCount + Int(share * Double(rest)), Self.pieceByteCount)
                 }
             } else if byteCount > Self.headByteCount {
-                try read(Self.headByteCount, Self.pieceByteCount)
+                read(Self.headByteCount, Self.pieceByteCount)
             }
             crc32c = bytes.withUnsafeBytes { CRC32C.checksum($0) }
-        } catch {
-            throw TrainingError.file(path: url.path, reason: "cannot be read: \(error.localizedDescription)")
+        } catch TensorError.file(_, let reason) {
+            throw TrainingError.file(path: url.path, reason: "cannot be read: \(reason)")
         }
     }
 }

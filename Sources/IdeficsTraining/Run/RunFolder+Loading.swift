@@ -50,7 +50,7 @@ extension RunFolder {
     /// Whether the checkpoint of `step` was made by a run of this recipe, data and model, and holds nothing else.
     func isCheckpoint(_ step: Int, of recipe: TrainingRecipe, data: DataIdentity, model: ModelIdentity) -> Bool {
         let place = checkpoint(step)
-        guard let names = try? FileManager.default.contentsOfDirectory(atPath: place.path),
+        guard let names = try? Files.names(in: place.path),
             Set(names).isSubset(of: Self.checkpointFiles),
             let stored = try? stateFile(step), let earlier = try? storedRecipe(step)
         else { return false }
@@ -67,7 +67,7 @@ extension RunFolder {
     private func stateFile(_ step: Int) throws -> StateFile {
         let url = checkpoint(step).appending(path: StateFile.name)
         do {
-            return try JSONReader.decode(StateFile.self, from: Data(contentsOf: url), file: url.path)
+            return try JSONReader.decode(StateFile.self, from: Files.read(url), file: url.path)
         } catch let error as JSONError {
             throw TrainingError.run(
                 path: url.path,
@@ -81,7 +81,7 @@ extension RunFolder {
     private func storedRecipe(_ step: Int) throws -> TrainingRecipe {
         let url = checkpoint(step).appending(path: "recipe.json")
         do {
-            return try TrainingRecipe(yaml: String(contentsOf: url, encoding: .utf8))
+            return try TrainingRecipe(yaml: String(decoding: Files.read(url), as: UTF8.self))
         } catch let error as TrainingError {
             throw TrainingError.run(path: url.path, reason: "\(error)")
         } catch {

@@ -23,7 +23,7 @@ extension RunFolder {
     /// - Throws: `TrainingError.run` for what would be replaced, or taken for the run's, but is not.
     func checkContents(resultName: String, isResuming: Bool) throws {
         let hasCheckpoints = !checkpointSteps().isEmpty
-        let isRun = hasCheckpoints || FileManager.default.fileExists(atPath: record.path)
+        let isRun = hasCheckpoints || Files.exists(record)
         guard isResuming || !hasCheckpoints else {
             throw TrainingError.run(
                 path: url.path,
@@ -34,8 +34,7 @@ extension RunFolder {
         // A run that was killed before its first checkpoint leaves them, too.
         for name in ["metrics.jsonl", "loss.svg"] where !(isResuming && isRun) {
             let path = url.appending(path: name).path
-            let size = try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int
-            guard let size, size > 0 else { continue }
+            guard let size = Files.status(path)?.st_size, size > 0 else { continue }
             throw TrainingError.run(
                 path: path,
                 reason: isRun
@@ -47,15 +46,15 @@ extension RunFolder {
 
     /// Makes the folder known as that of a run.
     func mark() throws {
-        if !FileManager.default.fileExists(atPath: record.path) { try write(Record()) }
+        if !Files.exists(record) { try write(Record()) }
     }
 
     /// Whether the run may write its result: nothing is there, or something it wrote itself and nobody has touched since.
     private func checkResult(_ name: String, mayBeOwn: Bool) throws {
         let place = url.appending(path: name)
-        guard let attributes = try? FileManager.default.attributesOfItem(atPath: place.path) else { return }
-        if attributes[.type] as? FileAttributeType == .typeDirectory {
-            if try FileManager.default.contentsOfDirectory(atPath: place.path).isEmpty { return }
+        guard Files.status(place.path, followsLinks: false) != nil else { return }
+        if Files.isFolder(place.path), Files.destination(ofLink: place.path) == nil {
+            if try Files.names(in: place.path).isEmpty { return }
             if mayBeOwn, let identity = try? FolderIdentity(place), readRecord().results.contains(identity) { return }
         }
         throw TrainingError.run(
@@ -87,7 +86,7 @@ extension RunFolder {
     }
 
     private func readRecord() -> Record {
-        (try? Data(contentsOf: record)).flatMap { try? JSONReader.decode(Record.self, from: $0, file: record.path) }
+        (try? Files.read(record)).flatMap { try? JSONReader.decode(Record.self, from: $0, file: record.path) }
             ?? Record()
     }
 
@@ -106,7 +105,7 @@ extension RunFolder {
     ///   - sources: the model, and the adapter that is trained further.
     /// - Throws: `TrainingError.run`.
     func checkApart(resultName: String, from sources: [URL]) throws {
-        func real(_ url: URL) -> String { url.resolvingSymlinksInPath().standardizedFileURL.path }
+        func real(_ url: URL) -> String { Files.realPath(url.path) ?? url.standardizedFileURL.path }
         let result = real(url.appending(path: resultName))
         for source in sources.map(real) {
             guard source != real(url) else {
@@ -136,7 +135,7 @@ struct FolderIdentity: Equatable, Codable {
 
     /// Looks at the folder at `url`; names that begin with a dot are the system's.
     init(_ url: URL) throws {
-        let names = try FileManager.default.contentsOfDirectory(atPath: url.path).filter { !$0.hasPrefix(".") }
+        let names = try Files.names(in: url.path).filter { !$0.hasPrefix(".") }
         files = try Dictionary(
             uniqueKeysWithValues: names.map { ($0, try ModelIdentity.File(sampling: url.appending(path: $0))) }
         )

@@ -14,7 +14,7 @@ package struct RunFolder: Sendable {
     package let url: URL
 
     package init(_ path: String) {
-        url = URL(filePath: path, directoryHint: .isDirectory)
+        url = URL(localPath: path, isDirectory: true)
     }
 
     /// Makes the folder, keeps other runs out, and makes sure that nothing in it is replaced that is not the run's own.
@@ -29,7 +29,7 @@ package struct RunFolder: Sendable {
         let known = FileManager.default.fileExists(atPath: RunLock.url(in: url).path) ? try RunLock(url) : nil
         try checkContents(resultName: resultName, isResuming: isResuming)
         do {
-            try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+            try Files.makeFolder(url.path)
         } catch {
             throw TrainingError.run(path: url.path, reason: "cannot be made: \(error.localizedDescription)")
         }
@@ -44,7 +44,7 @@ package struct RunFolder: Sendable {
 
     /// Steps of the checkpoints, oldest first.
     package func checkpointSteps() -> [Int] {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: url.path)) ?? []
+        let names = (try? Files.names(in: url.path)) ?? []
         return names.compactMap { name in
             let step = name.hasPrefix(Self.checkpointPrefix) ? Int(name.dropFirst(Self.checkpointPrefix.count)) : nil
             // Not `checkpoint-007` or `checkpoint-+7`, which no run writes.

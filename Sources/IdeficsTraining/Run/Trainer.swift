@@ -80,7 +80,7 @@ public actor Trainer {
         folder = RunFolder(recipe.output)
         try folder.checkApart(
             resultName: recipe.resultName,
-            from: [directory] + [recipe.lora?.adapter].compactMap { $0.map { URL(filePath: $0) } }
+            from: [directory] + [recipe.lora?.adapter].compactMap { $0.map { URL(localPath: $0) } }
         )
         lock = try folder.prepare(resultName: recipe.resultName, isResuming: isResuming)
         if let last = folder.checkpointSteps().last {
