@@ -26,7 +26,7 @@ package struct RunFolder: Sendable {
     /// - Throws: `TrainingError.run`.
     func prepare(resultName: String, isResuming: Bool) throws -> RunLock {
         // What is refused stays as it is: no folder is made, no lock. A lock that is there tells of a run that goes on.
-        let known = FileManager.default.fileExists(atPath: RunLock.url(in: url).path) ? try RunLock(url) : nil
+        let known = Files.exists(RunLock.url(in: url)) ? try RunLock(url) : nil
         try checkContents(resultName: resultName, isResuming: isResuming)
         do {
             try Files.makeFolder(url.path)
