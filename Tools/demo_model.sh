@@ -70,7 +70,8 @@ take_lock() {
         fi
     fi
     echo $$ >"$work/lock/pid"
-    trap 'rm -rf "$work/lock"' EXIT
+    partial=
+    trap 'rm -rf "$work/lock" ${partial:+"$partial"}' EXIT
 }
 
 find_program() {
@@ -160,15 +161,17 @@ make_parts() {
 
 join_parts() {
     step "joining them: idefics init"
-    rm -rf "$output.partial"
     mkdir -p "$(dirname "$output")"
+    # A name of its own: what else lies there is somebody's.
+    partial=$(mktemp -d "$(dirname "$output")/.demo-model.XXXXXXXXXX")
     "$idefics" init --language-model "$work/language-model" --vision-model "$work/vision-model" \
         --vision-layers 9 --image-size 224 --cross-layer-interval 5 \
         --resampler-depth 3 --resampler-n-latents 64 --resampler-n-heads 6 --resampler-head-dim 64 \
-        --qk-layer-norms --qk-layer-norms-perceiver --dtype bfloat16 --seed 0 --output "$output.partial"
-    cp "$tools/demo/NOTICE" "$output.partial/NOTICE"
-    rm -rf "$output"
-    mv "$output.partial" "$output"
+        --qk-layer-norms --qk-layer-norms-perceiver --dtype bfloat16 --seed 0 --output "$partial/model"
+    cp "$tools/demo/NOTICE" "$partial/model/NOTICE"
+    [ ! -e "$output" ] || mv "$output" "$partial/old"
+    mv "$partial/model" "$output"
+    rm -rf "$partial"
 }
 
 clean_up() {

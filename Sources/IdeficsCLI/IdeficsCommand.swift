@@ -20,7 +20,8 @@ struct IdeficsCommand: AsyncParsableCommand {
         subcommands: [
             GenerateCommand.self, ChatCommand.self, ScoreCommand.self, PerplexityCommand.self, ForwardCommand.self,
             ProcessCommand.self, TokenizeCommand.self, DownloadCommand.self, InitCommand.self, QuantizeCommand.self,
-            MergeCommand.self, FinetuneCommand.self, TrainCommand.self, InspectCommand.self, BenchCommand.self,
+            MergeCommand.self, FinetuneCommand.self, TrainCommand.self, InspectCommand.self, CacheCommand.self,
+            BenchCommand.self,
             RandomCheckpointCommand.self,
         ]
     )

@@ -178,7 +178,8 @@ package struct ZipArchive {
         }
         guard disk == 0 || disk == .max else { throw reader.malformed("the archive spans several volumes") }
         guard !name.isEmpty, !name.unicodeScalars.contains(where: { $0.value < 0x20 || $0 == "\\" }),
-            !name.hasPrefix("/"), !name.split(separator: "/").contains("..")
+            name.utf8.first != UInt8(ascii: "/"),
+            !name.utf8.split(separator: UInt8(ascii: "/")).contains(where: { $0.elementsEqual("..".utf8) })
         else { throw reader.malformed("not an acceptable member name") }
         guard flags & 1 == 0 else {
             throw CheckpointError.unsupported(file: file, field: reader.field, reason: "the member is encrypted")

@@ -22,8 +22,6 @@ struct FileDownload: Sendable {
             try await fetch(file, listed)
         } catch let error as NetworkError {
             throw HubError(error)
-        } catch let error as FileError {
-            throw HubError(error)
         }
     }
 
@@ -39,14 +37,14 @@ struct FileDownload: Sendable {
             tracker.add(file, size: version.size)
         }
         let blob = repository.blob(version.etag)
-        if isWhole(blob, version) { return try finish(file, version) }
+        if isWhole(blob, version) { return try finish(file, version, isNew: false) }
         try Files.makeFolder(Files.split(blob).folder)
-        let lock = try await FileLock.acquire(repository.lock(version.etag))
+        let lock = try await lock(version.etag)
         defer { withExtendedLifetime(lock) {} }
         // Whoever held the lock before may have downloaded it.
-        if isWhole(blob, version) { return try finish(file, version) }
+        if isWhole(blob, version) { return try finish(file, version, isNew: false) }
         // Without a working lock a shared file could be written by two at once.
-        let suffix = lock.isExclusive ? "" : ".\(UInt32.random(in: 0...(.max)))"
+        let suffix = lock?.isExclusive == true ? "" : ".\(UInt32.random(in: 0...(.max)))"
         let incomplete = blob + suffix + ".incomplete"
         do {
             try await downloadAndCheck(file, version, to: incomplete)
@@ -60,7 +58,17 @@ struct FileDownload: Sendable {
             Files.remove(incomplete)
             throw error
         }
-        try finish(file, version)
+        try finish(file, version, isNew: true)
+    }
+
+    /// The lock of a blob; nil in a shared cache whose locks are another user's: whether the blob itself may be written
+    /// is found out soon enough.
+    private func lock(_ etag: String) async throws -> FileLock? {
+        do {
+            return try await FileLock.acquire(repository.lock(etag))
+        } catch let error as FileError where error.isReadOnly {
+            return nil
+        }
     }
 
     private func isWhole(_ blob: String, _ version: HubRequests.FileVersion) -> Bool {
@@ -68,8 +76,14 @@ struct FileDownload: Sendable {
         return version.size.map { $0 == size } ?? true
     }
 
-    private func finish(_ file: String, _ version: HubRequests.FileVersion) throws {
-        try repository.link(file, at: commit, to: version.etag)
+    private func finish(_ file: String, _ version: HubRequests.FileVersion, isNew: Bool) throws {
+        try repository.show(
+            file,
+            at: commit,
+            blob: version.etag,
+            isNew: isNew,
+            usesLinks: hub.configuration.usesSymbolicLinks
+        )
         tracker.report(file, .finished, completed: repository.size(of: file, at: commit) ?? 0)
     }
 

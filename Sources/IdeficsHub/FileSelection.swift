@@ -39,7 +39,7 @@ public struct FileSelection: Sendable, Equatable {
         let all = Set(names)
         var wanted = all.filter { name in patterns.contains { $0.matches(name) } }
         shards = []
-        for folder in Set(wanted.map { RepoPath.split($0).folder }).sorted() {
+        for folder in Set(wanted.map { RepoPath.folder(of: $0) }).sorted() {
             var isFound = false
             for (stem, suffix) in Self.formats {
                 let single = folder + stem + suffix
@@ -96,7 +96,7 @@ public struct FileSelection: Sendable, Equatable {
         } catch {
             throw HubError.badFile(path: printable("\(repo)/\(path)"), reason: "no index: \(reason(of: error))")
         }
-        let folder = RepoPath.split(path).folder
+        let folder = RepoPath.folder(of: path)
         let names = Set(index.weight_map.values)
         for name in names { try RepoPath.validate(name, repo: repo) }
         return Set(names.map { folder + $0 })

@@ -1,9 +1,6 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-internal import IdeficsFoundation
-internal import IdeficsNetwork
-
 #if canImport(FoundationEssentials)
 public import FoundationEssentials
 #else
@@ -15,7 +12,7 @@ public import Foundation
 ///     models--ORG--NAME/blobs/<etag>                      content, named by its digest
 ///     models--ORG--NAME/blobs/<etag>.incomplete           content on its way
 ///     models--ORG--NAME/refs/<revision>                   the commit a branch or tag meant when last asked for
-///     models--ORG--NAME/snapshots/<commit>/<file>         link to ../../blobs/<etag>
+///     models--ORG--NAME/snapshots/<commit>/<file>         link to ../../blobs/<etag>; the file itself without links
 ///     models--ORG--NAME/trees/<commit>.json               the commit's list of files
 ///     .locks/models--ORG--NAME/<etag>.lock                held while a blob is made
 public struct HubCache: Sendable {
@@ -60,75 +57,5 @@ public struct HubCache: Sendable {
             folder: root + "/" + id.folderName,
             locks: root + "/.locks/" + id.folderName
         )
-    }
-}
-
-/// One model in the cache.
-struct CachedRepository: Sendable {
-    let id: RepoId
-    let folder: String
-    let locks: String
-
-    private static let smallFileLimit = 64 << 20
-
-    func blob(_ etag: String) -> String { "\(folder)/blobs/\(etag)" }
-
-    func lock(_ etag: String) -> String { "\(locks)/\(etag).lock" }
-
-    func snapshot(_ commit: String) -> String { "\(folder)/snapshots/\(commit)" }
-
-    private func reference(_ revision: Revision) -> String { "\(folder)/refs/\(revision)" }
-
-    private func tree(_ commit: String) -> String { "\(folder)/trees/\(commit).json" }
-
-    /// The commit a revision is, or meant when the hub was last asked.
-    func commit(of revision: Revision) -> String? {
-        if revision.isCommit { return revision.description }
-        guard let bytes = try? Files.read(reference(revision), limit: 1024) else { return nil }
-        let text = String(decoding: bytes.filter { $0 > 32 }, as: UTF8.self)
-        return isHex(text, count: 40) ? text : nil
-    }
-
-    func store(commit: String, of revision: Revision) throws {
-        guard !revision.isCommit, self.commit(of: revision) != commit else { return }
-        try write(Array(commit.utf8), to: reference(revision))
-    }
-
-    func listing(_ commit: String) -> RepoListing? {
-        guard let bytes = try? Files.read(tree(commit), limit: Self.smallFileLimit) else { return nil }
-        return RepoListing(tree: Array(bytes), commit: commit)
-    }
-
-    func store(_ listing: RepoListing) throws {
-        guard let bytes = listing.tree, Files.size(tree(listing.commit)) == nil else { return }
-        try write(bytes, to: tree(listing.commit))
-    }
-
-    private func write(_ bytes: [UInt8], to path: String) throws {
-        try Files.makeFolder(Files.split(path).folder)
-        try AtomicFile.write(Data(bytes), toPath: path)
-    }
-
-    /// The size of a file that is there in whole; nil otherwise.
-    func size(of file: String, at commit: String) -> Int64? {
-        Files.size("\(snapshot(commit))/\(file)")
-    }
-
-    func content(of file: String, at commit: String) throws -> [UInt8] {
-        let path = "\(snapshot(commit))/\(file)"
-        guard let bytes = try Files.readIfPresent(path, limit: Self.smallFileLimit) else {
-            throw HubError.badFile(path: path, reason: "missing")
-        }
-        return Array(bytes)
-    }
-
-    /// All files of a snapshot.
-    func files(at commit: String) -> [String] { FileSystem.files(below: snapshot(commit)) }
-
-    /// Shows a finished blob under its file's name.
-    func link(_ file: String, at commit: String, to etag: String) throws {
-        let depth = file.utf8.reduce(0) { $0 + ($1 == UInt8(ascii: "/") ? 1 : 0) }
-        let target = String(repeating: "../", count: depth + 2) + "blobs/\(etag)"
-        try FileSystem.link("\(snapshot(commit))/\(file)", to: target)
     }
 }

@@ -18,7 +18,9 @@ public import Foundation
 /// at the same time.
 ///
 /// No request is made if the revision is a commit and the cache has its files. For a branch or tag the hub is asked
-/// what it means now; if it cannot be reached and the cache has all files of what it meant last time, those are used.
+/// what it means now; if it does not answer, or not to this user, and the cache has all files of what it meant last
+/// time, those are used, after one attempt, and `HubProgress.notice` says so. A cache that may not be written to is good
+/// for what it holds.
 public struct HubClient: Downloader {
     /// Where the hub and its cache are.
     public let configuration: HubConfiguration
@@ -72,16 +74,18 @@ public struct HubClient: Downloader {
     private func download(_ snapshot: Snapshot, _ revision: Revision, _ tracker: ProgressTracker) async throws -> String
     {
         let repository = snapshot.repository
-        let known = repository.commit(of: revision)
-        if let known, revision.isCommit || configuration.isOffline {
-            let missing = try snapshot.missingFiles(at: known, acceptsAnyMatch: configuration.isOffline)
-            if missing?.isEmpty == true { return known }
-            if configuration.isOffline {
-                throw HubError.offline(repo: "\(repository.id)", revision: "\(revision)", missing: missing ?? [])
-            }
+        let recorded = repository.commit(of: revision)
+        let known = recorded ?? (revision == .main ? repository.onlyCommit : nil)
+        if revision.isCommit, let known, try snapshot.missingFiles(at: known, isLastResort: false)?.isEmpty == true {
+            return known
         }
+        // What will do if the hub does not answer.
+        let missing = try known.flatMap { try snapshot.missingFiles(at: $0, isLastResort: true) }
+        let cached = missing?.isEmpty == true ? known : nil
         if configuration.isOffline {
-            throw HubError.offline(repo: "\(repository.id)", revision: "\(revision)", missing: [])
+            if let cached { return cached }
+            if let error = repository.accessError { throw error }
+            throw HubError.offline(repo: "\(repository.id)", revision: "\(revision)", missing: missing ?? [])
         }
 
         let listing: RepoListing
@@ -89,19 +93,34 @@ public struct HubClient: Downloader {
             listing = stored
         } else {
             do {
-                listing = try await hub.listing(of: repository.id, at: revision)
-            } catch let error as HubError where error.isUnreachable {
-                guard let known, try snapshot.missingFiles(at: known, acceptsAnyMatch: false)?.isEmpty == true else {
-                    throw error
-                }
-                return known
+                listing = try await hub.listing(of: repository.id, at: revision, hasSubstitute: cached != nil)
+            } catch let error as HubError where error.isWithoutAnswer {
+                guard let cached else { throw error }
+                tracker.notify("\(repository.id): using the copy in the cache, which may be old. \(error)")
+                return cached
             }
-            try repository.store(listing)
         }
-        try await download(snapshot, listing, tracker)
+        let isComplete = (try? snapshot.isComplete(listing)) == true
+        try note(isComplete) { try repository.store(listing) }
+        do {
+            try await download(snapshot, listing, tracker)
+        } catch let error as FileError where error.isReadOnly {
+            // Somebody else looks after this cache; a branch that moved on is no reason to stop.
+            guard let cached, cached != listing.commit else { throw error }
+            tracker.notify("\(repository.id): using the copy in the cache, which is older than the hub's. \(error)")
+            return cached
+        }
         // Only now: until then the revision means the files it meant before, which are whole.
-        try repository.store(commit: listing.commit, of: revision)
+        try note(isComplete) { try repository.store(commit: listing.commit, of: revision) }
         return listing.commit
+    }
+
+    /// Writes something down for the next time; where nothing had to be downloaded, or only such notes may not be written,
+    /// going without is no error.
+    private func note(_ nothingElseIsWritten: Bool, _ write: () throws -> Void) throws {
+        do {
+            try write()
+        } catch let error as FileError where nothingElseIsWritten || error.isReadOnly {}
     }
 
     /// Downloads what is missing of a commit.
@@ -138,18 +157,18 @@ public struct HubClient: Downloader {
     }
 
     private func checkDiskSpace(for files: [String], _ repository: CachedRepository, _ listing: RepoListing) throws {
-        try Files.makeFolder(repository.folder)
-        guard let available = Files.availableBytes(repository.folder) else { return }
         var needed: Int64 = 0
         for file in files {
             guard let size = listing.files[file]?.size, let etag = listing.files[file]?.etag,
-                Files.size(repository.blob(etag)) == nil
+                repository.size(of: file, at: listing.commit) != size, Files.size(repository.blob(etag)) == nil
             else { continue }
             let there = Files.size(repository.blob(etag) + ".incomplete") ?? 0
             let (sum, overflow) = needed.addingReportingOverflow(max(0, size - there))
             needed = overflow ? .max : sum
         }
-        if needed > available {
+        guard needed > 0 else { return }
+        try Files.makeFolder(repository.folder)
+        if let available = Files.availableBytes(repository.folder), needed > available {
             throw HubError.notEnoughDiskSpace(path: repository.folder, neededBytes: needed, availableBytes: available)
         }
     }

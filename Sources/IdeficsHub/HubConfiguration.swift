@@ -14,7 +14,8 @@ public import Foundation
 ///
 /// From the environment, with the names and defaults of `huggingface_hub`:
 /// `HF_HUB_CACHE` (else `$HF_HOME/hub`, else `$XDG_CACHE_HOME/huggingface/hub`, else `~/.cache/huggingface/hub`),
-/// `HF_TOKEN` (else the file `$HF_TOKEN_PATH`, else `$HF_HOME/token`), `HF_ENDPOINT`, `HF_HUB_OFFLINE`.
+/// `HF_TOKEN` (else the file `$HF_TOKEN_PATH`, else `$HF_HOME/token`), `HF_ENDPOINT`, `HF_HUB_OFFLINE`,
+/// `HF_HUB_DISABLE_SYMLINKS`. Paths may hold `~` and variables.
 public struct HubConfiguration: Sendable {
     /// The cache's folder.
     public var cacheDirectory: URL
@@ -24,6 +25,8 @@ public struct HubConfiguration: Sendable {
     public var token: String?
     /// True to use the cache only.
     public var isOffline: Bool
+    /// False to put files themselves into snapshots, as on file systems without symbolic links.
+    public var usesSymbolicLinks = true
     /// Largest number of files downloaded at once.
     public var maxConcurrentDownloads = 4
     /// How often and when failed requests are repeated.
@@ -42,7 +45,7 @@ public struct HubConfiguration: Sendable {
             names.lazy.compactMap { environment[$0] }.first { !$0.isEmpty }
         }
         func isTrue(_ text: String?) -> Bool { ["1", "ON", "YES", "TRUE"].contains(text?.uppercased()) }
-        func path(_ text: String) -> String { expandTilde(text, home: environment["HOME"]) }
+        func path(_ text: String) -> String { Files.expanded(text, environment: environment) }
 
         let caches = value("XDG_CACHE_HOME").map(path) ?? path("~/.cache")
         let home = value("HF_HOME").map(path) ?? caches + "/huggingface"
@@ -58,6 +61,8 @@ public struct HubConfiguration: Sendable {
         }
         self.endpoint = endpoint
         isOffline = isTrue(value("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"))
+
+        usesSymbolicLinks = !isTrue(environment["HF_HUB_DISABLE_SYMLINKS"])
 
         var token = value("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
         if token == nil, !isTrue(environment["HF_HUB_DISABLE_IMPLICIT_TOKEN"]) {
@@ -78,10 +83,4 @@ extension String {
         guard let last = lastIndex(where: { !$0.isWhitespace }) else { return "" }
         return String(self[...last].drop { $0.isWhitespace })
     }
-}
-
-/// `~` and `~/…` with the home folder in place of the tilde.
-func expandTilde(_ path: String, home: String?) -> String {
-    guard path == "~" || path.hasPrefix("~/") else { return path }
-    return (home ?? ProcessInfo.processInfo.environment["HOME"] ?? "/") + path.dropFirst()
 }

@@ -31,6 +31,8 @@ public struct HubProgress: Sendable, Equatable {
     public var completedFiles: Int
     /// Number of files asked for.
     public var totalFiles: Int
+    /// What the user should know, once: that the cache is used because the hub cannot be reached.
+    public var notice: String?
 }
 
 /// Adds up the progress of files downloaded at the same time.
@@ -48,6 +50,32 @@ final class ProgressTracker: Sendable {
 
     init(_ handler: @escaping @Sendable (HubProgress) -> Void) { self.handler = handler }
 
+    /// Says something to the user.
+    func notify(_ notice: String) {
+        state.withLock { state in
+            handler(progress(state, file: "", .finished, notice: notice))
+        }
+    }
+
+    private func progress(
+        _ state: State,
+        file: String,
+        _ phase: HubProgress.Phase,
+        notice: String? = nil
+    ) -> HubProgress {
+        HubProgress(
+            file: file,
+            phase: phase,
+            fileCompletedBytes: state.done[file] ?? 0,
+            fileTotalBytes: state.sizes[file] ?? nil,
+            completedBytes: state.doneBytes,
+            totalBytes: state.totalBytes,
+            completedFiles: state.finished.count,
+            totalFiles: state.sizes.count,
+            notice: notice
+        )
+    }
+
     /// Adds a file; again to give its size.
     func add(_ file: String, size: Int64?) {
         state.withLock {
@@ -64,18 +92,7 @@ final class ProgressTracker: Sendable {
             state.doneBytes += completed - (state.done[file] ?? 0)
             state.done[file] = completed
             if phase == .finished { state.finished.insert(file) }
-            handler(
-                HubProgress(
-                    file: file,
-                    phase: phase,
-                    fileCompletedBytes: completed,
-                    fileTotalBytes: state.sizes[file] ?? nil,
-                    completedBytes: state.doneBytes,
-                    totalBytes: state.totalBytes,
-                    completedFiles: state.finished.count,
-                    totalFiles: state.sizes.count
-                )
-            )
+            handler(progress(state, file: file, phase))
         }
     }
 }

@@ -27,11 +27,15 @@ struct HubRequests: Sendable {
     }
 
     /// Asks which commit a revision is and which files it has.
-    func listing(of repo: RepoId, at revision: Revision) async throws -> RepoListing {
+    ///
+    /// If the cache has an answer (`hasSubstitute`), one attempt, and a short one, is enough.
+    func listing(of repo: RepoId, at revision: Revision, hasSubstitute: Bool = false) async throws -> RepoListing {
         let name = RepoPath.percentEncoded(revision.description, keepsSlash: false)
         let url = try url("/api/models/\(repo)/revision/\(name)", query: "?blobs=true")
-        let response = try await repeating {
-            try await http.get(url: url, headers: headers, limits: configuration.requestLimits)
+        var limits = configuration.requestLimits
+        if hasSubstitute { limits.connectTimeout = min(limits.connectTimeout, .seconds(3)) }
+        let response = try await repeating(hasSubstitute ? 1 : configuration.retry.maxAttempts) {
+            try await http.get(url: url, headers: headers, limits: limits)
         }
         guard response.head.isSuccess else { throw error(response, repo, revision: revision) }
         let listing = try RepoListing(hubAnswer: response.body, url: url.absoluteString)
@@ -45,7 +49,7 @@ struct HubRequests: Sendable {
     func version(of file: String, in repo: RepoId, at commit: String) async throws -> FileVersion {
         let url = try fileURL(file, in: repo, at: commit)
         // A redirect to the storage behind the hub is not followed: what we want to know is in its own headers.
-        let response = try await repeating {
+        let response = try await repeating(configuration.retry.maxAttempts) {
             try await http.head(
                 url: url,
                 headers: headers,
@@ -83,17 +87,19 @@ struct HubRequests: Sendable {
     }
 
     /// Repeats a request while its failure may pass.
-    private func repeating(_ request: () async throws -> HTTPResponse) async throws -> HTTPResponse {
+    private func repeating(
+        _ maxAttempts: Int,
+        _ request: () async throws -> HTTPResponse
+    ) async throws -> HTTPResponse {
         var failures = 0
         while true {
             var pause: Duration?
             do {
                 let response = try await request()
-                pause = self.pause(before: response, failures: failures + 1)
+                pause = failures + 1 < maxAttempts ? self.pause(before: response, failures: failures + 1) : nil
                 guard let pause else { return response }
                 try await Task.sleep(for: pause)
-            } catch let error as NetworkError where error.isTransient && failures + 1 < configuration.retry.maxAttempts
-            {
+            } catch let error as NetworkError where error.isTransient && failures + 1 < maxAttempts {
                 try await Task.sleep(for: configuration.retry.delay(afterFailures: failures + 1))
             } catch let error as NetworkError {
                 throw HubError(error)
@@ -154,11 +160,11 @@ extension HubError {
     /// A failed file operation.
     init(_ error: FileError) { self = .file(path: error.path, operation: error.operation, reason: error.reason) }
 
-    /// True if the hub gave no answer, so that the cache's last word may do.
-    var isUnreachable: Bool {
+    /// True if the hub gave no answer, or none to this user, so that the cache's last word may do.
+    var isWithoutAnswer: Bool {
         switch self {
         case .network(let error): error.isTransient
-        case .rateLimited: true
+        case .rateLimited, .unauthorized, .forbidden, .repositoryNotFound: true
         default: false
         }
     }

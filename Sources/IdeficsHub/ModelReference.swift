@@ -25,7 +25,8 @@ public enum ModelReference: Hashable, Sendable {
     /// - Throws: `HubError.invalidRepoId` or `HubError.invalidRevision` if it is neither.
     public init(_ text: String) throws {
         var isDirectory = false
-        let expanded = expandTilde(text, home: nil)
+        let home = ProcessInfo.processInfo.environment["HOME"] ?? "/"
+        let expanded = text.hasPrefix("~") ? Files.expanded(text, environment: ["HOME": home]) : text
         let exists = FileManager.default.fileExists(atPath: expanded, isDirectory: &isDirectory)
         let looksLikePath = text.hasPrefix("/") || text.hasPrefix(".") || text.hasPrefix("~")
         let isLink = (try? FileManager.default.destinationOfSymbolicLink(atPath: expanded)) != nil

@@ -51,11 +51,13 @@ public struct Revision: Hashable, Sendable, CustomStringConvertible {
     public init(_ text: String) throws {
         let forbidden = Set(" ~^:?*[]\\\"'<>|%#".utf8)
         let hasGoodBytes = text.utf8.allSatisfy { $0 > 32 && $0 != 127 && !forbidden.contains($0) }
-        let hasGoodParts = text.split(separator: "/", omittingEmptySubsequences: false).allSatisfy {
-            !$0.isEmpty && !$0.hasPrefix(".") && !$0.hasPrefix("-") && !$0.hasSuffix(".") && !$0.hasSuffix(".lock")
-                && !$0.contains("..") && $0.utf8.count <= 200
+        let (dot, dash) = (UInt8(ascii: "."), UInt8(ascii: "-"))
+        let hasGoodParts = RepoPath.parts(of: text).allSatisfy { part in
+            !part.isEmpty && part.first != dot && part.first != dash && part.last != dot
+                && !part.suffix(5).elementsEqual(".lock".utf8) && part.count <= 200
+                && !zip(part, part.dropFirst()).contains { $0 == (dot, dot) }
         }
-        guard (1...250).contains(text.utf8.count), hasGoodBytes, hasGoodParts else {
+        guard (1...250).contains(text.utf8.count), hasGoodBytes, hasGoodParts, RepoPath.isPlain(text) else {
             throw HubError.invalidRevision(printable(text))
         }
         description = text

@@ -7,14 +7,35 @@ internal import IdeficsFoundation
 enum RepoPath {
     /// Throws unless `name` is a relative path that stays below its folder on every system.
     static func validate(_ name: String, repo: RepoId) throws {
-        let hasGoodBytes = name.utf8.allSatisfy { $0 >= 32 && $0 != 127 && $0 != UInt8(ascii: "\\") }
-        let hasGoodParts = name.split(separator: "/", omittingEmptySubsequences: false).allSatisfy {
-            !$0.isEmpty && $0 != "." && $0 != ".." && $0.utf8.count <= 255
+        let hasGoodParts = parts(of: name).allSatisfy { part in
+            !part.isEmpty && part != [dot] && part != [dot, dot] && part.count <= 255
         }
-        let isDrive = name.dropFirst().first == ":"
-        guard (1...1024).contains(name.utf8.count), hasGoodBytes, hasGoodParts, !isDrive else {
+        let isDrive = name.utf8.dropFirst().first == UInt8(ascii: ":")
+        guard (1...1024).contains(name.utf8.count), isPlain(name), hasGoodParts, !isDrive else {
             throw HubError.invalidFileName(repo: repo.description, name: printable(name))
         }
+    }
+
+    private static let dot = UInt8(ascii: ".")
+
+    /// The parts between slashes, as bytes, as the file system sees them: a character of Swift may be a slash together
+    /// with what stands beside it.
+    static func parts(of path: String) -> [[UInt8]] {
+        path.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).map { Array($0) }
+    }
+
+    /// Whether a name has no backslashes, control or invisible characters, and nothing that merges with a slash or dot
+    /// before it into another character: such names are there to mislead.
+    static func isPlain(_ name: String) -> Bool {
+        let hasGoodScalars = name.unicodeScalars.allSatisfy { scalar in
+            switch scalar.properties.generalCategory {
+            case .control, .format, .lineSeparator, .paragraphSeparator: false
+            default: scalar != "\\"
+            }
+        }
+        func count(_ byte: UInt8) -> Int { name.utf8.count { $0 == byte } }
+        func count(_ character: Character) -> Int { name.count { $0 == character } }
+        return hasGoodScalars && count(UInt8(ascii: "/")) == count("/") && count(dot) == count(".")
     }
 
     /// The ETag without quotes and weakness mark, safe as a file name.
@@ -42,9 +63,8 @@ enum RepoPath {
         return result
     }
 
-    /// The folder part with its slash, and the name.
-    static func split(_ path: String) -> (folder: String, name: String) {
-        guard let slash = path.lastIndex(of: "/") else { return ("", path) }
-        return (String(path[...slash]), String(path[path.index(after: slash)...]))
+    /// The folder part with its slash, empty without one.
+    static func folder(of path: String) -> String {
+        path.utf8.contains(UInt8(ascii: "/")) ? Files.split(path).folder + "/" : ""
     }
 }

@@ -29,11 +29,23 @@ struct Snapshot: Sendable {
         }
     }
 
+    /// Whether all that is wanted of a listing is in the cache.
+    func isComplete(_ listing: RepoListing) throws -> Bool {
+        let selection = try selection(from: listing.files.keys)
+        func isThere(_ file: String) -> Bool {
+            guard let size = repository.size(of: file, at: listing.commit) else { return false }
+            return listing.files[file]?.size.map { $0 == size } ?? true
+        }
+        return try selection.shards.allSatisfy { isThere($0.index) }
+            && files(of: selection, in: listing).allSatisfy(isThere)
+    }
+
     /// The files that are wanted and not in the cache; nil if the cache does not know what the commit has.
     ///
     /// A cache filled by other software may lack the list of files. Then it is enough that the files there are a whole
-    /// model, or, if `acceptsAnyMatch` is true, that any of them match.
-    func missingFiles(at commit: String, acceptsAnyMatch: Bool) throws -> [String]? {
+    /// model or adapter. If `isLastResort` is true, because nobody can be asked, a model may lack its tokenizer, which is
+    /// missed when it is needed; and for other patterns it is enough that any file matches.
+    func missingFiles(at commit: String, isLastResort: Bool) throws -> [String]? {
         if let listing = repository.listing(commit) {
             let selection = try selection(from: listing.files.keys)
             let isMissing = { (file: String) -> Bool in
@@ -53,12 +65,16 @@ struct Snapshot: Sendable {
         } catch HubError.missingShard(_, _, let shard) {
             return [shard]
         }
-        if patterns == FileSelection.model {
-            let hasWeights =
-                !selection.shards.isEmpty || files.contains("model.safetensors") || files.contains("pytorch_model.bin")
-            let hasTokenizer = files.contains("tokenizer.json") || files.contains("tokenizer.model")
-            return files.contains("config.json") && hasWeights && hasTokenizer ? [] : nil
+        var needed: [[String]]
+        switch patterns {
+        case FileSelection.model:
+            needed = [["config.json"]]
+            if selection.shards.isEmpty { needed.append(["model.safetensors", "pytorch_model.bin"]) }
+            if !isLastResort { needed.append(["tokenizer.json", "tokenizer.model"]) }
+        case FileSelection.adapter:
+            needed = [["adapter_config.json"], ["adapter_model.safetensors", "adapter_model.bin"]]
+        default: return isLastResort ? [] : nil
         }
-        return acceptsAnyMatch ? [] : nil
+        return needed.allSatisfy { $0.contains(where: files.contains) } ? [] : nil
     }
 }

@@ -50,9 +50,11 @@ public struct HTTPHeaders: Sendable, Equatable, ExpressibleByDictionaryLiteral, 
     public var description: String { fields.map(\.name).joined(separator: ", ") }
 
     /// Adds the field of a raw header line; a line without a colon is ignored, as curl ignores it.
-    mutating func append(line: some StringProtocol) {
-        guard let colon = line.firstIndex(of: ":"), colon != line.startIndex else { return }
-        append(String(line[..<colon]), trimmed(line[line.index(after: colon)...]))
+    mutating func append(line: String) {
+        let bytes = line.utf8
+        guard let colon = bytes.firstIndex(of: UInt8(ascii: ":")), colon != bytes.startIndex else { return }
+        let value = String(decoding: bytes[bytes.index(after: colon)...], as: UTF8.self)
+        append(String(decoding: bytes[..<colon], as: UTF8.self), trimmed(value))
     }
 
     /// Throws unless every name is a token and every value is free of control characters.

@@ -21,15 +21,21 @@ public struct HTTPResponseHead: Sendable, Equatable {
     /// True for 200–299.
     public var isSuccess: Bool { (200...299).contains(status) }
 
-    /// The value of `Content-Length`, if it is a number that fits.
+    /// The number of bytes of the body: the value of `Content-Length`, unless that counts them before decoding.
     public var contentLength: Int64? {
-        headers["Content-Length"].flatMap { Int64($0) }.flatMap { $0 >= 0 ? $0 : nil }
+        isCoded ? nil : headers["Content-Length"].flatMap { Int64($0) }.flatMap { $0 >= 0 ? $0 : nil }
     }
+
+    /// The value of `Content-Encoding`, in lower case; empty without one.
+    var coding: String { headers["Content-Encoding"]?.lowercased() ?? "" }
+
+    /// Whether the body is sent in another form, which is undone on its way.
+    var isCoded: Bool { !["", "identity", "none"].contains(coding) }
 }
 
 /// A whole answer.
 public struct HTTPResponse: Sendable {
-    /// The body, as sent (no content coding is asked for); empty if it went to a file.
+    /// The body, decoded if the server compressed it; empty if it went to a file.
     public let body: [UInt8]
     /// Status and headers of the answer.
     public let head: HTTPResponseHead

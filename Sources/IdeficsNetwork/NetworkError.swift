@@ -39,6 +39,8 @@ public enum NetworkError: Error, Equatable, Sendable {
     case connectionLost(url: String, received: Int64, reason: String)
     /// The server answered a range request with another range.
     case badContentRange(url: String, value: String)
+    /// The body is compressed in a way that was not asked for and cannot be undone, or is damaged.
+    case badContentEncoding(url: String, coding: String)
     /// The server speaks something that is not HTTP, or HTTP with errors.
     case protocolViolation(url: String, reason: String)
     /// A status outside 200–299.
@@ -95,6 +97,8 @@ extension NetworkError: CustomStringConvertible {
             "\(url): connection lost after \(received) bytes (\(reason))"
         case .badContentRange(let url, let value):
             "\(url): the server answered with another range than asked for (\(value))"
+        case .badContentEncoding(let url, let coding):
+            "\(url): the server compressed the body unasked (Content-Encoding: \(coding)), and it cannot be decoded"
         case .protocolViolation(let url, let reason):
             "\(url): not valid HTTP (\(reason))"
         case .httpStatus(let url, let status, let message):

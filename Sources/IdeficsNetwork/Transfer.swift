@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import CCurl
+internal import IdeficsFoundation
 internal import Synchronization
 
 /// A request with its redirects, run to the end by the one thread that calls `run()`.
@@ -142,6 +143,9 @@ extension Transfer {
         handle.set(CURLOPT_FOLLOWLOCATION, 0)
         handle.set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
         handle.set(CURLOPT_USERAGENT, request.userAgent)
+        // Asks for no coding; what comes coded all the same (RFC 9110, 12.5.3 lets servers) is decoded on its way, and
+        // the limits are on what it is decoded to.
+        handle.set(CURLOPT_ACCEPT_ENCODING, "identity")
         handle.set(CURLOPT_NOBODY, request.method == .head ? 1 : 0)
         handle.set(CURLOPT_TCP_KEEPALIVE, 1)
         handle.set(CURLOPT_BUFFERSIZE, 256 << 10)
@@ -226,6 +230,10 @@ extension Transfer {
             destination = .aside
             return
         }
+        if status == 206, head.isCoded {
+            // A part of what was coded, which cannot be decoded by itself.
+            throw NetworkError.badContentRange(url: url, value: "a part of a \(printable(head.coding)) body")
+        }
         destination = request.sink.map { .sink($0) } ?? .memory
         if request.method == .get, let length = head.contentLength, length > request.limits.maxBytes {
             throw NetworkError.bodyTooLarge(url: url, limit: request.limits.maxBytes)
@@ -290,6 +298,9 @@ extension Transfer {
         case CURLE_PARTIAL_FILE, CURLE_RECV_ERROR, CURLE_SEND_ERROR, CURLE_GOT_NOTHING, CURLE_HTTP2,
             CURLE_HTTP2_STREAM, CURLE_HTTP3:
             return .connectionLost(url: url, received: received, reason: reason)
+        case CURLE_BAD_CONTENT_ENCODING:
+            let head = HTTPResponseHead(url: address.text, status: status, headers: headers)
+            return .badContentEncoding(url: url, coding: printable(head.coding))
         case CURLE_URL_MALFORMAT:
             return .invalidURL(url, reason: reason)
         default:

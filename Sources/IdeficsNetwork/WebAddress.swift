@@ -66,10 +66,11 @@ struct WebAddress: Equatable, Sendable {
 
 /// The URL for an error message: without credentials, query and fragment, which may hold secrets.
 package func describe(_ url: String) -> String {
-    var text = url.prefix { $0 != "?" && $0 != "#" }
-    if let start = text.firstRange(of: "://")?.upperBound {
-        let authority = text[start...].prefix { $0 != "/" && $0 != "\\" }
-        if let at = authority.lastIndex(of: "@") { text.removeSubrange(start...at) }
+    // Bytes, as curl reads it: a character may be one of these together with what stands beside it.
+    var text = Array(url.utf8.prefix { $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "#") })
+    if let start = text.firstRange(of: Array("://".utf8))?.upperBound {
+        let authority = text[start...].prefix { $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: "\\") }
+        if let at = authority.lastIndex(of: UInt8(ascii: "@")) { text.removeSubrange(start...at) }
     }
-    return printable(String(text))
+    return printable(String(decoding: text, as: UTF8.self))
 }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import CIdeficsPages
+import IdeficsFoundation
 import Synchronization
 
 #if canImport(FoundationEssentials)
@@ -46,8 +47,12 @@ public final class MappedFile: Sendable {
     /// - Throws: `TensorError.file` when it cannot be opened, is not a regular file, or cannot be mapped.
     public init(_ url: URL) throws {
         self.url = url
-        let descriptor = open(url.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)  // a pipe without a writer must not block
-        guard descriptor >= 0 else { throw TensorError.file(path: url.path, reason: systemMessage()) }
+        let descriptor: Int32
+        do {
+            descriptor = try Files.open(url.path, "read", O_RDONLY | O_NONBLOCK)  // a pipe without a writer must not block
+        } catch let error as FileError {
+            throw TensorError.file(path: url.path, reason: error.reason)
+        }
         do {
             (pointer, byteCount) = try Self.map(descriptor, path: url.path)
         } catch {

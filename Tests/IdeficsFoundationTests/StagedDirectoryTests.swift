@@ -138,6 +138,35 @@ import Testing
         #expect(try folder.fileNames == ["model"])
     }
 
+    /// Being told to replace what is there is not being told to remove anything at all.
+    @Test func onlyModelsAreReplaced() throws {
+        try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
+        try folder.write([1], "model/photo.jpg")
+        #expect(throws: FileError.self) { try StagedDirectory(place, replacesExisting: true) }
+        try folder.write([1], "model/config.json")
+        let staged = try StagedDirectory(place, replacesExisting: true)
+        // And what came there in the meantime is looked at, too.
+        try FileManager.default.createDirectory(at: place.appending(path: ".git"), withIntermediateDirectories: true)
+        #expect(throws: FileError.self) { try staged.commit() }
+        #expect(try names(place) == [".git", "config.json", "photo.jpg"])
+    }
+
+    @Test func whatIsReadIsNotReplaced() throws {
+        for name in ["model/config.json", "model/adapter/adapter_config.json"] {
+            let parent = folder.url.appending(path: name).deletingLastPathComponent()
+            try FileManager.default.createDirectory(at: parent, withIntermediateDirectories: true)
+            try folder.write([1], name)
+        }
+        let adapter = place.appending(path: "adapter")
+        try FileManager.default.createSymbolicLink(atPath: folder.path("link"), withDestinationPath: "model")
+        for target in [place, folder.url.appending(path: "link"), folder.url.appending(path: "./model/.")] {
+            #expect(throws: FileError.self) { try StagedDirectory(target, replacesExisting: true, keeping: [place]) }
+            #expect(throws: FileError.self) { try StagedDirectory(target, replacesExisting: true, keeping: [adapter]) }
+        }
+        try StagedDirectory(folder.url.appending(path: "model2"), keeping: [place]).commit()
+        #expect(try folder.fileNames == ["link", "model", "model2"])
+    }
+
     @Test func filesThatWereNotFinishedAreNotKept() throws {
         let name = ".model.safetensors.idefics-0123456789abcdefghij.tmp"
         do {

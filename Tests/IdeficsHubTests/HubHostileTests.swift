@@ -18,6 +18,11 @@ import Testing
         "../evil.json", "/etc/evil.json", "a/../../evil.json", "a\\..\\evil.json", "..", "a//evil.json", "./evil.json",
         "a/./evil.json", "evil\0.json", "evil\n.json", "C:evil.json", "\(String(repeating: "x", count: 300)).json",
         "\(String(repeating: "x/", count: 600))evil.json", "a/..", "",
+        // A slash or a dot that is one character of Swift with its neighbour.
+        "a\u{600}/../../evil.json", "a/../\u{301}../evil.json", "a/\u{301}../../evil.json",
+        "a\u{600}/../\u{600}/evil.json",
+        "a/.\u{301}./evil.json", "a/..\u{FE0F}/evil.json", "\u{111C2}/evil.json", "a/\u{200D}evil.json",
+        "\u{202E}evil.json", "a\u{2028}evil.json",
     ])
     func refusesFileNames(name: String) async throws {
         let listing = listing(name)

@@ -332,6 +332,9 @@ import Testing
         #expect(throws: FileError.self) { try initialization.write(to: output) }
         #expect(try FileManager.default.contentsOfDirectory(atPath: output.path) == ["notes.txt"])
         #expect(try folder.fileNames == ["model"])
+        // What is no model is not replaced even then.
+        #expect(throws: FileError.self) { try initialization.write(to: output, replacesExisting: true) }
+        try Data("{}".utf8).write(to: output.appending(path: "config.json"))
         try initialization.write(to: output, replacesExisting: true)
         #expect(try folder.fileNames == ["model"])
         #expect(!FileManager.default.fileExists(atPath: output.appending(path: "notes.txt").path))

@@ -198,9 +198,12 @@ import Testing
         let cache = ApplicationCache(environment: ["IDEFICS_CACHE": folder.path("cache")])
         var calls = 0
         func copy(_ format: QuantizedTensor.Format) throws -> URL {
-            try quantizedCopy(of: Fixtures.url("f7-e2e"), options: QuantizationOptions(format), cache: cache) { _, _ in
-                calls += 1
-            }
+            try quantizedCopy(
+                of: Fixtures.url("f7-e2e"),
+                options: QuantizationOptions(format),
+                cache: cache,
+                progress: { _, _ in calls += 1 }
+            )
         }
         let first = try copy(.int8)
         let count = calls
@@ -208,6 +211,67 @@ import Testing
         #expect(try copy(.int8) == first)
         #expect(calls == count)
         #expect(try copy(.int4) != first)
+    }
+
+    /// A copy is found by all that is in it: weights, every small file, options.
+    @Test func aCopyIsOfAllFiles() throws {
+        let cache = ApplicationCache(environment: ["IDEFICS_CACHE": folder.path("cache")])
+        let source = folder.url.appending(path: "source")
+        try FileManager.default.copyItem(at: Fixtures.url("f7-e2e"), to: source)
+        func copy() throws -> URL { try quantizedCopy(of: source, options: QuantizationOptions(.int8), cache: cache) }
+        var copies = [try copy()]
+        for name in ["config.json", "generation_config.json", "preprocessor_config.json", "chat_template.jinja"] {
+            let file = source.appending(path: name)
+            let old = (try? Data(contentsOf: file)) ?? Data("{}".utf8)
+            try (old + Data(" ".utf8)).write(to: file)
+            copies.append(try copy())
+            #expect(try copy() == copies.last)
+        }
+        #expect(Set(copies).count == copies.count)
+        let listed = try QuantizedCopies(cache: cache).list()
+        #expect(Set(listed.map(\.path)) == Set(copies.map(\.path)))
+        #expect(listed.filter(\.isCurrent).map(\.path) == [copies.last?.path])
+        #expect(listed.allSatisfy { $0.source == source.path && $0.format == "int8" && $0.byteCount > 0 })
+    }
+
+    /// Removed is what the program made: not what lies beside it, and not what links lead to.
+    @Test func onlyCopiesAreRemoved() throws {
+        let cache = ApplicationCache(environment: ["IDEFICS_CACHE": folder.path("cache")])
+        let copies = QuantizedCopies(cache: cache)
+        #expect(try copies.list().isEmpty)
+        let copy = try quantizedCopy(of: Fixtures.url("f7-e2e"), options: QuantizationOptions(.int8), cache: cache)
+        let mine = copies.directory.appending(path: "mine")
+        try FileManager.default.createDirectory(at: mine, withIntermediateDirectories: true)
+        try Data().write(to: mine.appending(path: "config.json"))
+        let elsewhere = folder.url.appending(path: "elsewhere")
+        try FileManager.default.copyItem(at: copy, to: elsewhere)
+        try FileManager.default.createSymbolicLink(
+            at: copies.directory.appending(path: "link"),
+            withDestinationURL: elsewhere
+        )
+        do { _ = try StagedDirectory(copies.directory.appending(path: "x"), resuming: "a") }
+        let listed = try copies.list()
+        #expect(listed.map(\.path) == [copy.path])
+        #expect(copies.unfinished().count == 1)
+        for one in listed { #expect(try copies.remove(one)) }
+        try copies.removeUnfinished()
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: copies.directory.path).sorted() == ["link", "mine"]
+        )
+        #expect(FileManager.default.fileExists(atPath: elsewhere.appending(path: "config.json").path))
+    }
+
+    @Test func aCopyThatLostFilesIsMadeAgain() throws {
+        let cache = ApplicationCache(environment: ["IDEFICS_CACHE": folder.path("cache")])
+        func copy() throws -> URL {
+            try quantizedCopy(of: Fixtures.url("f7-e2e"), options: QuantizationOptions(.int8), cache: cache)
+        }
+        let place = try copy()
+        let config = place.appending(path: "config.json")
+        let content = try Data(contentsOf: config)
+        try FileManager.default.removeItem(at: config)
+        #expect(try copy() == place)
+        #expect(try Data(contentsOf: config) == content)
     }
 
     @Test func weightsThatAreNoNumbersAreNamed() throws {

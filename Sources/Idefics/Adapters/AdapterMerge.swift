@@ -92,7 +92,12 @@ public struct AdapterMerge: Sendable {
         replacesExisting: Bool = false,
         progress: (_ byteCount: Int) -> Void = { _ in }
     ) throws {
-        let staged = try StagedDirectory(directory, replacesExisting: replacesExisting, resuming: identity)
+        let staged = try StagedDirectory(
+            directory,
+            replacesExisting: replacesExisting,
+            keeping: [source.directory, adapterDirectory],
+            resuming: identity
+        )
         let writer = try CheckpointWriter(
             staged.url,
             tensors: plan.map(\.declaration),

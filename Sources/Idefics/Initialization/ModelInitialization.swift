@@ -24,6 +24,8 @@ public struct ModelInitialization: Sendable {
     private let visionModel: any VisionBackbone
     private let addedTokens: AddedTokens
     private let parameters: [Weights.Parameter]
+    /// Directories of both backbones.
+    private let sources: [URL]
 
     /// Opens both backbones and checks that everything fits, before anything is written.
     ///
@@ -68,6 +70,7 @@ public struct ModelInitialization: Sendable {
         try vision.check(part(Self.isVision))
         self.config = config
         self.options = options
+        sources = [languageModel, visionModel]
         self.languageModel = language
         self.visionModel = vision
         addedTokens = tokens
@@ -93,7 +96,11 @@ public struct ModelInitialization: Sendable {
         replacesExisting: Bool = false,
         progress: (_ byteCount: Int) -> Void = { _ in }
     ) throws {
-        let staged = try StagedDirectory(directory, replacesExisting: replacesExisting)
+        let staged = try StagedDirectory(
+            directory,
+            replacesExisting: replacesExisting,
+            keeping: sources
+        )
         try staged.write(config.json(dtype: options.dtype), to: "config.json")
         try staged.write(generationConfig(), to: "generation_config.json")
         try staged.write(preprocessorConfig(), to: "preprocessor_config.json")

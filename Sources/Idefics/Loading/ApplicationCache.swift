@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Foundation
+import IdeficsFoundation
 
 /// The folder where this application keeps what it made or fetched for itself; models of the hub are not in it.
 public struct ApplicationCache: Sendable {
@@ -13,12 +14,20 @@ public struct ApplicationCache: Sendable {
     /// - Parameter environment: names and values.
     public init(environment: [String: String] = ProcessInfo.processInfo.environment) {
         func folder(_ name: String) -> URL? {
-            environment[name].flatMap { $0.isEmpty ? nil : URL(filePath: $0, directoryHint: .isDirectory) }
+            environment[name].flatMap { value in
+                let path = Files.expanded(value, environment: environment)
+                return value.isEmpty ? nil : URL(filePath: path, directoryHint: .isDirectory)
+            }
         }
         let home = folder("HOME") ?? FileManager.default.homeDirectoryForCurrentUser
         directory =
             folder("IDEFICS_CACHE")
             ?? (folder("XDG_CACHE_HOME") ?? home.appending(path: ".cache")).appending(path: "idefics")
+    }
+
+    /// Where quantised copies of models are, or would be.
+    public var quantizedCopiesDirectory: URL {
+        directory.appending(path: "quantized", directoryHint: .isDirectory)
     }
 
     /// The name by which the demo model is asked for; `./demo` is a directory.

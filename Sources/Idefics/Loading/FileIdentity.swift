@@ -2,11 +2,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import IdeficsFoundation
+import IdeficsHub
 
 /// A line that is another one when the file at `url` is: its real path, size and date; a file that is not there has size 0.
 func fileIdentity(_ url: URL) -> String {
-    let path = url.resolvingSymlinksInPath().path
-    let attributes = try? FileManager.default.attributesOfItem(atPath: path)
-    let date = (attributes?[.modificationDate] as? Date)?.timeIntervalSince1970 ?? 0
-    return "\(path) \(attributes?[.size] ?? 0) \(date)"
+    let path = Files.realPath(url.path) ?? url.path
+    return "\(path) \(Files.size(path) ?? 0) \(Files.modificationTime(path) ?? "")"
+}
+
+/// A line that is another one when what is in the file at `url` is: its name and the SHA-256 of its bytes.
+///
+/// For small files.
+func contentIdentity(_ url: URL) -> String {
+    guard let data = try? Files.readIfPresent(url.path, limit: 256 << 20) else {
+        return "\(url.lastPathComponent) \(Files.size(url.path).map { "\($0) bytes" } ?? "-")"
+    }
+    var hash = SHA256()
+    data.withUnsafeBytes { hash.update($0) }
+    return "\(url.lastPathComponent) \(hash.hexDigest())"
 }

@@ -12,6 +12,11 @@ extension ModelFiles {
         "chat_template.json", "chat_template.jinja", "README.md", "LICENSE", "NOTICE",
     ]
 
+    /// A line for each file beside the weights that a copy takes over, which is another one when its content is.
+    var otherFilesIdentity: [String] {
+        (Self.otherFiles + ["config.json"]).map { contentIdentity(directory.appending(path: $0)) }
+    }
+
     /// Copies everything but the weights into `staged`.
     ///
     /// - Throws: `CheckpointError.unwritable`, or what reading throws.

@@ -115,7 +115,23 @@ public struct ModelQuantization: Sendable {
         replacesExisting: Bool = false,
         progress: (_ byteCount: Int) -> Void = { _ in }
     ) throws -> QuantizationReport {
-        let staged = try StagedDirectory(directory, replacesExisting: replacesExisting, resuming: identity)
+        try write(to: directory, replacesExisting: replacesExisting, notes: [:], progress: progress)
+    }
+
+    /// Writes the quantised model, and `notes` as files beside it.
+    @discardableResult
+    func write(
+        to directory: URL,
+        replacesExisting: Bool,
+        notes: [String: Data],
+        progress: (_ byteCount: Int) -> Void
+    ) throws -> QuantizationReport {
+        let staged = try StagedDirectory(
+            directory,
+            replacesExisting: replacesExisting,
+            keeping: [source.directory],
+            resuming: identity
+        )
         let writer = try CheckpointWriter(
             staged.url,
             tensors: plan.flatMap(\.declarations),
@@ -141,6 +157,7 @@ public struct ModelQuantization: Sendable {
         let report = try verify(staged.url)
         try copyOtherFiles(to: staged)
         try staged.write(report.json, to: "quantization_report.json")
+        for (name, data) in notes { try staged.write(data, to: name) }
         try staged.commit()
         return report
     }
@@ -248,11 +265,15 @@ public struct ModelQuantization: Sendable {
             """
     }
 
-    /// What decides the result: the source's files and the options.
+    /// Files of weights that are read.
+    var weightFileNames: [String] { checkpoint.weightFileNames }
+
+    /// What decides the weights: the source's, its configuration and the options.
     package var identity: String {
         let files = checkpoint.weightFileNames.map { fileIdentity(source.directory.appending(path: $0)) }
         let formats = options.formats.map { "\($0.key.rawValue) \($0.value.rawValue)" }.sorted()
-        var lines = ["idefics quantize 1", "\(shardByteCount)"] + formats + files
+        var lines = ["idefics quantize 2", "\(shardByteCount)"] + formats + files
+        lines.append(contentIdentity(source.directory.appending(path: "config.json")))
         if options.usesDoubleQuant { lines.append("double quant 1") }
         if !options.keptInInt8.isEmpty { lines.append("int8: \(options.keptInInt8.joined(separator: " "))") }
         if calibration != nil {

@@ -14,7 +14,7 @@ struct LoadOptions: ParsableArguments {
     @Option(
         help: """
             Quantise dense weights first: int8, int4 or nf4, other parts as `idefics quantize` does. The copy is kept in \
-            the cache. (default: the weights as they are)
+            the cache; see `idefics cache`. (default: the weights as they are)
             """
     )
     var format: FormatArgument?
@@ -36,9 +36,13 @@ struct LoadOptions: ParsableArguments {
         if let format {
             let bar = ProgressBar()
             defer { bar.finish() }
-            directory = try quantizedCopy(of: directory, options: QuantizationOptions(format.format)) {
-                bar.show(completed: Int64($0), total: Int64($1))
-            }
+            directory = try quantizedCopy(
+                of: directory,
+                options: QuantizationOptions(format.format),
+                source: modelOptions.model,
+                onWait: { Terminal.note("waiting for another process, which is making the same copy") },
+                progress: { bar.show(completed: Int64($0), total: Int64($1)) }
+            )
         }
         let container = try ModelContainer(
             directory: directory,

@@ -36,6 +36,7 @@ final class ProgressBar: Sendable {
 
     /// Shows how far a download is.
     func show(_ progress: HubProgress) {
+        if let notice = progress.notice { return Terminal.note(notice) }
         show(completed: progress.completedBytes, total: progress.totalBytes)
     }
 

@@ -47,6 +47,23 @@ package final class FileLock: Sendable {
         }
     }
 
+    /// Waits for the lock, blocking the thread; the folder must be there.
+    ///
+    /// - Parameters:
+    ///   - path: the lock's file, made if it is not there.
+    ///   - onWait: called once if another process has it.
+    /// - Returns: the lock.
+    /// - Throws: `FileError`.
+    package static func wait(for path: String, onWait: () -> Void) throws -> FileLock {
+        var isFirst = true
+        while true {
+            if let lock = try tryAcquire(path) { return lock }
+            if isFirst { onWait() }
+            isFirst = false
+            usleep(50_000)
+        }
+    }
+
     /// Takes the lock if it is free.
     ///
     /// - Parameters:
@@ -55,10 +72,17 @@ package final class FileLock: Sendable {
     /// - Returns: the lock; nil while another has it.
     /// - Throws: `FileError`.
     package static func tryAcquire(_ path: String, makes: Bool = true) throws -> FileLock? {
-        let descriptor = try Files.open(path, "lock", O_RDWR | O_NOFOLLOW | (makes ? O_CREAT : 0))
+        let descriptor: Int32
+        do {
+            descriptor = try Files.open(path, "lock", O_RDWR | O_NOFOLLOW | (makes ? O_CREAT : 0))
+        } catch let error as FileError where error.isReadOnly {
+            // Another user's lock in a shared folder: it can be held without being written to.
+            guard let readOnly = try? Files.open(path, "lock", O_RDONLY | O_NOFOLLOW) else { throw error }
+            descriptor = readOnly
+        }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             let code = errno
-            if [ENOSYS, ENOTSUP, EOPNOTSUPP, ENOLCK, EINVAL].contains(code) {
+            if [ENOSYS, ENOTSUP, EOPNOTSUPP, ENOLCK, EINVAL, EBADF].contains(code) {
                 return FileLock(path: path, descriptor: descriptor, isExclusive: false)
             }
             close(descriptor)

@@ -63,6 +63,29 @@ extension Files {
         }
     }
 
+    /// Copies a file, whatever its size; the copy appears whole.
+    ///
+    /// - Throws: `FileError`.
+    package static func copy(_ path: String, to target: String) throws {
+        let descriptor = try openForReading(path)
+        defer { close(descriptor) }
+        let copy = try AtomicFile(path: target)
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 4 << 20, alignment: 16)
+        defer { buffer.deallocate() }
+        var position = 0
+        while let address = buffer.baseAddress {
+            let count = readBytes(descriptor, address, buffer.count)
+            if count == 0 { break }
+            guard count > 0 else {
+                if errno == EINTR { continue }
+                throw FileError(path, "read", code: errno)
+            }
+            try copy.write(UnsafeRawBufferPointer(rebasing: buffer[..<count]), at: position)
+            position += count
+        }
+        try copy.commit()
+    }
+
     private static func openForReading(_ path: String) throws -> Int32 {
         do {
             return try open(path, "read", O_RDONLY)

@@ -24,7 +24,7 @@ package enum Files {
         _ body: (UnsafePointer<CChar>) -> Result
     ) throws -> Result {
         guard !path.utf8.contains(0) else { throw FileError(path, operation, reason: "the name holds a NUL") }
-        return path.withCString(body)
+        return path.withSystemPath(body)
     }
 
     /// Calls a function of the system that returns a negative number when it fails; repeats it when a signal came.
@@ -60,6 +60,18 @@ package enum Files {
         status(path).flatMap { $0.st_mode & S_IFMT == S_IFREG ? Int64($0.st_size) : nil }
     }
 
+    /// When a file was changed last, as a text that differs when the time does; nil if there is none.
+    package static func modificationTime(_ path: String) -> String? {
+        #if canImport(Darwin)
+        status(path).map { "\($0.st_mtimespec.tv_sec).\($0.st_mtimespec.tv_nsec)" }
+        #else
+        status(path).map { "\($0.st_mtim.tv_sec).\($0.st_mtim.tv_nsec)" }
+        #endif
+    }
+
+    /// Says that a file was used now; if it can.
+    package static func touch(_ path: String) { _ = try? withPath(path, "write") { utimensat(AT_FDCWD, $0, nil, 0) } }
+
     /// Whether a folder is there, symbolic links followed.
     package static func isFolder(_ path: String) -> Bool {
         status(path).map { $0.st_mode & S_IFMT == S_IFDIR } ?? false
@@ -70,7 +82,7 @@ package enum Files {
         var buffer = [CChar](repeating: 0, count: 4096)
         let capacity = buffer.count
         let count = (try? withPath(path, "read") { readlink($0, &buffer, capacity) }) ?? -1
-        return count < 0 ? nil : String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        return count < 0 ? nil : PathBytes.string(buffer[..<count].map { UInt8(bitPattern: $0) })
     }
 
     /// The path without symbolic links, `.` and `..`; nil if nothing is there.
@@ -78,7 +90,7 @@ package enum Files {
         let found = try? withPath(path, "read") { realpath($0, nil) }
         guard let pointer = found ?? nil else { return nil }
         defer { free(pointer) }
-        return String(cString: pointer)
+        return PathBytes.string(cString: pointer)
     }
 
     /// Names of what is in a folder, sorted.
@@ -89,7 +101,7 @@ package enum Files {
         guard let stream else { throw FileError(folder, "read", code: code) }
         defer { closedir(stream) }
         var names: [String] = []
-        while let name = nextName(stream) { names.append(String(cString: name)) }
+        while let name = nextName(stream) { names.append(PathBytes.string(cString: name)) }
         return names.sorted()
     }
 
@@ -102,6 +114,33 @@ package enum Files {
     }
 
     // MARK: - Paths
+
+    /// `path` with `~` for the home folder, `$NAME` and `${NAME}` for variables, as in settings; unknown ones stay.
+    package static func expanded(_ path: String, environment: [String: String]) -> String {
+        var result = ""
+        var rest = path[...]
+        if path == "~" || path.hasPrefix("~/") {
+            result = environment["HOME"] ?? "/"
+            rest = rest.dropFirst()
+        }
+        while let dollar = rest.firstIndex(of: "$") {
+            result += rest[..<dollar]
+            let tail = rest[rest.index(after: dollar)...]
+            let isBraced = tail.hasPrefix("{")
+            let name = (isBraced ? tail.dropFirst() : tail).prefix {
+                $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_")
+            }
+            let after = tail[name.endIndex...]
+            if !name.isEmpty, !isBraced || after.hasPrefix("}"), let value = environment[String(name)] {
+                result += value
+                rest = isBraced ? after.dropFirst() : after
+            } else {
+                result += "$"
+                rest = tail
+            }
+        }
+        return result + rest
+    }
 
     /// The part before the last slash, `.` if there is none, and the part after it; slashes are bytes, whatever
     /// character they would make with their neighbours.
@@ -160,6 +199,24 @@ package enum Files {
         try withPath(destination, "link") { destination in
             Result { _ = try call(path, "link") { symlink(destination, $0) } }
         }.get()
+    }
+
+    /// Makes a symbolic link, replacing a file or link of that name in one step.
+    ///
+    /// - Throws: `FileError` naming `path`, or its folder.
+    package static func replaceWithLink(_ path: String, to destination: String) throws {
+        do {
+            return try link(path, to: destination)
+        } catch let error as FileError where error.code == EEXIST {}
+        let (folder, name) = split(path)
+        let temporary = "\(folder)/\(TemporaryName(for: name).content)"
+        try link(temporary, to: destination)
+        do {
+            try rename(temporary, to: path)
+        } catch {
+            remove(temporary)
+            throw error
+        }
     }
 
     /// Removes a file, or a symbolic link but not what it points to; if it can.

@@ -29,21 +29,32 @@ public final class StagedDirectory {
     ///
     /// - Parameters:
     ///   - place: where it is to appear; of a symbolic link, where it points.
-    ///   - replacesExisting: whether something may be there already, other than an empty folder.
+    ///   - replacesExisting: whether something may be there already, other than an empty folder: what a program like this
+    ///     writes, a folder of files with a configuration; anything else is never replaced.
+    ///   - sources: folders that are still needed; a place that is one of them, or holds one, is refused.
     ///   - identity: what decides the contents; files of an abandoned run of the same identity are found again. nil for a
     ///     folder that cannot be resumed.
     /// - Throws: `FileError`, also when another process is writing the same folder.
-    public init(_ place: URL, replacesExisting: Bool = false, resuming identity: String? = nil) throws {
+    public init(
+        _ place: URL,
+        replacesExisting: Bool = false,
+        keeping sources: [URL] = [],
+        resuming identity: String? = nil
+    ) throws {
         self.place = try Self.resolved(place.path)
+        for source in sources {
+            guard let path = Files.realPath(source.path), "\(path)/".utf8.starts(with: "\(self.place)/".utf8) else {
+                continue
+            }
+            throw FileError(self.place, "write", reason: "\(path), which is read, is there; choose another folder")
+        }
         self.replacesExisting = replacesExisting
         isResumable = identity != nil
         let (folder, name) = Files.split(self.place)
         try Files.makeFolder(folder)
         var resumed: Workplace?
-        for found in try Workplace.existing(in: folder) where found.name.isFor(name) {
-            guard let lock = found.lock else {
-                throw FileError(self.place, "write", reason: "another process is writing it")
-            }
+        for found in try Self.idle(in: folder, for: name, place: self.place) {
+            guard let lock = found.lock else { continue }
             guard lock.isExclusive else { continue }
             try found.putBack(self.place)
             if let identity, resumed == nil, found.identity == identity {
@@ -105,18 +116,43 @@ public final class StagedDirectory {
 
     /// Removes what killed runs left in `folder`, and puts back what one of them was just replacing.
     ///
-    /// What is being made now, and what a run may resume, stays.
+    /// What is being made now stays, and what a run may resume, unless told otherwise.
     ///
     /// - Parameters:
     ///   - folder: where they wrote.
+    ///   - includingResumable: whether what a run may resume goes, too.
     ///   - includingFiles: whether single files that were not finished go, too; only for a folder nobody else writes to.
     /// - Throws: `FileError`.
-    package static func removeAbandoned(in folder: URL, includingFiles: Bool = false) throws {
+    package static func removeAbandoned(
+        in folder: URL,
+        includingResumable: Bool = false,
+        includingFiles: Bool = false
+    ) throws {
         for found in try Workplace.existing(in: folder.path) where found.lock?.isExclusive == true {
             try found.putBack("\(folder.path)/\(found.name.name)")
-            if found.identity == nil { try found.remove() }
+            if includingResumable || found.identity == nil { try found.remove() }
         }
         if includingFiles { try Workplace.removeFiles(in: folder.path) }
+    }
+
+    /// Folders in `folder` that killed runs did not finish, and a run may resume.
+    package static func resumable(in folder: URL) -> [URL] {
+        ((try? Workplace.existing(in: folder.path)) ?? [])
+            .filter { $0.lock?.isExclusive == true && $0.identity != nil }
+            .map { URL(filePath: $0.content, directoryHint: .isDirectory) }
+    }
+
+    /// What others left that are not at it any more.
+    ///
+    /// - Throws: `FileError` while another process is at it.
+    private static func idle(in folder: String, for name: String, place: String) throws -> [Workplace] {
+        for _ in 0..<10 {
+            let found = try Workplace.existing(in: folder, for: name)
+            if found.allSatisfy({ $0.lock != nil }) { return found }
+            // Somebody may only have looked whether the lock is free.
+            usleep(20_000)
+        }
+        throw FileError(place, "write", reason: "another process is writing it")
     }
 
     // MARK: - The place
@@ -142,8 +178,22 @@ public final class StagedDirectory {
                 reason: "a disk is mounted there, which cannot be replaced; name a folder in it"
             )
         }
-        guard try replacesExisting || Files.names(in: place).isEmpty else {
-            throw FileError(place, "write", reason: "the directory is not empty")
+        let names = try Files.names(in: place)
+        if names.isEmpty { return }
+        guard replacesExisting else { throw FileError(place, "write", reason: "the directory is not empty") }
+        let folders = names.filter {
+            (Files.status("\(place)/\($0)", followsLinks: false)?.st_mode ?? 0) & S_IFMT == S_IFDIR
+        }
+        if let folder = folders.first {
+            let reason = "it holds the folder \(folder), which no model has; remove it yourself or choose another place"
+            throw FileError(place, "write", reason: reason)
+        }
+        guard names.contains(where: Self.configurations.contains) else {
+            let reason = "no model, adapter or checkpoint is there; remove it yourself or choose another place"
+            throw FileError(place, "write", reason: reason)
         }
     }
+
+    /// Of a model, an adapter, a checkpoint of training and a quantised copy.
+    private static let configurations: Set = ["config.json", "adapter_config.json", "state.json", "idefics_copy.json"]
 }

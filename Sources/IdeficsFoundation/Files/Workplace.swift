@@ -30,7 +30,17 @@ struct Workplace {
         // The lock first: a folder without one would be taken for abandoned.
         while true {
             let candidate = TemporaryName(for: name)
-            guard let lock = try FileLock.tryAcquire("\(folder)/\(candidate.lock)") else { continue }
+            let found: FileLock?
+            do {
+                found = try FileLock.tryAcquire("\(folder)/\(candidate.lock)")
+            } catch let error as FileError where error.code != 0 {
+                throw FileError("\(folder)/\(name)", "write", code: error.code)
+            }
+            guard let lock = found else {
+                // Somebody looking around had it first.
+                Files.remove("\(folder)/\(candidate.lock)")
+                continue
+            }
             (self.name, self.lock) = (candidate, lock)
             break
         }
@@ -49,9 +59,13 @@ struct Workplace {
     }
 
     /// Those in `folder`, of this and other processes; what belongs to other users is left out.
-    static func existing(in folder: String) throws -> [Workplace] {
+    ///
+    /// With `place`, only those for what is to be called so: the locks of others are not touched.
+    static func existing(in folder: String, for place: String? = nil) throws -> [Workplace] {
         try Files.names(in: folder).compactMap { file in
-            guard let name = TemporaryName(file: file), file == name.lock else { return nil }
+            guard let name = TemporaryName(file: file), file == name.lock, place.map({ name.isFor($0) }) ?? true else {
+                return nil
+            }
             do {
                 return Workplace(
                     existing: name,

@@ -1,0 +1,89 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import IdeficsFoundation
+import IdeficsTestSupport
+import Testing
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+@Suite struct FilesTests {
+    let folder: TemporaryFolder
+
+    init() throws { folder = try TemporaryFolder() }
+
+    @Test func readsRegularFilesWithinALimit() throws {
+        let bytes = (0..<300_000).map { UInt8(truncatingIfNeeded: $0) }
+        let path = try folder.write(bytes, "a").path
+        #expect(try Files.read(path, limit: 300_000) == Data(bytes))
+        #expect(throws: FileError(path, "read", reason: "larger than 299999 bytes")) {
+            try Files.read(path, limit: 299_999)
+        }
+        #expect(try Files.readIfPresent(folder.path("b"), limit: 1) == nil)
+        #expect(try Files.readIfPresent(folder.path("a/b"), limit: 1) == nil)
+        #expect(throws: FileError.self) { try Files.read(folder.url.path, limit: 1) }
+        #expect(throws: FileError.self) { try Files.read(folder.path("a\0b"), limit: 1) }
+    }
+
+    /// Pipes tell no size before they end.
+    @Test func readsPipesWithinALimit() async throws {
+        let path = folder.path("pipe")
+        #expect(mkfifo(path, 0o600) == 0)
+        for limit in [200_000, 199_999] {
+            let writer = Task.detached {
+                guard let file = FileHandle(forWritingAtPath: path) else { return }
+                try? file.write(contentsOf: Data(repeating: 7, count: 200_000))
+                try? file.close()
+            }
+            if limit == 200_000 {
+                #expect(try Files.read(path, limit: limit).count == 200_000)
+            } else {
+                signal(SIGPIPE, SIG_IGN)
+                #expect(throws: FileError.self) { try Files.read(path, limit: limit) }
+            }
+            await writer.value
+        }
+    }
+
+    @Test func atomicFilesLeaveTheOldOneUntilTheyAreWhole() throws {
+        let path = try folder.write([1], "a").path
+        do {
+            let file = try AtomicFile(path: path)
+            try Data([2, 3]).withUnsafeBytes { try file.write($0, at: 0) }
+            #expect(try Files.read(path, limit: 10) == Data([1]))
+        }
+        #expect(try folder.fileNames == ["a"])
+        try AtomicFile.write(Data([2]), toPath: path)
+        #expect(try Files.read(path, limit: 10) == Data([2]))
+        #expect(throws: FileError.self) { try AtomicFile.write(Data(), toPath: folder.url.path) }
+        #expect(throws: FileError.self) { try AtomicFile.write(Data(), toPath: folder.path("nowhere/a")) }
+        #expect(throws: FileError.self) { try AtomicFile.write(Data(), toPath: folder.path("a/b")) }
+        #expect(try folder.fileNames == ["a"])
+    }
+
+    /// A path is split at bytes, whatever character a slash makes with its neighbours.
+    @Test func pathsAreSplitAtBytes() {
+        #expect(Files.split("a/b").folder == "a" && Files.split("a/b").name == "b")
+        #expect(Files.split("/a").folder == "/" && Files.split("a").folder == ".")
+        let (parent, name) = Files.split("a/\u{301}b")
+        #expect(parent == "a" && Array(name.utf8) == Array("\u{301}b".utf8))
+    }
+
+    @Test func locksKeepOthersOut() async throws {
+        let path = folder.path("deep/er/lock")
+        let first = try await FileLock.acquire(path)
+        #expect(try FileLock.tryAcquire(path) == nil)
+        let second = Task { try await FileLock.acquire(path) }
+        first.remove()
+        #expect(try FileLock.tryAcquire(path) != nil || first.isExclusive)
+        withExtendedLifetime(first) {}
+        _ = try await second.value
+    }
+}
