@@ -26,6 +26,9 @@ public final class Checkpoint: TensorSource {
     public let weightFileNames: [String]
     private let files: [String: any TensorSource]
     private let fileNameByTensor: [String: String]
+    /// Files that the index names and that are not there.
+    private let missingFiles: [String: CheckpointError]
+    private let fileNameByMissingTensor: [String: String]
 
     /// Opens the checkpoint in `directory`.
     ///
@@ -45,37 +48,53 @@ public final class Checkpoint: TensorSource {
         self.url = url
         if url.pathExtension == "json" {
             let index = try FileContents(mapping: url).withUnsafeBytes { try ShardIndex($0, file: url.path) }
-            fileNameByTensor = index.fileNames
-            files = try Self.shards(index, beside: url)
+            let (found, missing) = try Self.shards(index, beside: url)
+            (files, missingFiles) = (found, missing)
+            fileNameByTensor = Self.places(index, found)
+            fileNameByMissingTensor = index.fileNames.filter { missing[$0.value] != nil }
         } else {
             let file = try Self.open(FileContents(mapping: url))
             files = [url.lastPathComponent: file]
             fileNameByTensor = Dictionary(
                 uniqueKeysWithValues: file.tensorNames.map { ($0, url.lastPathComponent) }
             )
+            (missingFiles, fileNameByMissingTensor) = ([:], [:])
         }
         tensorNames = fileNameByTensor.keys.sorted()
         weightFileNames = files.keys.sorted()
     }
 
-    /// Opens every file the index names and checks that each holds what the index says.
-    private static func shards(_ index: ShardIndex, beside url: URL) throws -> [String: any TensorSource] {
+    /// Opens every file the index names, and tells why those that cannot be found are not there.
+    ///
+    /// - Throws: `CheckpointError` for files that are there and cannot be read, and when no file is there.
+    private static func shards(
+        _ index: ShardIndex,
+        beside url: URL
+    ) throws -> (files: [String: any TensorSource], missing: [String: CheckpointError]) {
         var files: [String: any TensorSource] = [:]
-        for (name, fileName) in index.fileNames.sorted(by: { $0.key < $1.key }) {
-            if files[fileName] == nil {
-                files[fileName] = try open(
-                    FileContents(mapping: url.deletingLastPathComponent().appending(path: fileName))
-                )
-            }
-            guard files[fileName]?.contains(name) == true else {
-                throw CheckpointError.malformed(
-                    file: url.path,
-                    field: "index.weight_map[\"\(name)\"]",
-                    reason: "\(fileName) has no tensor of this name"
-                )
+        var missing: [String: CheckpointError] = [:]
+        for fileName in Set(index.fileNames.values).sorted() {
+            let file = url.deletingLastPathComponent().appending(path: fileName)
+            do {
+                files[fileName] = try open(FileContents(mapping: file))
+            } catch let error as CheckpointError where !FileManager.default.fileExists(atPath: file.path) {
+                missing[fileName] = error
             }
         }
-        return files
+        if files.isEmpty, let first = missing.min(by: { $0.key < $1.key }) { throw first.value }
+        return (files, missing)
+    }
+
+    /// The file of each tensor: the one the index names, if it is there, else any that has it.
+    ///
+    /// Indexes are written once and shards edited later: an entry without a tensor is no fault unless somebody needs the
+    /// tensor, and one without an entry is there all the same, as in transformers.
+    private static func places(_ index: ShardIndex, _ files: [String: any TensorSource]) -> [String: String] {
+        var places = index.fileNames.filter { files[$0.value]?.contains($0.key) == true }
+        for (fileName, file) in files.sorted(by: { $0.key < $1.key }) {
+            for name in file.tensorNames where places[name] == nil { places[name] = fileName }
+        }
+        return places
     }
 
     /// Opens one file of weights by what it begins with: names say less than they should.
@@ -98,8 +117,13 @@ public final class Checkpoint: TensorSource {
     /// - Throws: `CheckpointError.missingTensor`, or `unsupported` when the engine has no such element type.
     public func tensor(named name: String) throws -> Tensor {
         guard let fileName = fileNameByTensor[name], let file = files[fileName] else {
-            throw CheckpointError.missingTensor(file: url.path, name: name)
+            throw reasonForMissing(name) ?? CheckpointError.missingTensor(file: url.path, name: name)
         }
         return try file.tensor(named: name)
+    }
+
+    /// Why a tensor that should be there is not, for its file is not; nil when nothing is known of it.
+    public func reasonForMissing(_ name: String) -> (any Error)? {
+        fileNameByMissingTensor[name].flatMap { missingFiles[$0] }
     }
 }

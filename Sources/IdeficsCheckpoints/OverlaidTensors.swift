@@ -45,4 +45,8 @@ public struct OverlaidTensors: TensorSource {
     public func tensor(named name: String) throws -> Tensor {
         try replaced[name] ?? base.tensor(named: name)
     }
+    /// Why there is no tensor of this name: what the base knows of it.
+    public func reasonForMissing(_ name: String) -> (any Error)? {
+        base.reasonForMissing(name)
+    }
 }

@@ -15,9 +15,15 @@ public protocol TensorSource: Sendable {
     ///
     /// - Throws: `CheckpointError` when there is none or the engine has no such element type.
     func tensor(named name: String) throws -> Tensor
+
+    /// Why there is no tensor of this name where one should be; nil when nothing is known of it.
+    func reasonForMissing(_ name: String) -> (any Error)?
 }
 
 extension TensorSource {
+    /// Nothing is known of tensors that are not there.
+    public func reasonForMissing(_ name: String) -> (any Error)? { nil }
+
     /// Whether there is a tensor of this name.
     public func contains(_ name: String) -> Bool {
         metadata(named: name) != nil

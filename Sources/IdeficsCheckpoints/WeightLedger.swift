@@ -100,6 +100,7 @@ final class WeightLedger: Sendable {
                 !notes.used.contains(name) && !patterns.contains { matches(name, pattern: $0) }
             }
             let isWhole = notes.missing.isEmpty && notes.misshapen.isEmpty && notes.mistyped.isEmpty
+            if let reason = notes.missing.sorted().lazy.compactMap(self.source.reasonForMissing).first { throw reason }
             guard isWhole, allowsUnexpected || unexpected.isEmpty else {
                 throw CheckpointError.mismatch(
                     missing: notes.missing.sorted(),

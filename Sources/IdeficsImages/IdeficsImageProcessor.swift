@@ -94,5 +94,7 @@ public struct IdeficsImageProcessor: Sendable, Equatable {
         let isStdUsable = imageStd.count == 3 && imageStd.allSatisfy { Float($0).isFinite && Float($0) != 0 }
         try require(isStdUsable, "image_std", "must be 3 finite numbers other than 0")
         try require(Float(255 * rescaleFactor).isFinite, "rescale_factor", "must be a finite number")
+        let areValuesUsable = (0..<3).allSatisfy { valueTable($0).allSatisfy(\.isFinite) }
+        try require(areValuesUsable, "image_std", "is too small: values of pictures become infinite")
     }
 }

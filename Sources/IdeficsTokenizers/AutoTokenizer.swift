@@ -25,7 +25,7 @@ public enum AutoTokenizer {
                 config: json("tokenizer_config.json", in: directory),
                 specialTokensMap: json("special_tokens_map.json", in: directory),
                 addedTokens: json("added_tokens.json", in: directory),
-                chatTemplate: read("chat_template.jinja", in: directory)
+                chatTemplate: chatTemplate(in: directory)
             )
         }
         if let bytes = try read("tokenizer.json", in: directory) {
@@ -91,6 +91,16 @@ public enum AutoTokenizer {
     }
 
     // MARK: - Files
+
+    /// The chat template outside `tokenizer_config.json`: of its own file, or the processor's, as transformers looks for it.
+    private static func chatTemplate(in directory: URL) throws -> String? {
+        if let text = try read("chat_template.jinja", in: directory) { return String(decoding: text, as: UTF8.self) }
+        for file in ["chat_template.json", "processor_config.json"] {
+            let field = try json(file, in: directory)?["chat_template"]
+            if let template = try field.flatMap(TokenizerConfig.chatTemplate) { return template }
+        }
+        return nil
+    }
 
     static func json(_ file: String, in directory: URL) throws -> JSONField? {
         try read(file, in: directory).map { try JSONDocument.parse($0, file: file).root }

@@ -132,6 +132,7 @@ public final class BPETokenizer: Tokenizer {
                 try insert(AddedToken(content: content, id: id, special: true))
             }
         }
+        for content in config.namedTokens { added.markSpecial(content: Array(content.utf8)) }
         added.prepare(normalizer: definition.normalizer)
         return added
     }

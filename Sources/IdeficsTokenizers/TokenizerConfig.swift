@@ -10,9 +10,12 @@ struct TokenizerConfig: Sendable {
     var eosToken: String?
     var unknownToken: String?
     var padToken: String?
+    /// Further special tokens: `additional_special_tokens` of transformers 4, `extra_special_tokens` of 5.
     var additionalSpecialTokens: [String] = []
     /// Separator, class and mask tokens, which matter only as special tokens.
     var otherSpecialTokens: [String] = []
+    /// All that a key `…_token` names; special where the vocabulary has them.
+    var namedTokens: [String] = []
     var addedTokens: [AddedToken] = []
     var paddingSide: PaddingSide?
     var modelMaxLength: Int?
@@ -47,10 +50,10 @@ struct TokenizerConfig: Sendable {
         config: JSONField?,
         specialTokensMap: JSONField?,
         addedTokens: JSONField?,
-        chatTemplate: [UInt8]?
+        chatTemplate: String?
     ) throws {
         if let config { try readConfig(config) }
-        if let chatTemplate { self.chatTemplate = String(decoding: chatTemplate, as: UTF8.self) }
+        self.chatTemplate = chatTemplate ?? self.chatTemplate
         if let specialTokensMap {
             guard specialTokensMap.isObject else { throw specialTokensMap.invalid("an object was expected") }
             try readSpecialTokens(specialTokensMap, overrides: config?["added_tokens_decoder"] == nil)
@@ -92,15 +95,26 @@ struct TokenizerConfig: Sendable {
         unknownToken = try read("unk_token", unknownToken)
         padToken = try read("pad_token", padToken)
         for key in ["sep_token", "cls_token", "mask_token"] {
-            if let token = try field[key].map(Self.token), !otherSpecialTokens.contains(token) {
-                otherSpecialTokens.append(token)
+            if let token = try field[key].map(Self.token) { Self.append(token, to: &otherSpecialTokens) }
+        }
+        // Named by the model, as transformers 5 has it: `image_token`. A name alone adds nothing to the vocabulary.
+        for (key, value) in try field.members()
+        where key.hasSuffix("_token") && (value.isString || value.isObject && value["content"] != nil) {
+            Self.append(try Self.token(value), to: &namedTokens)
+        }
+        if overrides || additionalSpecialTokens.isEmpty {
+            // What transformers 4 calls additional, 5 calls extra: a list, or an object whose names matter to nobody here.
+            for key in ["additional_special_tokens", "extra_special_tokens", "model_specific_special_tokens"] {
+                guard let list = field[key] else { continue }
+                for value in list.isObject ? try list.members().map(\.value) : try list.elements() where !value.isNull {
+                    Self.append(try Self.token(value), to: &additionalSpecialTokens)
+                }
             }
         }
-        if let list = field["additional_special_tokens"], overrides || additionalSpecialTokens.isEmpty {
-            for token in try list.elements().map(Self.token) where !additionalSpecialTokens.contains(token) {
-                additionalSpecialTokens.append(token)
-            }
-        }
+    }
+
+    private static func append(_ token: String, to tokens: inout [String]) {
+        if !tokens.contains(where: { $0.utf8.elementsEqual(token.utf8) }) { tokens.append(token) }
     }
 
     private mutating func readAddedTokens(_ field: JSONField) throws {
@@ -128,7 +142,7 @@ struct TokenizerConfig: Sendable {
     }
 
     /// A template is a string, or one named "default" in a list.
-    private static func chatTemplate(_ field: JSONField) throws -> String? {
+    static func chatTemplate(_ field: JSONField) throws -> String? {
         if field.isString { return try field.string() }
         for element in try field.elements() where try element.required("name").string() == "default" {
             return try element.required("template").string()

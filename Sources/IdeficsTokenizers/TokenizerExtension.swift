@@ -97,10 +97,16 @@ public struct TokenizerExtension: Sendable {
         var members: [(key: String, json: String)] = []
         if let eosToken { members.append(("eos_token", try jsonText(eosToken))) }
         if let padToken { members.append(("pad_token", try jsonText(padToken))) }
-        let listed = files.lazy.compactMap { $0?["additional_special_tokens"] }.first
         let added = try newTokens.filter(\.isAdditionalSpecial).map { try jsonText($0.content) }
+        func list(_ key: String) -> JSONField? {
+            files.lazy.compactMap { $0?[key] }.first { (try? $0.elementIndices().isEmpty) == false }
+        }
+        // What transformers 4 calls additional, 5 calls extra, and then looks at nothing else.
+        let extra = list("extra_special_tokens")
+        if let extra { members.append(("extra_special_tokens", try extra.appending(added))) }
+        let additional = list("additional_special_tokens") ?? extra
         members.append(
-            ("additional_special_tokens", try listed?.appending(added) ?? "[\(added.joined(separator: ", "))]")
+            ("additional_special_tokens", try additional?.appending(added) ?? "[\(added.joined(separator: ", "))]")
         )
         return members
     }

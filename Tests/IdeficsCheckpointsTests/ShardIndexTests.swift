@@ -57,33 +57,55 @@ import Testing
         try expectRefusal(index, field: field, reason: reason)
     }
 
-    @Test func shardsMustExistAndHoldWhatTheIndexSays() throws {
+    /// Writes an index and opens the checkpoint.
+    private func checkpoint(_ index: String) throws -> Checkpoint {
+        try folder.write(Array(index.utf8), Self.name)
+        return try Checkpoint(directory: folder.url)
+    }
+
+    @Test func entriesWithoutATensorHarmNobodyWhoNeedsNone() throws {
         try SafetensorsWriter.write(["a": Tensor([1.0], shape: [1])], to: folder.url.appending(path: "1.safetensors"))
-        try expectRefusal(
-            #"{"weight_map":{"a":"1.safetensors","b":"1.safetensors"}}"#,
-            field: "index.weight_map[\"b\"]",
-            reason: "1.safetensors has no tensor of this name"
+        let stale = try checkpoint(
+            #"{"metadata":{"total_size":-7},"weight_map":{"a":"1.safetensors","b.inv_freq":"1.safetensors"}}"#
         )
-        try folder.write(Array(#"{"weight_map":{"a":"2.safetensors"}}"#.utf8), Self.name)
-        let missing = folder.url.appending(path: "2.safetensors").path
-        #expect(throws: CheckpointError.unreadable(file: missing, reason: "No such file or directory")) {
-            try Checkpoint(directory: folder.url)
+        #expect(stale.tensorNames == ["a"] && stale.metadata(named: "b.inv_freq") == nil)
+        #expect(throws: CheckpointError.missingTensor(file: stale.url.path, name: "b.inv_freq")) {
+            try stale.tensor(named: "b.inv_freq")
+        }
+        let weights = Weights(stale)
+        _ = weights.tensor("b.inv_freq", shape: [1])
+        #expect { try weights.finish() } throws: { error in
+            guard case CheckpointError.mismatch(let missing, _, _, _) = error else { return false }
+            return missing == ["b.inv_freq"]
         }
     }
 
-    @Test func onlyTensorsOfTheIndexAreSeen() throws {
+    @Test func filesThatAreNotThereAreNamedWhereTheyAreNeeded() throws {
+        try SafetensorsWriter.write(["a": Tensor([1.0], shape: [1])], to: folder.url.appending(path: "1.safetensors"))
+        let missing = folder.url.appending(path: "2.safetensors").path
+        let reason = CheckpointError.unreadable(file: missing, reason: "No such file or directory")
+        let checkpoint = try checkpoint(#"{"weight_map":{"a":"1.safetensors","b":"2.safetensors"}}"#)
+        #expect(checkpoint.tensorNames == ["a"] && checkpoint.weightFileNames == ["1.safetensors"])
+        #expect(throws: reason) { try checkpoint.tensor(named: "b") }
+        let weights = Weights(OverlaidTensors(checkpoint, replaced: [:]))
+        _ = weights.tensor("a", shape: [1])
+        try weights.finish()
+        _ = weights.tensor("b", shape: [1])
+        #expect(throws: reason) { try weights.finish() }
+        try folder.write(Array(#"{"weight_map":{"a":"2.safetensors"}}"#.utf8), Self.name)
+        #expect(throws: reason) { try Checkpoint(directory: folder.url) }
+    }
+
+    @Test func tensorsAreFoundWhereverTheyAre() throws {
         let url = folder.url.appending(path: "weights of any name")
         try SafetensorsWriter.write(["a": Tensor([1.0], shape: [1]), "b": Tensor([2.0], shape: [1])], to: url)
-        try folder.write(
-            Array(#"{"metadata":{"total_size":[4,{"x":-1.5e3}]},"weight_map":{"a":"weights of any name"}}"#.utf8),
-            Self.name
-        )
-        let checkpoint = try Checkpoint(directory: folder.url)
-        #expect(checkpoint.tensorNames == ["a"])
+        try SafetensorsWriter.write(["a": Tensor([3.0], shape: [1])], to: folder.url.appending(path: "2"))
+        let index =
+            #"{"metadata":{"total_size":[4,{"x":-1.5e3}]},"weight_map":{"a":"2","c":"2","a":"weights of any name"}}"#
+        let checkpoint = try checkpoint("\u{FEFF}\(index)\r\n")
+        #expect(checkpoint.tensorNames == ["a", "b"])
         #expect(try checkpoint.tensor(named: "a").floatArray() == [1])
-        #expect(throws: CheckpointError.missingTensor(file: checkpoint.url.path, name: "b")) {
-            try checkpoint.tensor(named: "b")
-        }
+        #expect(try checkpoint.tensor(named: "b").floatArray() == [2])
     }
 
     @Test func oneFileIsPreferredToShards() throws {

@@ -23,6 +23,32 @@ struct IdeficsImageProcessorTests {
         #expect(try processor(#"{"image_size": 336.0}"#).imageSize == 336)
     }
 
+    @Test func sizesOfBothVersions() throws {
+        #expect(try processor(#"{"size": {"height": 42, "width": 42}}"#).imageSize == 42)
+        #expect(try processor(#"{"size": 42, "image_size": null}"#).imageSize == 42)
+        #expect(try processor(#"{"size": {"shortest_edge": 9}, "image_size": 42}"#).imageSize == 42)
+        #expect(try processor(#"{"size": null, "resample": 3, "do_resize": true}"#) == IdeficsImageProcessor())
+        let plain = try processor(#"{"do_normalize": false, "image_mean": [5, 5, 5]}"#)
+        #expect(plain.imageMean == [0, 0, 0] && plain.imageStd == [1, 1, 1])
+    }
+
+    @Test func readsThePartOfAProcessor() throws {
+        func nested(_ json: String) throws -> IdeficsImageProcessor? {
+            try IdeficsImageProcessor(processorConfig: Data(json.utf8))
+        }
+        let text = #"{"image_processor": {"size": {"height": 42, "width": 42}, "image_mean": [0, 0, 0]}, "x": NaN}"#
+        #expect(try nested(text) == IdeficsImageProcessor(imageSize: 42, imageMean: [0, 0, 0]))
+        for absent in [#"{"processor_class": "IdeficsProcessor", "image_size": 3}"#, #"{"image_processor": null}"#] {
+            #expect(try nested(absent) == nil)
+        }
+        #expect {
+            try nested(#"{"image_processor": {"image_std": [0, 0, 0]}}"#)
+        } throws: {
+            guard case ImageError.invalidConfig("processor_config.json", let key, _) = $0 else { return false }
+            return key == "image_processor.image_std"
+        }
+    }
+
     @Test func roundTrips() throws {
         let processor = try IdeficsImageProcessor(imageSize: 30, imageMean: [0.1, 0.2, 0.3], doRescale: false)
         #expect(try IdeficsImageProcessor(json: JSONEncoder().encode(processor)) == processor)
@@ -37,7 +63,12 @@ struct IdeficsImageProcessorTests {
         (#"{"image_mean": [1e300, 0, 0]}"#, "image_mean"), (#"{"image_std": [0.5, 0, 0.5]}"#, "image_std"),
         (#"{"image_std": [1e-300, 1, 1]}"#, "image_std"), (#"{"image_num_channels": 1}"#, "image_num_channels"),
         (#"{"do_rescale": 1}"#, "do_rescale"), (#"{"rescale_factor": "x"}"#, "rescale_factor"),
-        (#"{"rescale_factor": 1e300}"#, "rescale_factor"), ("[]", ""), ("", ""), ("{", ""), ("\u{0}", ""),
+        (#"{"rescale_factor": 1e300}"#, "rescale_factor"), (#"{"image_std": [1e-38, 1, 1]}"#, "image_std"),
+        (#"{"image_std": [NaN, 1, 1]}"#, "image_std[0]"), (#"{"rescale_factor": Infinity}"#, "rescale_factor"),
+        (#"{"size": {"height": 4, "width": 5}}"#, "size.width"), (#"{"size": {"shortest_edge": 4}}"#, "size.height"),
+        (#"{"size": "4"}"#, "size"), (#"{"size": 0}"#, "image_size"), (#"{"do_resize": false}"#, "do_resize"),
+        (#"{"resample": 2}"#, "resample"), (#"{"do_center_crop": true}"#, "do_center_crop"), ("[]", ""), ("", ""),
+        ("{", ""), ("\u{0}", ""),
         (String(repeating: "[", count: 100_000), ""),
     ])
     func refusesUnusableValues(json: String, key: String) {

@@ -70,7 +70,7 @@ import Testing
 
     @Test(arguments: [
         (#"{"hidden_size": "big"}"#, "hidden_size"),
-        (#"{"hidden_size": 1e30}"#, ""),
+        (#"{"hidden_size": 1e30}"#, "hidden_size"),
         (#"{"hidden_size": -1}"#, "hidden_size"),
         (#"{"hidden_size": 4611686018427387904}"#, "hidden_size"),
         (#"{"num_attention_heads": 3}"#, "num_attention_heads"),
@@ -86,6 +86,17 @@ import Testing
         (#"{"perceiver_config": {"resampler_depth": true}}"#, "perceiver_config.resampler_depth"),
         (#"{"hidden_act": "gelu"}"#, "hidden_act"),
         (#"{"alpha_type": "matrix"}"#, "alpha_type"),
+        (#"{"dropout": 1.0}"#, "dropout"),
+        (#"{"dropout": 1.5}"#, "dropout"),
+        (#"{"dropout": -0.5}"#, "dropout"),
+        (#"{"dropout": NaN}"#, "dropout"),
+        (#"{"rms_norm_eps": 0}"#, "rms_norm_eps"),
+        (#"{"rms_norm_eps": -Infinity}"#, "rms_norm_eps"),
+        (#"{"rope_theta": 1e-30}"#, "rope_theta"),
+        (#"{"initializer_range": -1}"#, "initializer_range"),
+        (#"{"alphas_initializer_range": 1e99}"#, "alphas_initializer_range"),
+        (#"{"vision_config": {"layer_norm_eps": -1e-5}}"#, "vision_config.layer_norm_eps"),
+        (#"{"vision_config": {"layer_norm_eps": "tiny"}}"#, "vision_config.layer_norm_eps"),
         (#"{"eos_token_id": {"a": 1}}"#, "eos_token_id"),
         (#"[]"#, ""),
         (#"{"#, ""),
@@ -95,6 +106,14 @@ import Testing
         #expect { try Self.read(text) } throws: { error in
             guard case IdeficsError.config(let file, let named, let reason) = error else { return false }
             return file.hasSuffix("config.json") && (key.isEmpty || named == key) && !reason.isEmpty
+        }
+    }
+
+    @Test func keysNobodyReadsMayHoldAnything() throws {
+        let text = #"{"time_step_limit": [0.0, Infinity, -Infinity], "note": NaN, "x": "\ud83d", "dropout": null}"#
+        #expect(try Self.read("\u{FEFF}\(text)\r\n") == IdeficsConfig())
+        #expect { try Self.read("{\n  \"dropout\": 0.1,\n}") } throws: {
+            "\($0)".contains("config.json: not valid JSON at line 3, column 1")
         }
     }
 

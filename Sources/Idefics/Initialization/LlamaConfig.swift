@@ -47,6 +47,11 @@ struct LlamaConfig: Decodable {
         bosTokenId = try json.decodeIfPresent(Int.self, forKey: JSONKey("bos_token_id"))
         eosTokenIds = try json.oneOrMany("eos_token_id") ?? []
         padTokenId = try json.decodeIfPresent(Int.self, forKey: JSONKey("pad_token_id")).flatMap { $0 < 0 ? nil : $0 }
+        for (key, value) in [
+            ("vocab_size", vocabSize), ("hidden_size", hiddenSize), ("intermediate_size", intermediateSize),
+            ("num_attention_heads", numAttentionHeads), ("num_key_value_heads", numKeyValueHeads),
+        ] { try ConfigProblem.requireSize(key, value) }
+        try ConfigProblem.require("num_hidden_layers", numHiddenLayers, in: 0...ConfigProblem.maximumDepth)
         try refuse(json)
     }
 
@@ -61,7 +66,7 @@ struct LlamaConfig: Decodable {
             guard !hasBias else { throw ConfigProblem(key, "true: IDEFICS' decoder has no biases") }
         }
         if let headDim = try json.decodeIfPresent(Int.self, forKey: JSONKey("head_dim")),
-            headDim.multipliedReportingOverflow(by: numAttentionHeads).partialValue != hiddenSize
+            headDim != hiddenSize / numAttentionHeads
         {
             throw ConfigProblem("head_dim", "\(headDim): heads times head_dim must be hidden_size, \(hiddenSize)")
         }

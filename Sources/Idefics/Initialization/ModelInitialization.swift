@@ -39,7 +39,7 @@ public struct ModelInitialization: Sendable {
         )
         var vision = try visionBackbone(directory: visionModel)
         if let layers = options.visionLayers {
-            guard 1...vision.config.numHiddenLayers ~= layers else {
+            guard layers >= 1, layers <= vision.config.numHiddenLayers else {
                 throw IdeficsError.config(
                     file: visionModel.path,
                     key: "num_hidden_layers",
@@ -55,11 +55,7 @@ public struct ModelInitialization: Sendable {
         config.padTokenId = tokens.padTokenId
         config.bosTokenId = tokens.bosTokenId
         config.eosTokenIds = [tokens.documentEndId]
-        do {
-            try config.validate()
-        } catch let problem as ConfigProblem {
-            throw IdeficsError.config(file: "the model to be made", key: problem.key, reason: problem.reason)
-        }
+        try ConfigProblem.naming("the model to be made") { try config.validate() }
         let parameters = IdeficsModel.parameters(of: config)
         func part(_ isPart: (String) -> Bool) -> [Weights.Parameter] {
             parameters.filter { !NewParameters.contains($0.name) && isPart($0.name) }

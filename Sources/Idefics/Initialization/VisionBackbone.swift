@@ -3,6 +3,7 @@
 
 import Foundation
 import IdeficsCheckpoints
+import IdeficsFoundation
 import IdeficsImages
 import IdeficsTensor
 
@@ -23,13 +24,18 @@ func visionBackbone(directory: URL) throws -> any VisionBackbone {
     let openCLIP = directory.appending(path: "open_clip_config.json")
     let file = directory.appending(path: "config.json")
     guard FileManager.default.fileExists(atPath: file.path) else {
-        if FileManager.default.fileExists(atPath: openCLIP.path) { return try OpenCLIPBackbone(directory: directory) }
+        if FileManager.default.fileExists(atPath: openCLIP.path) {
+            let backbone = try OpenCLIPBackbone(directory: directory)
+            try ConfigProblem.naming(openCLIP.path) { try backbone.config.validate() }
+            return backbone
+        }
         throw IdeficsError.model(path: directory.path, reason: "has neither config.json nor open_clip_config.json")
     }
     let modelType = try decodeJSON(ModelType.self, from: file).name
+    let backbone: any VisionBackbone
     switch modelType {
-    case "clip", "clip_vision_model": return try CLIPBackbone(directory: directory)
-    case "dinov2": return try Dinov2Backbone(directory: directory)
+    case "clip", "clip_vision_model": backbone = try CLIPBackbone(directory: directory)
+    case "dinov2": backbone = try Dinov2Backbone(directory: directory)
     default:
         throw IdeficsError.config(
             file: file.path,
@@ -37,6 +43,8 @@ func visionBackbone(directory: URL) throws -> any VisionBackbone {
             reason: "\"\(modelType)\" is no known vision model: use clip, clip_vision_model, dinov2 or OpenCLIP"
         )
     }
+    try ConfigProblem.naming(file.path) { try backbone.config.validate() }
+    return backbone
 }
 
 private struct ModelType: Decodable {
@@ -78,30 +86,38 @@ extension VisionBackbone {
         return index >= config.numHiddenLayers
     }
 
-    /// The image processor of `preprocessor_config.json`, else one with `mean` and `std`.
+    /// The image processor of the model's own files, else one with `mean` and `std`.
     func imageProcessor(directory: URL, mean: [Double], std: [Double]) throws -> IdeficsImageProcessor {
-        let url = directory.appending(path: "preprocessor_config.json")
-        guard FileManager.default.fileExists(atPath: url.path) else {
-            return try IdeficsImageProcessor(imageSize: config.imageSize, imageMean: mean, imageStd: std)
+        let own = try ModelFiles(directory: directory).imageSettings { data, url in
+            try ConfigProblem.naming(url.path) { try Normalization.read(data, file: url.path) }
         }
-        let own = try decodeJSON(Normalization.self, from: url)
         return try IdeficsImageProcessor(
             imageSize: config.imageSize,
-            imageMean: own.mean ?? mean,
-            imageStd: own.std ?? std
+            imageMean: own?.mean ?? mean,
+            imageStd: own?.std ?? std
         )
     }
 }
 
-/// The part of `preprocessor_config.json` that IDEFICS' processor shares with others.
+/// What a vision model's image processor says of the values of pictures, itself or as a part of its processor.
 private struct Normalization: Decodable {
     var mean: [Double]?
     var std: [Double]?
 
-    init(from decoder: any Decoder) throws {
-        let json = try decoder.container(keyedBy: JSONKey.self)
-        mean = try json.decodeIfPresent([Double].self, forKey: JSONKey("image_mean"))
-        std = try json.decodeIfPresent([Double].self, forKey: JSONKey("image_std"))
+    private enum CodingKeys: String, CodingKey {
+        case mean = "image_mean"
+        case std = "image_std"
+    }
+
+    private struct Processor: Decodable {
+        var image_processor: Normalization?
+    }
+
+    static func read(_ data: Data, file: String) throws -> Normalization? {
+        guard URL(filePath: file).lastPathComponent == ModelFiles.processorName else {
+            return try JSONReader.decode(Normalization.self, from: data, file: file)
+        }
+        return try JSONReader.decode(Processor.self, from: data, file: file).image_processor
     }
 }
 

@@ -4,7 +4,7 @@
 public import Foundation
 import IdeficsCheckpoints
 public import IdeficsGeneration
-public import IdeficsImages
+import IdeficsImages
 public import IdeficsTokenizers
 
 /// A model directory in Hugging Face format.
@@ -26,6 +26,8 @@ public struct ModelFiles: Sendable {
 
     /// `generation_config.json`, with what the model's configuration says of special tokens where it is silent.
     ///
+    /// Ids that the model has no token for, which files keep from the model they began as, are as good as not there.
+    ///
     /// - Throws: `GenerationError` naming file and key.
     public func generationConfig(for config: IdeficsConfig) throws -> GenerationConfig {
         let url = directory.appending(path: "generation_config.json")
@@ -33,26 +35,15 @@ public struct ModelFiles: Sendable {
         if FileManager.default.fileExists(atPath: url.path) {
             generation = try GenerationConfig(json: Data(contentsOf: url), file: url.path)
         }
-        if generation.eosTokenId.isEmpty { generation.eosTokenId = config.eosTokenIds }
-        generation.padTokenId = generation.padTokenId ?? config.padTokenId
-        generation.bosTokenId = generation.bosTokenId ?? config.bosTokenId
+        func known(_ id: Int?) -> Int? { id.flatMap { 0..<config.totalVocabSize ~= $0 ? $0 : nil } }
+        generation.eosTokenId = generation.eosTokenId.compactMap(known)
+        if generation.eosTokenId.isEmpty { generation.eosTokenId = config.eosTokenIds.compactMap(known) }
+        generation.padTokenId = known(generation.padTokenId) ?? known(config.padTokenId)
+        generation.bosTokenId = known(generation.bosTokenId) ?? known(config.bosTokenId)
         return generation
     }
 
-    /// `preprocessor_config.json`, or transformers' defaults at the size in `config.json`, if there is one.
-    ///
-    /// - Throws: an error naming file and key.
-    public func imageProcessor() throws -> IdeficsImageProcessor {
-        let url = directory.appending(path: "preprocessor_config.json")
-        guard FileManager.default.fileExists(atPath: url.path) else {
-            var processor = try IdeficsImageProcessor()
-            if hasConfig { processor.imageSize = try config().visionConfig.imageSize }
-            return processor
-        }
-        return try IdeficsImageProcessor(json: Data(contentsOf: url), file: url.path)
-    }
-
-    private var hasConfig: Bool {
+    var hasConfig: Bool {
         FileManager.default.fileExists(atPath: directory.appending(path: "config.json").path)
     }
 

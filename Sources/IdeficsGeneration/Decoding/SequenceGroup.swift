@@ -57,12 +57,13 @@ struct GroupPlan {
     init(_ request: GenerationRequest, promptIndex: Int, vocabSize: Int, decode: (([Int]) -> String)?) throws {
         let config = request.config
         try config.validate()
-        for tokenId in config.badWordsIds.joined() where tokenId >= vocabSize {
-            throw GenerationError.tokenIdOutOfVocabulary(
-                option: "bad_words_ids",
-                tokenId: tokenId,
-                vocabSize: vocabSize
-            )
+        let fill = config.fillTokenId.map { [$0] } ?? []
+        for (option, ids) in [
+            ("bad_words_ids", Array(config.badWordsIds.joined())), ("eos_token_id", config.eosTokenId),
+            ("pad_token_id", fill),
+        ] {
+            guard let unknown = ids.first(where: { !(0..<vocabSize ~= $0) }) else { continue }
+            throw GenerationError.tokenIdOutOfVocabulary(option: option, tokenId: unknown, vocabSize: vocabSize)
         }
         var matcher: StopStringMatcher?
         if !config.stopStrings.isEmpty {

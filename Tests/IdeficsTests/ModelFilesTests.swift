@@ -1,0 +1,122 @@
+// Copyright 2026 the idefics-swift authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Idefics
+import IdeficsCheckpoints
+import IdeficsGeneration
+import IdeficsImages
+import IdeficsTensor
+import IdeficsTestSupport
+import Testing
+
+/// The files of a model as other software writes them.
+@Suite struct ModelFilesTests {
+    private let folder: TemporaryFolder
+
+    init() throws {
+        folder = try TemporaryFolder()
+        for name in try FileManager.default.contentsOfDirectory(atPath: Fixtures.url("f7-e2e").path)
+        where name != "golden" {
+            let url = folder.url.appending(path: name)
+            try FileManager.default.copyItem(at: Fixtures.url("f7-e2e/\(name)"), to: url)
+        }
+    }
+
+    private var files: ModelFiles { ModelFiles(directory: folder.url) }
+
+    private func text(_ name: String) throws -> String {
+        try String(decoding: Data(contentsOf: folder.url.appending(path: name)), as: UTF8.self)
+    }
+
+    /// Everything that is read of a model but its weights.
+    private func read() async throws -> String {
+        let config = try files.config()
+        let processor = try files.processor()
+        let ids = try await processor.prepare([Prompt([.text("User: a"), .text("b")])]).inputIds.intArray() ?? []
+        let images = try files.imageProcessor()
+        return "\(config) \(try files.generationConfig(for: config)) \(images) \(ids)"
+    }
+
+    private static let marks: [@Sendable (String) -> String] = [
+        { "\u{FEFF}\($0)" },
+        { $0.replacing("\n", with: "\r\n") },
+        { text in
+            let unread = #"{"time_step_limit": [0.0, Infinity, -Infinity], "unread": NaN, "half": "\ud83d","#
+            return text.prefix { $0 != "{" } + unread + text.drop { $0 != "{" }.dropFirst()
+        },
+    ]
+
+    @Test(arguments: [
+        "config.json", "generation_config.json", "preprocessor_config.json", "processor_config.json", "tokenizer.json",
+        "tokenizer_config.json", "special_tokens_map.json", "chat_template.json",
+    ])
+    func marksLineEndsAndUnreadKeys(_ name: String) async throws {
+        if name == "processor_config.json" {
+            try folder.write(Array(#"{"image_processor": {"image_size": 42}}"#.utf8), name)
+        } else if name == "chat_template.json" {
+            try folder.write(Array(#"{"chat_template": "x"}"#.utf8), name)
+        }
+        let expected = try await read()
+        let original = try text(name)
+        for change in Self.marks {
+            try folder.write(Array(change(original).utf8), name)
+            #expect(try await read() == expected)
+        }
+    }
+
+    @Test func nullsAreAbsent() async throws {
+        let expected = try await read()
+        for (name, keys) in [
+            "config.json": ["dropout", "rope_theta", "num_key_value_heads", "rope_scaling", "quantization_config"],
+            "generation_config.json": ["top_k", "max_new_tokens", "stop_strings", "bad_words_ids"],
+            "preprocessor_config.json": ["size", "do_rescale", "rescale_factor", "resample", "do_normalize"],
+            "processor_config.json": ["image_processor", "chat_template"],
+            "tokenizer_config.json": ["chat_template", "extra_special_tokens", "mask_token", "padding_side"],
+            "special_tokens_map.json": ["mask_token", "extra_special_tokens"],
+        ] {
+            let original = name == "processor_config.json" ? "{}" : try text(name)
+            let nulls = keys.map { "\"\($0)\": null" }.joined(separator: ", ")
+            let comma = original.contains(":") ? "," : ""
+            let body = original.drop { $0 != "{" }.dropFirst()
+            // Of several keys of one name the last counts, which is the fixture's own.
+            try folder.write(Array("{\(nulls)\(comma)\(body)".utf8), name)
+            #expect(try await read() == expected, "\(name)")
+        }
+    }
+
+    @Test func brokenFilesSayWhere() async throws {
+        for name in ["config.json", "generation_config.json", "preprocessor_config.json", "tokenizer_config.json"] {
+            let original = try text(name)
+            try folder.write(Array("{\n 'a': 1}".utf8), name)
+            await #expect { try await read() } throws: {
+                "\($0)".contains(name) && "\($0)".contains("line 2, column 2")
+            }
+            try folder.write(Array(original.utf8), name)
+        }
+    }
+
+    @Test func transformers5SavesTheImageProcessorInTheProcessor() throws {
+        let json =
+            #"{"image_processor": {"image_mean": [0.0, 0.0, 0.0], "image_std": [1.0, 1.0, 1.0], "image_size": 42,"#
+            + #" "resample": 3, "size": {"height": 42, "width": 42}}, "processor_class": "IdeficsProcessor"}"#
+        try folder.write(Array(json.utf8), "processor_config.json")
+        for _ in 0..<2 {
+            let processor = try files.imageProcessor()
+            #expect(processor.imageSize == 42 && processor.imageMean == [0, 0, 0] && processor.imageStd == [1, 1, 1])
+            try? FileManager.default.removeItem(at: folder.url.appending(path: "preprocessor_config.json"))
+        }
+        try folder.write(Array(#"{"processor_class": "IdeficsProcessor"}"#.utf8), "processor_config.json")
+        #expect(try files.imageProcessor().imageSize == 56)
+    }
+
+    @Test func tokensTheModelDoesNotHaveAreNotThere() throws {
+        let config = try files.config()
+        try folder.write(
+            Array(#"{"eos_token_id": [-1, 2, 503], "pad_token_id": -1, "bos_token_id": 700}"#.utf8),
+            "generation_config.json"
+        )
+        let generation = try files.generationConfig(for: config)
+        #expect(generation.eosTokenId == [2] && generation.padTokenId == 0 && generation.bosTokenId == 1)
+    }
+}
