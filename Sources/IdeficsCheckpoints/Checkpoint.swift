@@ -36,6 +36,14 @@ public final class Checkpoint: TensorSource {
     public convenience init(directory: URL) throws {
         let candidates = Self.fileNames.map { directory.appending(path: $0) }
         guard let url = candidates.first(where: { FileManager.default.fileExists(atPath: $0.path) }) else {
+            let names = (try? FileManager.default.contentsOfDirectory(atPath: directory.path)) ?? []
+            if let name = names.filter({ $0.hasSuffix(".gguf") }).min() {
+                throw CheckpointError.unsupported(
+                    file: directory.appending(path: name).path,
+                    field: "format",
+                    reason: "GGUF of llama.cpp is not read; use the model in Hugging Face's format"
+                )
+            }
             throw CheckpointError.noCheckpoint(directory: directory.path)
         }
         try self.init(file: url)

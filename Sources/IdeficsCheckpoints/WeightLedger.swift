@@ -79,6 +79,9 @@ final class WeightLedger: Sendable {
         notes.withLock { $0.failure = $0.failure ?? failure }
     }
 
+    /// Stands for a matrix that cannot be read, which has been noted.
+    var unreadableWeight: Weight { .dense(Tensor(shape: [0, 0], dtype: .f32, storage: TensorStorage(byteCount: 0))) }
+
     /// A stand-in that lets a model be built: it is never computed with, for `finish` throws.
     private func zeros(_ shape: [Int], _ dtype: DType, _ memory: inout ZeroMemory?) -> Tensor {
         guard let byteCount = StoredDType(dtype).byteCount(of: shape) else {
@@ -101,6 +104,8 @@ final class WeightLedger: Sendable {
             }
             let isWhole = notes.missing.isEmpty && notes.misshapen.isEmpty && notes.mistyped.isEmpty
             if let reason = notes.missing.sorted().lazy.compactMap(self.source.reasonForMissing).first { throw reason }
+            let misfits = notes.missing.union(notes.misshapen.keys).union(notes.mistyped.keys)
+            if let foreign = ForeignQuantization(of: misfits, in: source) { throw foreign.error }
             guard isWhole, allowsUnexpected || unexpected.isEmpty else {
                 throw CheckpointError.mismatch(
                     missing: notes.missing.sorted(),

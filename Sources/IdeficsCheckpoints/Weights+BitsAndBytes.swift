@@ -6,17 +6,26 @@ public import IdeficsTensor
 
 // NF4 as bitsandbytes' `Linear4bit` saves it: codes under the weight's own name, beside them what is needed to read them.
 extension Weights {
+    /// Whether the weight `name` is stored as `Linear4bit` of bitsandbytes stores it, whatever type the codes have.
+    func isBitsAndBytes(_ name: String) -> Bool {
+        metadata(name)?.dtype == .u8 || contains("\(name).\(BitsAndBytesState.name)")
+            || contains("\(name).\(BitsAndBytesState.fp4Name)")
+    }
+
     /// A weight as `Linear4bit` of bitsandbytes saves it, its scales quantised once more or not.
     func bitsandbytes(_ name: String, shape: [Int]) -> Weight {
-        let codeCount = QuantizedTensor.codeByteCount(.nf4, shape: shape)
-        let blocks = QuantizedTensor.scaleCount(.nf4, shape: shape)
-        // The codes are saved as a column; older versions as a row.
-        let codes = tensor(
-            name,
-            shape: metadata(name)?.shape.first == 1 ? [1, codeCount] : [codeCount, 1],
-            dtypes: [.u8]
-        )
         let parts = self[name]
+        guard !parts.contains(BitsAndBytesState.fp4Name) else {
+            ledger.note(
+                parts.unsupported(
+                    BitsAndBytesState.fp4Name,
+                    "FP4 of bitsandbytes is not read, only NF4: quantize with bnb_4bit_quant_type \"nf4\""
+                )
+            )
+            return ledger.unreadableWeight
+        }
+        let codes = packedBytes(name, count: QuantizedTensor.codeByteCount(.nf4, shape: shape))
+        let blocks = QuantizedTensor.scaleCount(.nf4, shape: shape)
         var state = BitsAndBytesState()
         do {
             state = try parts.bitsAndBytesState()
@@ -31,16 +40,11 @@ extension Weights {
             ledger.note(parts.unsupported("quant_map", "other values than those of NF4"))
         }
         guard parts.metadata("absmax")?.dtype == .u8 else {
-            return quantized(
-                .nf4,
-                shape: shape,
-                codes: codes,
-                scales: parts.tensor("absmax", shape: [blocks], dtypes: [.f32])
-            )
+            return quantized(.nf4, shape: shape, codes: codes, scales: parts.floats("absmax", shape: [blocks]))
         }
         let absmax = parts.tensor("absmax", shape: [blocks], dtypes: [.u8])
-        let table = parts.tensor("nested_quant_map", shape: [256], dtypes: [.f32])
-        let nested = parts.tensor("nested_absmax", shape: [(blocks + 255) / 256], dtypes: [.f32])
+        let table = parts.floats("nested_quant_map", shape: [256])
+        let nested = parts.floats("nested_absmax", shape: [(blocks + 255) / 256])
         guard absmax.count == blocks, table.count == 256, nested.count == (blocks + 255) / 256 else {
             return quantized(.nf4, shape: shape, codes: codes, scales: nested)
         }
@@ -48,11 +52,25 @@ extension Weights {
         return quantized(.nf4, shape: shape, codes: codes, scales: scales)
     }
 
+    /// The bytes of codes, which `bnb_4bit_quant_storage` lets lie in elements of any type, as a column or a row.
+    private func packedBytes(_ name: String, count: Int) -> Tensor {
+        guard let stored = metadata(name), stored.byteCount == count, let dtype = stored.dtype.dtype else {
+            return tensor(name, shape: [count, 1], dtypes: [.u8])
+        }
+        return tensor(name, shape: stored.shape, dtypes: [dtype]).bytes
+    }
+
+    /// A tensor of f32, also where a conversion of the whole model has made its type narrower.
+    private func floats(_ name: String, shape: [Int]) -> Tensor {
+        let tensor = tensor(name, shape: shape, dtypes: [.f32, .bf16, .f16])
+        return tensor.dtype == .f32 ? tensor : cast(tensor)
+    }
+
     /// What bitsandbytes wrote about the weight at this path, as JSON in a tensor of bytes.
     private func bitsAndBytesState() throws -> BitsAndBytesState {
         let name = BitsAndBytesState.name
         guard let metadata = metadata(name), metadata.byteCount <= 65_536 else {
-            throw unsupported(name, "is missing: only NF4 of bitsandbytes can be read")
+            throw unsupported(name, "is missing: of matrices in bytes only NF4 of bitsandbytes can be read")
         }
         let json = tensor(name, shape: metadata.shape, dtypes: [.u8])
         let state = try json.withUnsafeBytes { try BitsAndBytesState($0, name: fullName(name)) }
@@ -67,6 +85,13 @@ extension Weights {
 
     private func unsupported(_ name: String, _ reason: String) -> CheckpointError {
         .unsupported(file: path, field: name, reason: reason)
+    }
+}
+
+extension Tensor {
+    /// The bytes of the elements.
+    fileprivate var bytes: Tensor {
+        Tensor(shape: [byteCount], dtype: .u8, storage: storage, byteOffset: byteOffset)
     }
 }
 
@@ -128,6 +153,8 @@ private struct BitsAndBytesState {
 
     /// Name of the tensor that holds it, below the weight's.
     static let name = "quant_state.bitsandbytes__nf4"
+    /// Name of the same for the other of bitsandbytes' formats with 4 bits.
+    static let fp4Name = "quant_state.bitsandbytes__fp4"
     /// Bytes of it as it is written here, spaces behind it included.
     static let byteCount = 256
 

@@ -36,7 +36,7 @@ extension Weights {
                 )
             )
         }
-        if metadata(name)?.dtype == .u8 { return bitsandbytes(name, shape: shape) }
+        if isBitsAndBytes(name) { return bitsandbytes(name, shape: shape) }
         return .dense(ledger.take(fullName(name), shape: shape, dtypes: [.f32, .bf16, .f16], isWeight: true))
     }
 
@@ -64,7 +64,7 @@ extension Weights {
         guard codes.count == QuantizedTensor.codeByteCount(format, shape: shape),
             scales.count == QuantizedTensor.scaleCount(format, shape: shape),
             codes.dtype == .u8, scales.dtype == QuantizedTensor.scaleType(format)
-        else { return .dense(Tensor(shape: [0, 0], dtype: .f32, storage: TensorStorage(byteCount: 0))) }
+        else { return ledger.unreadableWeight }
         let tensor = QuantizedTensor(
             format: format,
             shape: shape,

@@ -62,8 +62,10 @@ public final class BPETokenizer: Tokenizer {
         paddingSide = config.paddingSide ?? (config.isLlama ?? definition.isLlamaLike ? .left : .right)
         modelMaxLength = config.modelMaxLength
         chatTemplate = config.chatTemplate
-        if config.isLlama == true {
-            // transformers' Llama class builds its own template, whatever tokenizer.json says.
+        // transformers 5 saves a template in tokenizer.json alone, and believes it where the configuration is silent.
+        let saysNothing = config.addBosToken == nil && config.addEosToken == nil
+        if config.isLlama == true, !(saysNothing && definition.postProcessor.isTemplate) {
+            // Otherwise its Llama class builds its own template, whatever tokenizer.json says.
             postProcessor = PostProcessor(
                 prefix: try Self.ids(of: bosToken, if: config.addBosToken ?? true, added, "bos_token", file),
                 suffix: try Self.ids(of: eosToken, if: config.addEosToken ?? false, added, "eos_token", file)

@@ -7,6 +7,8 @@ import IdeficsFoundation
 struct PostProcessor: Sendable, Equatable {
     var prefix: [Int] = []
     var suffix: [Int] = []
+    /// Whether the file has a template, even one that puts nothing around a text.
+    var isTemplate = false
 }
 
 // MARK: - tokenizer.json
@@ -56,6 +58,7 @@ extension PostProcessor {
             }
         }
         guard hasText else { throw field.invalid("the template has no sequence A") }
+        isTemplate = true
         prefix = before + prefix
         suffix += after
     }

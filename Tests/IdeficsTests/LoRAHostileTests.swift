@@ -81,15 +81,16 @@ import Testing
     }
 
     @Test(arguments: [
-        ("peft_type", #""IA3""#), ("peft_type", "null"), ("r", "0"), ("r", "-4"), ("r", "8"), ("r", "1e30"),
+        ("peft_type", #""IA3""#), ("r", "0"), ("r", "-4"), ("r", "8"), ("r", "1e30"),
         ("r", #""4""#), ("lora_alpha", "0"), ("lora_alpha", "-1"), ("lora_alpha", "1e300"), ("lora_dropout", "1"),
-        ("lora_dropout", "-0.1"), ("target_modules", "null"), ("target_modules", "7"),
+        ("lora_dropout", "-0.1"), ("target_modules", "7"),
         ("target_modules", #"["k_proj", "v_proj"]"#), ("exclude_modules", #"["q_proj"]"#), ("use_dora", "true"),
-        ("bias", #""lora_only""#), ("fan_in_fan_out", "true"), ("lora_bias", "true"), ("use_qalora", "true"),
+        ("bias", #""lora_only""#), ("lora_bias", "true"), ("use_qalora", "true"),
         ("init_lora_weights", #""pissa""#), ("layer_replication", "[[0, 1]]"), ("target_parameters", #"["x"]"#),
         ("trainable_token_indices", "[1, 2]"), ("alora_invocation_tokens", "[3]"), ("use_bdlora", #"{"a": 1}"#),
         ("a_key_of_2027", "1"), ("rank_pattern", #"{"q_proj": 2}"#), ("rank_pattern", #"{"q_proj": 0}"#),
-        ("rank_pattern", #"{".*q_proj": 4}"#), ("alpha_pattern", #"{"(a|b)*": 4}"#), ("modules_to_save", "[\"a*\"]"),
+        ("rank_pattern", #"{".*q_proj": 2}"#), ("alpha_pattern", #"{"(a|b": 4}"#), ("modules_to_save", "[\"a*\"]"),
+        ("rank_pattern", #"{"[": 4}"#), ("alpha_pattern", #"{"q_proj": "x"}"#), ("target_modules", "[[]]"),
     ])
     func configurationsAreRefusedByTheirKey(key: String, json: String) throws {
         try rewriteConfig(key, json)
@@ -109,7 +110,12 @@ import Testing
         ("a_key_of_2027", "null"), ("a_key_of_2027", "false"), ("a_key_of_2027", "{}"), ("a_key_of_2027", "[]"),
         ("init_lora_weights", "false"), ("init_lora_weights", #""gaussian""#), ("exclude_modules", #"["fc1"]"#),
         ("target_modules", #"".*_proj""#), ("target_modules", #""all-linear""#), ("alpha_pattern", #"{"q_proj": 3}"#),
-        ("task_type", #""CAUSAL_LM""#),
+        ("task_type", #""CAUSAL_LM""#), ("peft_type", "null"), ("target_modules", "null"), ("fan_in_fan_out", "true"),
+        ("rank_pattern", #"{".*q_proj": 4}"#), ("rank_pattern", #"{"^model.layers.\\d+.self_attn.[qv]_proj": 4}"#),
+        ("alpha_pattern", #"{"(a|b)*": 4}"#), ("rank_pattern", "null"), ("lora_dropout", "null"), ("bias", "null"),
+        ("modules_to_save", "null"), ("enable_lora", "null"), ("merge_weights", "false"), ("use_rslora", "null"),
+        ("layers_to_transform", "[0]"), ("eva_config", #"{"rho": 2.0}"#), ("init_lora_weights", "null"),
+        ("lora_bias", "false"), ("note", #""""#), ("base_model_name_or_path", "null"),
     ])
     func configurationsThatSayNothingElseAreRead(key: String, json: String) throws {
         try rewriteConfig(key, json)
@@ -117,9 +123,70 @@ import Testing
     }
 
     @Test func jsonThatIsNoneIsRefused() throws {
-        for text in ["", "[]", "{", #"{"peft_type": "LORA"}"#, String(repeating: "[", count: 100_000)] {
+        for text in ["", "[]", "{", #"{"peft_type": 3}"#, String(repeating: "[", count: 100_000)] {
             try Data(text.utf8).write(to: folder.url.appending(path: "adapter_config.json"))
             #expect(error().contains("adapter_config.json"), "\(text.prefix(20))")
+        }
+    }
+
+    /// Adapters of the first versions of PEFT, and those whose keys all have their defaults.
+    @Test func keysMayBeMissing() throws {
+        let config = #"{"limits": [0.0, Infinity], "low": -Infinity, "note": NaN, "r": 4, "lora_alpha": 8}"#
+        try Data("\u{FEFF}\(config)".utf8).write(to: folder.url.appending(path: "adapter_config.json"))
+        let adapter = try LoRAAdapter(directory: folder.url, for: self.config)
+        #expect(adapter.config.targetModules == .names(adapter.layers.keys.sorted()))
+        #expect(adapter.layers.count == (try LoRAAdapter(directory: good, for: self.config).layers.count))
+    }
+
+    /// Names as files have them that PEFT did not save, or an old version.
+    @Test(
+        arguments: [
+            { $0.replacing("base_model.model.", with: "") },
+            { $0.replacing(".weight", with: ".default.weight") },
+            { $0.replacing(".weight", with: ".mine.weight").replacing("base_model.model.", with: "") },
+            { "module._orig_mod.\($0)" },
+            { $0.replacing("base_model.model.", with: "base_model.model._orig_mod.") },
+            { $0.replacing(".self_attn", with: "._checkpoint_wrapped_module.self_attn") },
+        ] as [@Sendable (String) -> String]
+    )
+    func namesOfEveryAge(_ rename: @Sendable (String) -> String) throws {
+        let expected = try LoRAAdapter(directory: good, for: config)
+        try rewriteTensors { tensors in
+            tensors = Dictionary(uniqueKeysWithValues: tensors.map { (rename($0.key), $0.value) })
+        }
+        let adapter = try LoRAAdapter(directory: folder.url, for: config)
+        #expect(adapter.layers.keys == expected.layers.keys)
+        for (path, layer) in expected.layers {
+            #expect(adapter.layers[path]?.a.floatArray() == layer.a.floatArray())
+            #expect(adapter.layers[path]?.b.floatArray() == layer.b.floatArray())
+        }
+    }
+
+    @Test func modulesTrainedInFullOfEveryAge() throws {
+        for name in [
+            "model.norm.weight", "model.norm.modules_to_save.weight", "model.norm.modules_to_save.default.weight",
+        ] {
+            try rewriteTensors {
+                $0["base_model.model.\(name)"] = .zeros([32])
+                if name.contains("modules_to_save") {
+                    $0["base_model.model.model.norm.original_module.weight"] = .zeros([32])
+                }
+            }
+            let adapter = try LoRAAdapter(directory: folder.url, for: config)
+            #expect(adapter.savedParameters.keys.sorted() == ["model.norm.weight"])
+        }
+    }
+
+    @Test func severalAdaptersInOneFileAreRefused() throws {
+        try refused("is of another adapter than") { tensors in
+            for (name, tensor) in tensors {
+                tensors[name] = nil
+                tensors[name.replacing(".weight", with: ".one.weight")] = tensor
+                tensors[name.replacing(".weight", with: ".two.weight")] = tensor
+            }
+        }
+        try refused("is of another adapter than") { tensors in
+            for (name, tensor) in tensors { tensors[name.replacing("base_model.model.", with: "")] = tensor }
         }
     }
 

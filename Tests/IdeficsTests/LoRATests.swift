@@ -174,4 +174,25 @@ import Testing
         }
         #expect(error?.description.contains("target_modules") == true)
     }
+
+    @Test(arguments: [
+        String(repeating: "[", count: 5000), "(.*)*(.*)*(.*)*(.*)*(.*)*Z", "(", #"(q_proj)\1"#,
+        String(repeating: "(", count: 100_000),
+    ])
+    func patternsThatMatchNothingOrAreNoneEnd(_ pattern: String) throws {
+        let config = try ModelFiles(directory: Fixtures.url("f1-resampler-qk")).config()
+        var lora = LoRAConfig(targetModules: .init(pattern))
+        #expect { try LoRATargets(lora, for: config) } throws: { "\($0)".contains("target_modules") }
+        lora.targetModules = .init("q_proj")
+        lora.excludeModules = .init(pattern)
+        #expect { try LoRATargets(lora, for: config) } throws: { "\($0)".contains("exclude_modules") }
+    }
+
+    @Test func patternsWithLooksChooseLayers() throws {
+        let config = try ModelFiles(directory: Fixtures.url("f1-resampler-qk")).config()
+        let lora = LoRAConfig(targetModules: .init(#"^(?!.*(vision|perceiver|gated)).*\.(q|v)_proj$"#))
+        let layers = try LoRATargets(lora, for: config).layers.map(\.path)
+        #expect(layers.count == 2 * config.numHiddenLayers)
+        #expect(layers.allSatisfy { $0.hasPrefix("model.layers.") })
+    }
 }

@@ -119,4 +119,19 @@ import Testing
         let generation = try files.generationConfig(for: config)
         #expect(generation.eosTokenId == [2] && generation.padTokenId == 0 && generation.bosTokenId == 1)
     }
+
+    @Test func methodsOfOtherToolsAreNamedWhereWeightsDoNotFit() throws {
+        let original = try text("config.json")
+        let quantized = #"{"quantization_config": {"quant_method": "aqlm"},"# + original.dropFirst()
+        try folder.write(Array(quantized.utf8), "config.json")
+        // Weights that fit are dense, whatever the configuration still says.
+        _ = try files.model(files.config())
+        try folder.write(
+            Array(quantized.replacing("\"intermediate_size\": 48", with: "\"intermediate_size\": 40").utf8),
+            "config.json"
+        )
+        #expect { try files.model(files.config()) } throws: {
+            "\($0)".contains("quantization_config.quant_method") && "\($0)".contains("aqlm")
+        }
+    }
 }

@@ -78,4 +78,27 @@ import Testing
         try folder.write(Array(text.utf8), file)
         #expect(try AutoTokenizer.from(directory: folder.url).chatTemplate == "T")
     }
+
+    /// transformers 5 saves neither `add_bos_token` nor `add_eos_token`: the template in tokenizer.json says both.
+    @Test(arguments: [
+        (#"{"A": 1}"#, "", [3]), (#"{"B": 1}, {"A": 1}, {"E": 1}"#, "", [1, 3, 2]),
+        (#"{"A": 1}"#, #""add_bos_token": true,"#, [1, 3]), ("", "", [1, 3]),
+    ])
+    func templatesCountWhereTheConfigurationIsSilent(_ single: String, _ keys: String, _ ids: [Int]) throws {
+        let template =
+            single.replacing(#"{"A": 1}"#, with: #"{"Sequence": {"id": "A", "type_id": 0}}"#)
+            .replacing(#"{"B": 1}"#, with: #"{"SpecialToken": {"id": "<s>", "type_id": 0}}"#)
+            .replacing(#"{"E": 1}"#, with: #"{"SpecialToken": {"id": "</s>", "type_id": 0}}"#)
+        let processor =
+            #","post_processor":{"type":"TemplateProcessing","single":[\#(template)],"special_tokens":"#
+            + #"{"<s>":{"ids":[1]},"</s>":{"ids":[2]}}}}"#
+        let text = single.isEmpty ? Self.vocabulary : Self.vocabulary.dropLast() + processor
+        let config = #"{\#(keys) "tokenizer_class": "LlamaTokenizer", "bos_token": "<s>", "eos_token": "</s>"}"#
+        let tokenizer = try AutoTokenizer.from(
+            bytes: Array(text.utf8),
+            isJSON: true,
+            tokenizerConfig: Array(config.utf8)
+        )
+        #expect(tokenizer.encode(text: "a") == ids)
+    }
 }

@@ -6,20 +6,23 @@ public import Foundation
 /// `adapter_config.json` of PEFT.
 ///
 /// What would change the result and is not supported is refused by name, and so is every key that this version does not
-/// know, unless its value says that nothing is wanted (null, false, empty).
+/// know, unless its value says that nothing is wanted (null, false, empty, no finite number).
 extension LoRAConfig: Decodable {
     /// Reads and checks the `adapter_config.json` at `url`.
     ///
     /// - Throws: `IdeficsError.config` naming the file and the key.
     public init(contentsOf url: URL) throws {
-        self = try decodeJSON(LoRAConfig.self, from: url)
+        // What is read is checked, and a key that nobody knows may hold Python's NaN.
+        self = try decodeJSON(LoRAConfig.self, from: url, allowsNonFinite: true)
     }
 
     /// Keys that say how an adapter began, was trained or is to be stored, not what it computes.
     private static let notes: Set<String> = [
         "auto_mapping", "base_model_name_or_path", "corda_config", "eva_config", "inference_mode", "layers_pattern",
-        "layers_to_transform", "loftq_config", "lora_ga_config", "megatron_core", "peft_version", "qalora_group_size",
-        "revision", "runtime_config", "task_type",
+        "layers_to_transform", "loftq_config", "lora_ga_config", "megatron_core", "merge_weights", "peft_version",
+        "qalora_group_size", "revision", "runtime_config", "task_type",
+        // Means layers that keep their weights transposed, of which IDEFICS has none; PEFT, too, then ignores it.
+        "fan_in_fan_out",
     ]
 
     private static let understood: Set<String> = [
@@ -33,15 +36,13 @@ extension LoRAConfig: Decodable {
     /// Reads and checks.
     public init(from decoder: any Decoder) throws {
         let json = try decoder.container(keyedBy: JSONKey.self)
-        var type = ""
+        var type = "LORA"
         try json.read("peft_type", into: &type)
         guard type.uppercased() == "LORA" else {
             throw ConfigProblem("peft_type", "\"\(type)\": only \"LORA\" is supported")
         }
-        guard let targets = try json.modules("target_modules") else {
-            throw ConfigProblem("target_modules", "is missing")
-        }
-        self.init(targetModules: targets)
+        // Not said in files for architectures that PEFT knows the layers of; the tensors say it, too.
+        self.init(targetModules: try json.modules("target_modules") ?? .names([]))
         excludeModules = try json.modules("exclude_modules")
         try json.read("r", into: &r)
         try json.read("lora_alpha", into: &loraAlpha)
@@ -129,11 +130,15 @@ extension KeyedDecodingContainer<JSONKey> {
         return .names(try decode([String].self, forKey: JSONKey(key)))
     }
 
-    /// Whether the value of `key` is null, false or empty.
+    /// Whether the value of `key` is null, false, empty or not finite, which no setting is.
     fileprivate func saysNothing(_ key: String) throws -> Bool {
         let key = JSONKey(key)
         if try decodeNil(forKey: key) { return true }
         if let flag = try? decode(Bool.self, forKey: key) { return !flag }
+        if let number = try? decode(Double.self, forKey: key) { return !number.isFinite }
+        if let numbers = try? decode([Double].self, forKey: key) {
+            return numbers.allSatisfy(\.isFinite) == numbers.isEmpty
+        }
         if let text = try? decode(String.self, forKey: key) { return text.isEmpty }
         if let object = try? nestedContainer(keyedBy: JSONKey.self, forKey: key) { return object.allKeys.isEmpty }
         if let list = try? nestedUnkeyedContainer(forKey: key) { return list.isAtEnd }

@@ -1,6 +1,8 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsFoundation
+
 /// Which layers of a model get low-rank adapters and of what size; names and defaults are those of PEFT's `LoraConfig`.
 ///
 /// A layer computes `W x + scaling · B A dropout(x)` with `scaling` = alpha / r, or alpha / √r (Hu et al.,
@@ -41,9 +43,9 @@ public struct LoRAConfig: Sendable, Equatable {
     public var excludeModules: Modules?
     /// Whether alpha is divided by the root of the rank, which keeps the update's size at large ranks.
     public var useRslora = false
-    /// Ranks of layers, by whole names or their last parts.
+    /// Ranks of layers, by whole names, their last parts, or regular expressions of these.
     public var rankPattern: [String: Int] = [:]
-    /// Alphas of layers, by whole names or their last parts.
+    /// Alphas of layers, by whole names, their last parts, or regular expressions of these.
     public var alphaPattern: [String: Float] = [:]
     /// Modules that are trained in full and stored with the adapters, by whole names or their last parts.
     public var modulesToSave: [String] = []
@@ -74,9 +76,12 @@ public struct LoRAConfig: Sendable, Equatable {
             throw ConfigProblem("lora_dropout", "\(loraDropout) is not 0 or more and less than 1")
         }
         for (key, names) in [("rank_pattern", rankPattern.map(\.key)), ("alpha_pattern", alphaPattern.map(\.key))] {
-            // PEFT takes them for regular expressions; of a plain name the meaning is the same.
-            if let name = names.first(where: { !Self.isPlainName($0.first == "^" ? $0.dropFirst() : $0[...]) }) {
-                throw ConfigProblem("\(key).\(name)", "only names of modules are supported, no regular expressions")
+            for name in names.sorted() where !Self.isPlainName(name[...]) {
+                do {
+                    _ = try Self.expression(ofKey: name).matchesFully("model.layers.0.self_attn.q_proj")
+                } catch {
+                    throw ConfigProblem("\(key).\(name)", "is no regular expression that is supported: \(error)")
+                }
             }
         }
         if let name = modulesToSave.first(where: { !Self.isPlainName($0[...]) }) {
@@ -113,9 +118,16 @@ public struct LoRAConfig: Sendable, Equatable {
     /// The value of the pattern that names `path`: of several the first, in the order in which PEFT writes them.
     private static func value<Value>(of path: String, in patterns: [String: Value]) -> Value? {
         let names = patterns.keys.filter { key in
-            key.first == "^" ? key.dropFirst() == path[...] : isName(key, of: path)
+            if isPlainName(key[...]) { return isName(key, of: path) }
+            // What cannot be matched has been refused by `validate`.
+            return (try? expression(ofKey: key).matchesFully(path)) ?? false
         }
         return names.min { $0.utf8.lexicographicallyPrecedes($1.utf8) }.flatMap { patterns[$0] }
+    }
+
+    /// What PEFT looks for in names of layers for a key that is no plain name.
+    private static func expression(ofKey key: String) throws -> RegularExpression {
+        try RegularExpression("(.*\\.)?(?:\(key))$")
     }
 
     /// Whether `name` is `path` or its last parts.

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import IdeficsCheckpoints
+import IdeficsFoundation
 import Synchronization
 
 /// What a `LoRAConfig` means for a model: its layers with adapters, and its parameters that are trained in full.
@@ -83,13 +84,12 @@ public struct LoRATargets: Sendable {
             }
             return { path in names.contains { LoRAConfig.isName($0, of: path) } }
         case .pattern(let pattern):
-            let expression: Regex<AnyRegexOutput>
+            let matching: Set<String>
             do {
-                expression = try Regex(pattern)
+                matching = try Set(RegularExpression(pattern).fullMatches(in: layers.map(\.path)))
             } catch {
-                throw ConfigProblem(key, "\"\(pattern)\" is no regular expression: \(error)")
+                throw ConfigProblem(key, "\"\(pattern)\" is no regular expression that is supported: \(error)")
             }
-            let matching = Set(layers.map(\.path).filter { $0.wholeMatch(of: expression) != nil })
             guard !matching.isEmpty else { throw ConfigProblem(key, "\"\(pattern)\" matches no layer") }
             return { matching.contains($0) }
         }

@@ -34,7 +34,13 @@ extension IdeficsError {
 }
 
 /// Decodes the JSON file at `url`; every failure names the file and the key.
-func decodeJSON<Value: Decodable>(_ type: Value.Type, from url: URL) throws -> Value {
+///
+/// With `allowsNonFinite`, NaN and infinite numbers are for `type` to judge.
+func decodeJSON<Value: Decodable>(
+    _ type: Value.Type,
+    from url: URL,
+    allowsNonFinite: Bool = false
+) throws -> Value {
     func failure(_ reason: String) -> IdeficsError { .config(file: url.path, key: "", reason: reason) }
     let data: Data
     do {
@@ -43,5 +49,7 @@ func decodeJSON<Value: Decodable>(_ type: Value.Type, from url: URL) throws -> V
         throw failure("cannot be read: \(error.localizedDescription)")
     }
     guard data.count <= 16 << 20 else { throw failure("\(data.count) bytes are too many for a configuration") }
-    return try ConfigProblem.naming(url.path) { try JSONReader.decode(type, from: data, file: url.path) }
+    return try ConfigProblem.naming(url.path) {
+        try JSONReader.decode(type, from: data, file: url.path, allowsNonFinite: allowsNonFinite)
+    }
 }

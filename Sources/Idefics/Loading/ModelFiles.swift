@@ -88,10 +88,39 @@ public struct ModelFiles: Sendable {
         let weights =
             adapter?.weights(over: checkpoint, isExact: isExact) ?? Weights(checkpoint, isExact: isExact)
         var model = IdeficsModel(config, weights)
-        let unexpected = try weights.finish(
-            ignoring: Weights.staleKeys + (config.tieWordEmbeddings ? ["lm_head.*"] : [])
-        )
+        let unexpected: [String]
+        do {
+            unexpected = try weights.finish(
+                ignoring: Weights.staleKeys + (config.tieWordEmbeddings ? ["lm_head.*"] : [])
+            )
+        } catch let error as CheckpointError {
+            throw try foreignQuantization(behind: error) ?? error
+        }
         if let memory { model.memoryPlan = MemoryPlan(model, matrices: weights.matrices, budget: memory) }
         return (model, unexpected)
+    }
+    /// A better reason for weights that do not fit: `config.json` says that another tool quantized them.
+    private func foreignQuantization(behind error: CheckpointError) throws -> IdeficsError? {
+        guard case .mismatch = error else { return nil }
+        let url = directory.appending(path: "config.json")
+        guard let method = try decodeJSON(Quantized.self, from: url).quantization_config?.quant_method,
+            !["bitsandbytes", "idefics"].contains(method)
+        else { return nil }
+        return .config(
+            file: url.path,
+            key: "quantization_config.quant_method",
+            reason:
+                "\"\(method)\": weights quantized this way are not read; use the model as it was before, dequantize it, or "
+                + "quantize it with bitsandbytes' NF4 or `idefics quantize`"
+        )
+    }
+
+    /// What `config.json` says of how the weights are stored.
+    private struct Quantized: Decodable {
+        struct Method: Decodable {
+            var quant_method: String?
+        }
+
+        var quantization_config: Method?
     }
 }

@@ -65,7 +65,9 @@ public struct ModelQuantization: Sendable {
         windows = try calibration?.windows(source) ?? []
         let config = config
         let checkpoint = checkpoint
-        let plan = try IdeficsModel.parameters(of: config).map { parameter in
+        let parameters = IdeficsModel.parameters(of: config)
+        try options.checkKept(among: parameters.filter(\.isWeight).map(\.name))
+        let plan = try parameters.map { parameter in
             guard let metadata = checkpoint.metadata(named: parameter.name), let dtype = metadata.dtype.dtype,
                 dtype.isWeight
             else {

@@ -68,6 +68,32 @@ public struct QuantizationOptions: Sendable, Equatable {
     /// The format of the matrix `name`; nil to leave it.
     public func format(of name: String) -> QuantizedTensor.Format? {
         guard let format = formats[Part(parameter: name)] else { return nil }
-        return keptInInt8.contains { matches(".\(name).", pattern: "*.\($0).*") } ? .int8 : format
+        return keptInInt8.contains { Self.isPart($0, of: name) } ? .int8 : format
+    }
+
+    private static func isPart(_ pattern: String, of name: String) -> Bool {
+        matches(".\(name).", pattern: "*.\(pattern).*")
+    }
+
+    /// Refuses a pattern of `keptInInt8` that changes nothing: it would be a name written wrongly.
+    ///
+    /// - Parameter names: the matrices of the model.
+    /// - Throws: `IdeficsError.input`.
+    func checkKept(among names: [String]) throws {
+        for pattern in keptInInt8 {
+            let named = names.filter { Self.isPart(pattern, of: $0) }
+            guard !named.isEmpty else {
+                throw IdeficsError.input(
+                    field: "keep-int8",
+                    reason: "no matrix of the model is named \(pattern); names are such as down_proj or layers.0"
+                )
+            }
+            guard named.contains(where: { formats[Part(parameter: $0)].map { $0 != .int8 } ?? false }) else {
+                throw IdeficsError.input(
+                    field: "keep-int8",
+                    reason: "\(pattern) names only matrices that do not take 4 bits anyway"
+                )
+            }
+        }
     }
 }
