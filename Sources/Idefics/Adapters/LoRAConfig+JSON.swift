@@ -137,7 +137,7 @@ extension KeyedDecodingContainer<JSONKey> {
         if let flag = try? decode(Bool.self, forKey: key) { return !flag }
         if let number = try? decode(Double.self, forKey: key) { return !number.isFinite }
         if let numbers = try? decode([Double].self, forKey: key) {
-            return numbers.allSatisfy(\.isFinite) == numbers.isEmpty
+            return numbers.isEmpty || !numbers.allSatisfy(\.isFinite)
         }
         if let text = try? decode(String.self, forKey: key) { return text.isEmpty }
         if let object = try? nestedContainer(keyedBy: JSONKey.self, forKey: key) { return object.allKeys.isEmpty }
