@@ -17,7 +17,12 @@ struct RunOptions: ParsableArguments {
     @Flag(help: "Look at every example, write what was found, and stop; status 1 when no run could begin on it.")
     var checkOnly = false
 
-    @Flag(help: "Decode every image when the examples are looked at; those by URL are not fetched for it.")
+    @Flag(
+        help: """
+            Decode every image when the examples are looked at, and do not begin with one that cannot be had; those by \
+            URL are not fetched for it.
+            """
+    )
     var checkImages = false
 
     @Flag(help: "With --check-only: write what was found as a JSON object.")
@@ -71,7 +76,9 @@ struct RunOptions: ParsableArguments {
         }
         bar.finish()
         if json {
-            try Terminal.writeJSON(CheckResult(isUsable: data.problem == nil, files: data.reports))
+            try Terminal.writeJSON(
+                CheckResult(isUsable: data.problem == nil && data.imageProblem == nil, files: data.reports)
+            )
         } else {
             let lines = data.reports.flatMap(\.lines)
             if checkOnly { try Terminal.write(lines.map { "\($0)\n" }.joined()) } else { lines.forEach(Terminal.note) }
@@ -80,6 +87,14 @@ struct RunOptions: ParsableArguments {
             Terminal.note(recipe.data.badLines == .skip ? "left out: \(example)" : example)
         }
         if let problem = data.problem { throw problem }
+        if let problem = data.imageProblem {
+            // Asked to look at images, or only to look: that is an answer. A run may meet them later, when they are there.
+            guard !checkOnly, !checkImages else { throw problem }
+            Terminal.note(
+                "warning: the run will end, with a checkpoint, when it comes to an image that cannot be had; "
+                    + "data.badLines=skip leaves such examples out, --check-images refuses them now"
+            )
+        }
         return data
     }
 

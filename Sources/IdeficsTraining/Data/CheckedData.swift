@@ -13,6 +13,9 @@ public struct CheckedData: Sendable {
     public let reports: [DataReport]
     /// Why no run can begin on it; nil when one can.
     public let problem: TrainingError?
+    /// The first picture that cannot be had, where bad examples are errors: a run ends when it comes to it, with a
+    /// checkpoint, unless the picture is there by then.
+    public let imageProblem: TrainingError?
 
     let training: DataCheck.Result
     let evaluation: DataCheck.Result?
@@ -43,6 +46,8 @@ public struct CheckedData: Sendable {
         let results = [training] + (evaluation.map { [$0] } ?? [])
         reports = results.map(\.report)
         problem = results.lazy.compactMap { $0.problem(recipe.data) }.first ?? recipe.sampleProblem
+        imageProblem =
+            recipe.data.badLines == .fail ? results.lazy.compactMap(\.firstImageProblem).first : nil
     }
 }
 

@@ -31,8 +31,10 @@ struct DataCheck: Sendable {
         let lengths: [Int32]
         /// The figures.
         let report: DataReport
-        /// The first example, in the file's order, that cannot be learned from.
+        /// The first example, in the file's order, that no run can learn from.
         let firstProblem: TrainingError?
+        /// The first one whose picture cannot be had now; it may be there when a run comes to it.
+        let firstImageProblem: TrainingError?
     }
 
     /// What is kept of an example.
@@ -145,6 +147,7 @@ struct DataCheck: Sendable {
         var lengths: [Int32] = []
         var full: [Int32] = []
         var firstProblem: TrainingError?
+        var firstImageProblem: TrainingError?
         for part in parts {
             report.add(part.report)
             bad.merge(part.bad) { $1 }
@@ -153,7 +156,11 @@ struct DataCheck: Sendable {
                 if !entry.isLeftOut { full.append(entry.length) }
             }
             for (index, problem, error) in part.problems {
-                firstProblem = firstProblem ?? error
+                if problem == .image {
+                    firstImageProblem = firstImageProblem ?? error
+                } else {
+                    firstProblem = firstProblem ?? error
+                }
                 report.add(problem, error: error, line: lines.line(index), limit: Self.shownProblems)
             }
         }
@@ -164,7 +171,8 @@ struct DataCheck: Sendable {
             file: try ExampleFile(lines, config: config, bad: bad),
             lengths: lengths,
             report: report,
-            firstProblem: firstProblem
+            firstProblem: firstProblem,
+            firstImageProblem: firstImageProblem
         )
     }
 }
