@@ -105,7 +105,7 @@ import Testing
     }
 
     @Test(arguments: [
-        (#""normalizer":{"type":"NFKC"}"#, "normalizer.type"),
+        (#""normalizer":{"type":"StripAccents"}"#, "normalizer.type"),
         (#""normalizer":{}"#, "normalizer.type"),
         (#""normalizer":[]"#, "normalizer.type"),
         (#""normalizer":{"type":"Sequence","normalizers":[{"type":"Prepend"}]}"#, "normalizer.normalizers[0].prepend"),
