@@ -40,12 +40,8 @@ public enum ImageError: Error, Equatable, Sendable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .unknownFormat(let prefix):
-            let bytes = prefix.map { byte in
-                let digits = String(byte, radix: 16)
-                return digits.count < 2 ? "0\(digits)" : digits
-            }
-            let found = bytes.isEmpty ? "no bytes at all" : "bytes \(bytes.joined(separator: " "))"
-            return "not an image this program reads (JPEG, PNG, WebP, GIF): it begins with \(found)"
+            let kind = prefix.isEmpty ? ": it is empty" : Self.kind(prefix).map { ": it begins as \($0) does" } ?? ""
+            return "not an image this program reads (JPEG, PNG, WebP, GIF)\(kind)"
         case .unsupported(let format, let reason):
             return "this kind of \(format) image is not supported (\(reason)); convert it to PNG or JPEG"
         case .truncated(let format):
@@ -81,5 +77,17 @@ public enum ImageError: Error, Equatable, Sendable, CustomStringConvertible {
         case .image(let name, let error):
             return "image \(name): \(error)"
         }
+    }
+
+    /// What a file that begins with `prefix` may be; nil for nothing that is known.
+    ///
+    /// The bytes themselves are not shown: an image is often named by somebody else, who may name any file.
+    private static func kind(_ prefix: [UInt8]) -> String? {
+        let kinds: [(magic: String, name: String)] = [
+            ("%PDF", "a PDF document"), ("<", "HTML, XML or SVG"), ("BM", "a BMP image"), ("II*\0", "a TIFF image"),
+            ("MM\0*", "a TIFF image"), ("version ", "a pointer of Git LFS (git lfs pull fetches the file)"),
+        ]
+        if prefix.dropFirst(4).starts(with: "ftyp".utf8) { return "a HEIC or AVIF image, or a video," }
+        return kinds.first { prefix.starts(with: $0.magic.utf8) }?.name
     }
 }

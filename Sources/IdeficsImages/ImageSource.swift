@@ -16,20 +16,26 @@ public enum ImageSource: Sendable, Equatable {
     /// Pixels that are already decoded.
     case image(RGBImage)
 
-    /// The source a user means by `text`: an `http`, `https` or `data` URL, else the path of a file.
+    /// The source a user means by `text`: an `http`, `https`, `data` or `file` URL, the scheme in any case, else the path
+    /// of a file.
     ///
     /// For text from a person at this machine. Do not use it on text from strangers: it may name any file.
-    public init(_ text: String) {
+    ///
+    /// - Parameters:
+    ///   - text: a URL or path.
+    ///   - folder: where a relative path begins; nil for the working directory.
+    public init(_ text: String, relativeTo folder: URL? = nil) {
         if DataURL.isDataURL(text) {
             self = .dataURL(text)
-        } else if let url = URL(string: text), let scheme = url.scheme?.lowercased(),
-            ["http", "https"].contains(scheme)
-        {
-            self = .url(url)
-        } else if let url = URL(string: text), url.scheme?.lowercased() == "file" {
-            self = .file(url)
-        } else {
-            self = .file(URL(filePath: text))
+            return
+        }
+        let url = URL(string: text)
+        switch url?.scheme?.lowercased() {
+        case "http", "https": if let url { self = .url(url) } else { self = .file(URL(filePath: text)) }
+        case "file": self = .file(URL(filePath: url?.path(percentEncoded: false) ?? text))
+        default:
+            let isRelative = !text.hasPrefix("/")
+            self = .file(isRelative ? folder?.appending(path: text) ?? URL(filePath: text) : URL(filePath: text))
         }
     }
 

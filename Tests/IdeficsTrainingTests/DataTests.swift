@@ -133,7 +133,9 @@ import Testing
             return
         }
         #expect(file == folder.path("a.jsonl") && (part.isEmpty || reason.contains(part)), "\(reason)")
-        let skipping = try ExampleFile(path: folder.path("a.jsonl"), badLines: .skip)
+        var skip = DataConfig()
+        skip.badLines = .skip
+        let skipping = try ExampleFile(path: folder.path("a.jsonl"), config: skip)
         #expect(skipping.count == 1 && skipping.badLines == [error])
     }
 

@@ -16,7 +16,8 @@ struct FinetuneCommand: AsyncParsableCommand {
             {"role": "assistant", "content": "…"}]}
               {"document": [{"text": "…"}, {"image": "b.png"}]}
               {"image": "c.png", "text": "…"}
-            Pictures are paths, relative to the file, or http(s) URLs. What the model's configuration freezes stays as it \
+            Pictures are paths, relative to the file, or http(s) URLs; a list "images" beside "messages", and the layouts of \
+            LLaVA and OBELICS are read, too (docs/training.md). All examples are looked at before the first step. What the model's configuration freezes stays as it \
             is. The run folder holds metrics.jsonl, TensorBoard's events, loss.svg, checkpoints and, at the end, model/.
             `idefics train` does the same from a recipe.
             """
@@ -28,8 +29,8 @@ struct FinetuneCommand: AsyncParsableCommand {
     @Option(help: "JSON lines to train on.")
     var data: String
 
-    @Option(help: "Run folder.")
-    var output: String
+    @Option(help: "Run folder; not needed with --check-only.")
+    var output: String?
 
     @Option(help: "JSON lines to evaluate on, every --eval-steps.")
     var evalData: String?
@@ -71,6 +72,12 @@ struct FinetuneCommand: AsyncParsableCommand {
 
     @Option(help: "Tokens of conversations that count for the loss: assistant or all. (default: assistant)")
     var loss: String?
+
+    @Option(help: "A key of the data's lines that is not to be used; unknown ones are errors (repeatable).")
+    var ignoreKey: [String] = []
+
+    @Option(help: "Largest image to decode, in pixels. (default: 89478485)")
+    var maxImagePixels: Int?
 
     @Option(help: "Lines that are no examples, pictures that cannot be had: fail or skip. (default: fail)")
     var badLines: String?
@@ -114,12 +121,19 @@ struct FinetuneCommand: AsyncParsableCommand {
     @OptionGroup(title: "LoRA") var lora: LoRAOptions
     @OptionGroup var runOptions: RunOptions
 
+    func validate() throws {
+        if output == nil, !runOptions.checkOnly {
+            throw ValidationError("Missing expected argument '--output <output>'")
+        }
+    }
+
     func run() async throws {
         var recipe = TrainingRecipe()
         recipe.model = model
-        recipe.output = output
+        recipe.output = output ?? "run"
         recipe.data.train = data
         recipe.data.eval = evalData
+        recipe.data.ignoredKeys = ignoreKey
         recipe.parameters.train = train
         recipe.parameters.freeze = freeze
         let yaml = String(decoding: try recipe.json, as: UTF8.self)
@@ -138,7 +152,7 @@ struct FinetuneCommand: AsyncParsableCommand {
             ("trainer.zLossWeight", zLossWeight), ("trainer.saveSteps", saveSteps),
             ("trainer.saveTotalLimit", saveTotalLimit), ("trainer.evalSteps", evalSteps),
             ("trainer.loggingSteps", loggingSteps), ("trainer.seed", seed), ("data.maxTokens", maxTokens),
-            ("data.loss", loss), ("data.badLines", badLines),
+            ("data.maxImagePixels", maxImagePixels), ("data.loss", loss), ("data.badLines", badLines),
             ("trainer.bf16", bf16 ? true : nil),
             ("trainer.gradientCheckpointing", gradientCheckpointing ? true : nil),
             ("trainer.evalOnStart", evalOnStart ? true : nil),

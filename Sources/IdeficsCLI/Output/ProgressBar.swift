@@ -17,12 +17,14 @@ final class ProgressBar: Sendable {
     enum Unit {
         case bytes
         case tokens
+        case examples
 
         /// `count` of them, for people.
         func text(_ count: Int64) -> String {
             switch self {
             case .bytes: Format.bytes(count)
             case .tokens: "\(count) tokens"
+            case .examples: "\(count) examples"
             }
         }
     }

@@ -1,6 +1,8 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+package import IdeficsImages
+
 /// What is learned from: the section `data` of a recipe.
 public struct DataConfig: Sendable, Equatable, Codable {
     /// Which tokens of a conversation count for the loss; documents and pairs count whole.
@@ -37,6 +39,13 @@ public struct DataConfig: Sendable, Equatable, Codable {
     public var badLines = BadLines.fail
     /// Whether the data is put in another order in each epoch.
     public var shuffle = true
+    /// Keys of data lines that are not used, at the line's level and at that of a message; others that are not known are
+    /// errors.
+    public var ignoredKeys: [String] = []
+    /// The largest picture that is decoded, in pixels.
+    public var maxImagePixels = ImageLimits().maxPixels
+    /// The largest encoded picture, in bytes.
+    public var maxImageBytes = ImageLimits().maxBytes
     /// Whether image URLs may name private and loopback addresses.
     public var allowPrivateAddresses = false
 
@@ -56,6 +65,9 @@ public struct DataConfig: Sendable, Equatable, Codable {
         try keys.read("maxTokens", into: &maxTokens)
         try keys.read("badLines", into: &badLines)
         try keys.read("shuffle", into: &shuffle)
+        try keys.read("ignoredKeys", into: &ignoredKeys)
+        try keys.read("maxImagePixels", into: &maxImagePixels)
+        try keys.read("maxImageBytes", into: &maxImageBytes)
         try keys.read("allowPrivateAddresses", into: &allowPrivateAddresses)
         try keys.finish()
     }
@@ -69,6 +81,28 @@ public struct DataConfig: Sendable, Equatable, Codable {
         }
         guard 1...100_000 ~= sampleTokens else {
             throw TrainingError.config(key: "data.sampleTokens", reason: "\(sampleTokens) must be 1 to 100000")
+        }
+        for (key, value) in [("maxImagePixels", maxImagePixels), ("maxImageBytes", maxImageBytes)]
+        where !(1...1_000_000_000_000 ~= value) {
+            throw TrainingError.config(key: "data.\(key)", reason: "\(value) must be 1 to 1000000000000")
+        }
+    }
+}
+
+extension DataConfig {
+    /// The limits of pictures.
+    package var imageLimits: ImageLimits {
+        ImageLimits(maxPixels: maxImagePixels, maxBytes: maxImageBytes)
+    }
+
+    /// What is wrong with a picture, with the key of the limit that it exceeds.
+    func reason(of error: any Error) -> String {
+        var cause = error as? ImageError
+        while case .image(_, let inner) = cause { cause = inner }
+        return switch cause {
+        case .tooLarge: "\(error) (data.maxImagePixels)"
+        case .tooManyBytes: "\(error) (data.maxImageBytes)"
+        default: "\(error)"
         }
     }
 }

@@ -31,6 +31,8 @@ extension TrainingRecipe {
         recipe.data.samples = later.data.samples
         recipe.data.sampleTokens = later.data.sampleTokens
         recipe.data.badLines = later.data.badLines
+        recipe.data.maxImagePixels = later.data.maxImagePixels
+        recipe.data.maxImageBytes = later.data.maxImageBytes
         recipe.data.allowPrivateAddresses = later.data.allowPrivateAddresses
         recipe.trainer.loggingSteps = later.trainer.loggingSteps
         // Weights go back to the checkpoints there are.

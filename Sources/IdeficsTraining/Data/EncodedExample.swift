@@ -8,13 +8,19 @@ import IdeficsTokenizers
 /// An example as the model reads it: the ids of its text with image tokens, and which of them count.
 package struct EncodedExample: Sendable {
     /// Ids of the text, cut at the limit.
-    package var tokenIds: [Int]
+    package let tokenIds: [Int]
     /// Which of them are to be predicted.
-    package var isTarget: [Bool]
-    /// Its pictures; as many are used as there are image tokens left.
-    package var images: [ImageSource]
+    package let isTarget: [Bool]
+    /// Its pictures, but for those whose token is cut away.
+    package let images: [ImageSource]
     /// Whether what is to be predicted is what an assistant says, and nothing else.
     package let isAnswer: Bool
+    /// Tokens before the cut.
+    let fullCount: Int
+    /// Where before the cut the first token is that is to be predicted; nil when there is none.
+    let firstTarget: Int?
+    /// Pictures whose token is cut away.
+    let imagesCutAway: Int
 
     /// Targets that have a token before them, so that they are predicted.
     package var targetCount: Int { isTarget.dropFirst().count { $0 } }
@@ -33,25 +39,22 @@ package struct EncodedExample: Sendable {
     /// - Throws: `ExampleProblem`.
     package init(_ example: TrainingExample, processor: IdeficsProcessor, config: DataConfig) throws {
         let tokenizer = processor.tokenizer
+        var isTarget: [Bool]
+        let ids: [Int]
         switch example.content {
         case .document(let items):
             var options = IdeficsProcessor.Options()
             options.addEndOfUtteranceToken = false
             options.addEosToken = true
-            tokenIds = processor.tokenIds(of: Prompt(items), options: options)
-            isTarget = Array(repeating: true, count: tokenIds.count)
-            images = items.images
+            ids = processor.tokenIds(of: Prompt(document: items), options: options)
+            isTarget = Array(repeating: true, count: ids.count)
             isAnswer = false
         case .conversation(let messages):
             let writer = ConversationText(processor)
-            let ids = tokenizer.encode(try writer.text(messages), addSpecialTokens: false)
-            tokenIds = ids
-            images = messages.flatMap(\.items).images
+            ids = tokenizer.encode(try writer.text(messages), addSpecialTokens: false)
             isAnswer = config.loss == .assistant
-            if config.loss == .all {
-                isTarget = Array(repeating: true, count: tokenIds.count)
-            } else {
-                isTarget = Array(repeating: false, count: tokenIds.count)
+            isTarget = Array(repeating: config.loss == .all, count: ids.count)
+            if isAnswer {
                 for span in try writer.answers(in: messages) {
                     let start = ids.commonPrefix(tokenizer.encode(span.before, addSpecialTokens: false))
                     let through = tokenizer.encode(span.through, addSpecialTokens: false)
@@ -62,12 +65,33 @@ package struct EncodedExample: Sendable {
                 }
             }
         }
+        let image = tokenizer.convertTokenToId("<image>")
         if !config.imageTokensInLoss {
-            let excluded = Set(["<image>", "<fake_token_around_image>"].compactMap(tokenizer.convertTokenToId))
-            for (index, id) in tokenIds.enumerated() where excluded.contains(id) { isTarget[index] = false }
+            let excluded = Set([image, tokenizer.convertTokenToId("<fake_token_around_image>")].compactMap(\.self))
+            for (index, id) in ids.enumerated() where excluded.contains(id) { isTarget[index] = false }
         }
-        tokenIds = Array(tokenIds.prefix(config.maxTokens))
-        isTarget = Array(isTarget.prefix(config.maxTokens))
+        fullCount = ids.count
+        firstTarget = isTarget.dropFirst().firstIndex(of: true)
+        tokenIds = Array(ids.prefix(config.maxTokens))
+        self.isTarget = Array(isTarget.prefix(config.maxTokens))
+        let all = example.images
+        images = Array(all.prefix(tokenIds.count { $0 == image }))
+        imagesCutAway = all.count - images.count
+    }
+
+    /// Refuses an example of which nothing counts.
+    ///
+    /// - Throws: `ExampleProblem`.
+    func checkTargets(_ config: DataConfig) throws {
+        guard targetCount == 0 else { return }
+        guard let firstTarget else {
+            throw ExampleProblem("nothing in it counts for the loss", kind: .nothingToLearn)
+        }
+        throw ExampleProblem(
+            "what is to be learned begins at token \(firstTarget + 1) of \(fullCount), behind the cut at \(config.maxTokens) "
+                + "(data.maxTokens)",
+            kind: .answerCutAway
+        )
     }
 }
 
@@ -121,13 +145,6 @@ private struct ConversationText {
             if hasEndToken, let turn = through.dropping(suffix: "\n") { through = turn }
             return (before, through)
         }
-    }
-}
-
-extension [Prompt.Item] {
-    /// The pictures, in order.
-    fileprivate var images: [ImageSource] {
-        compactMap { if case .image(let source) = $0 { source } else { nil } }
     }
 }
 

@@ -69,7 +69,7 @@ struct StepBatches: Sendable {
             } else if end.epoch > epoch {
                 emptyEpochs += 1
                 guard emptyEpochs < 2 else {
-                    throw TrainingError.file(path: data.file.url.relativePath, reason: "no example can be used")
+                    throw TrainingError.file(path: data.file.path, reason: "no example can be used")
                 }
             }
         }

@@ -23,13 +23,18 @@ package struct TrainingData: Sendable {
     private let processor: IdeficsProcessor
     private let config: DataConfig
     private let fetcher: WebImageFetcher
+    /// Tokens of each example, negative for one that is left out; nil when nobody has counted them.
+    private let lengths: [Int32]?
 
-    package init(_ file: ExampleFile, processor: IdeficsProcessor, config: DataConfig) {
+    /// The examples of `file`; `lengths` has the tokens of each, negative for one that is left out, if somebody has
+    /// counted them.
+    package init(_ file: ExampleFile, processor: IdeficsProcessor, config: DataConfig, lengths: [Int32]? = nil) {
         self.file = file
+        self.lengths = lengths
         self.processor = processor
         self.config = config
         fetcher = WebImageFetcher(
-            maxBytes: ImageLimits().maxBytes,
+            maxBytes: config.maxImageBytes,
             allowPrivateAddresses: config.allowPrivateAddresses
         )
     }
@@ -70,7 +75,7 @@ package struct TrainingData: Sendable {
         }
     }
 
-    /// Micro-batches of `epochs` times through the data, told by the lengths of all examples, which are encoded once.
+    /// Micro-batches of `epochs` times through the data, told by the lengths of all examples.
     ///
     /// - Parameters:
     ///   - epochs: at most 1000.
@@ -80,7 +85,8 @@ package struct TrainingData: Sendable {
     /// - Returns: their number; examples that are left out for their pictures are not known yet and count.
     /// - Throws: `TrainingError.data` for a bad example, unless those are skipped.
     package func microBatches(epochs: Double, seed: UInt64, maxExamples: Int, maxTokens: Int) throws -> Int {
-        let lengths = try (0..<file.count).map { try encodedUnlessBad($0) { _ in }?.tokenIds.count }
+        let lengths =
+            try lengths ?? (0..<file.count).map { Int32(try encodedUnlessBad($0) { _ in }?.tokenIds.count ?? -1) }
         var position = DataPosition()
         var batches = 0
         while Double(position.epoch) < epochs {
@@ -89,7 +95,7 @@ package struct TrainingData: Sendable {
             let end = (epochs - Double(epoch)) * Double(file.count)
             while position.epoch == epoch, Double(position.index) < end {
                 let taken = take(&position, order: order, maxExamples: maxExamples, maxTokens: maxTokens) { index in
-                    lengths[index].map { (index, $0) }
+                    lengths[index] < 0 ? nil : (index, Int(lengths[index]))
                 }
                 batches += taken.isEmpty ? 0 : 1
             }
@@ -134,7 +140,7 @@ package struct TrainingData: Sendable {
                 images.append(try await load(indexed.example.images))
                 kept.append(indexed.example)
             } catch {
-                let problem = file.error(indexed.index, "\(error)")
+                let problem = file.error(indexed.index, config.reason(of: error))
                 guard config.badLines == .skip else { throw problem }
                 skipped(problem)
             }
@@ -145,7 +151,7 @@ package struct TrainingData: Sendable {
 
     private func load(_ sources: [ImageSource]) async throws -> [RGBImage] {
         var images: [RGBImage] = []
-        for source in sources { images.append(try await source.load(fetcher: fetcher)) }
+        for source in sources { images.append(try await source.load(limits: config.imageLimits, fetcher: fetcher)) }
         return images
     }
 
@@ -162,7 +168,7 @@ package struct TrainingData: Sendable {
     private func encoded(_ index: Int) throws -> EncodedExample {
         do {
             let example = try EncodedExample(file.example(index), processor: processor, config: config)
-            guard example.targetCount > 0 else { throw ExampleProblem("nothing in it counts for the loss") }
+            try example.checkTargets(config)
             return example
         } catch let problem as ExampleProblem {
             throw file.error(index, problem.reason)

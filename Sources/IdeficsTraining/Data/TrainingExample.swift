@@ -3,7 +3,9 @@
 
 package import Foundation
 public import Idefics
+import IdeficsFoundation
 import IdeficsImages
+import IdeficsTokenizers
 
 /// One thing to learn from.
 public struct TrainingExample: Sendable {
@@ -23,172 +25,72 @@ public struct TrainingExample: Sendable {
         self.content = content
     }
 
-    /// The example that a line of a data file says: `{"messages": […]}`, `{"document": […]}`, `{"image": …, "text": …}`,
-    /// or a list of texts and pictures as `generate --prompts` reads it.
+    /// The example that a line of a data file says, in one of the layouts of docs/training.md.
     ///
     /// - Parameters:
     ///   - json: the line.
     ///   - folder: where relative paths of pictures begin.
+    ///   - config: which keys are ignored, and what counts.
     /// - Throws: `ExampleProblem`.
-    package init(json: Data, folder: URL) throws {
-        let line: Line
+    package init(json: Data, folder: URL, config: DataConfig = DataConfig()) throws {
         do {
-            line = try JSONDecoder().decode(Line.self, from: json)
-        } catch let error as DecodingError {
+            content = try JSONReader.read(json, file: "") { decoder in
+                try ExampleJSON(decoder, ignoredKeys: config.ignoredKeys).content(folder: folder)
+            }
+        } catch let error as JSONError {
             throw ExampleProblem(error)
         }
-        func source(_ item: Item) -> Prompt.Item {
-            switch item {
-            case .text(let text): .text(text)
-            case .image(let place): .image(Self.image(place, folder: folder))
-            }
-        }
-        switch line {
-        case .messages(let messages):
-            content = .conversation(messages.map { ChatMessage(role: $0.role, items: $0.content.map(source)) })
-        case .document(let items):
-            content = .document(items.map(source))
-        }
-        guard !isEmpty else { throw ExampleProblem("says and shows nothing") }
+        if let reason = reasonNotToLearn(config) { throw ExampleProblem(reason, kind: .nothingToLearn) }
     }
 
-    private var isEmpty: Bool {
-        let items: [Prompt.Item]
+    /// Why there is nothing to learn from it, whatever the tokens are; nil when there may be.
+    private func reasonNotToLearn(_ config: DataConfig) -> String? {
+        func isBlank(_ items: [Prompt.Item]) -> Bool {
+            items.allSatisfy { $0.markedText?.plain.allSatisfy(\.isWhitespace) ?? true }
+        }
         switch content {
-        case .conversation(let messages): items = messages.flatMap(\.items)
-        case .document(let all): items = all
+        case .document(let items):
+            if items.allSatisfy(\.isEmptyText) { return "says and shows nothing" }
+            return isBlank(items) ? "has no text to learn" : nil
+        case .conversation(let messages):
+            if messages.flatMap(\.items).allSatisfy(\.isEmptyText) { return "says and shows nothing" }
+            guard config.loss == .assistant else {
+                return isBlank(messages.flatMap(\.items)) ? "has no text to learn" : nil
+            }
+            let answers = messages.filter { $0.role == .assistant }
+            if answers.isEmpty { return "has no answer of the assistant, which is what counts (data.loss)" }
+            return answers.allSatisfy { isBlank($0.items) } ? "has no answer that says anything" : nil
         }
-        return items.allSatisfy(\.isEmptyText)
     }
 
-    private static func image(_ place: String, folder: URL) -> ImageSource {
-        let source = ImageSource(place)
-        guard case .file = source, !place.hasPrefix("/"), !place.lowercased().hasPrefix("file:") else { return source }
-        return .file(folder.appending(path: place))
+    /// All of its pictures, in order.
+    var images: [ImageSource] {
+        let items: [Prompt.Item] =
+            switch content {
+            case .document(let items): items
+            case .conversation(let messages): messages.flatMap(\.items)
+            }
+        return items.compactMap { if case .image(let source) = $0 { source } else { nil } }
     }
 }
 
-/// Why a line is not an example, without where.
+/// Why a line is not an example that can be learned from, without where.
 package struct ExampleProblem: Error {
+    /// What kind of problem it is.
+    package let kind: DataProblem
+    /// What it is.
     package let reason: String
 
-    package init(_ reason: String) { self.reason = reason }
-
-    package init(_ error: DecodingError) {
-        switch error {
-        case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
-            self.init(Self.text(context.codingPath, context.debugDescription))
-        case .keyNotFound(let key, let context):
-            self.init(Self.text(context.codingPath + [key], "is missing"))
-        @unknown default: self.init("\(error)")
-        }
+    package init(_ reason: String, kind: DataProblem = .noExample) {
+        self.reason = reason
+        self.kind = kind
     }
 
-    private static func text(_ path: [any CodingKey], _ reason: String) -> String {
-        let keys = path.map { $0.intValue.map { "[\($0)]" } ?? ".\($0.stringValue)" }.joined()
-        return keys.isEmpty ? reason : "\(keys.drop { $0 == "." }): \(reason)"
-    }
-}
-
-// MARK: - The line
-
-/// A line as JSON.
-private enum Line: Decodable {
-    case messages([Message])
-    case document([Item])
-
-    private enum CodingKeys: String, CodingKey {
-        case messages
-        case document
-        case image
-        case text
-    }
-
-    init(from decoder: any Decoder) throws {
-        if (try? decoder.unkeyedContainer()) != nil {
-            self = .document(try decoder.singleValueContainer().decode([Item].self))
-            return
-        }
-        let object = try decoder.container(keyedBy: CodingKeys.self)
-        if object.contains(.messages) {
-            self = .messages(try object.decode([Message].self, forKey: .messages))
-        } else if object.contains(.document) {
-            self = .document(try object.decode([Item].self, forKey: .document))
-        } else if object.contains(.image) {
-            let place = try object.decode(String.self, forKey: .image)
-            self = .document([.image(place), .text(try object.decode(String.self, forKey: .text))])
-        } else if object.contains(.text) {
-            self = .document([.text(try object.decode(String.self, forKey: .text))])
-        } else {
-            throw DecodingError.dataCorrupted(
-                .init(
-                    codingPath: decoder.codingPath,
-                    debugDescription: "has none of \"messages\", \"document\", \"image\" and \"text\""
-                )
-            )
-        }
-    }
-}
-
-/// A turn.
-private struct Message: Decodable {
-    let role: ChatMessage.Role
-    let content: [Item]
-
-    private enum CodingKeys: String, CodingKey {
-        case role
-        case content
-    }
-
-    init(from decoder: any Decoder) throws {
-        let object = try decoder.container(keyedBy: CodingKeys.self)
-        role = try object.decode(ChatMessage.Role.self, forKey: .role)
-        if let text = try? object.decode(String.self, forKey: .content) {
-            content = [.text(text)]
-        } else {
-            content = try object.decode([Item].self, forKey: .content)
-        }
-    }
-}
-
-/// Text or a picture: a string, `{"text": …}`, `{"image": …}`, with `"type"` or without; for pictures also `"url"` and
-/// `"path"`, as transformers' chat templates have them.
-private enum Item: Decodable {
-    case text(String)
-    case image(String)
-
-    private enum CodingKeys: String, CodingKey {
-        case type
-        case text
-        case image
-        case url
-        case path
-    }
-
-    init(from decoder: any Decoder) throws {
-        if let text = try? decoder.singleValueContainer().decode(String.self) {
-            self = .text(text)
-            return
-        }
-        let object = try decoder.container(keyedBy: CodingKeys.self)
-        let type = try object.decodeIfPresent(String.self, forKey: .type)
-        guard type == nil || type == "text" || type == "image" else {
-            throw DecodingError.dataCorruptedError(
-                forKey: .type,
-                in: object,
-                debugDescription: "is \"\(type ?? "")\", neither text nor image"
-            )
-        }
-        if type != "image", object.contains(.text) {
-            self = .text(try object.decode(String.self, forKey: .text))
-            return
-        }
-        for key in [CodingKeys.image, .url, .path] where object.contains(key) {
-            self = .image(try object.decode(String.self, forKey: key))
-            return
-        }
-        throw DecodingError.dataCorrupted(
-            .init(codingPath: decoder.codingPath, debugDescription: "is neither text nor image")
-        )
+    init(_ error: JSONError) {
+        // Where the text begins is said by whoever says which example it is.
+        let line = error.line.map { $0 > 1 ? "its line \($0), " : "" }
+        let place = line.map { "not valid JSON at \($0)column \(error.column ?? 0): " } ?? ""
+        let path = error.path.isEmpty ? "" : "\(printable(error.path)): "
+        self.init("\(place)\(path)\(printable(error.reason))")
     }
 }

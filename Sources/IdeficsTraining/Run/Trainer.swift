@@ -50,6 +50,7 @@ public actor Trainer {
     ///   - recipe: what to do.
     ///   - directory: the model's directory, for its tokenizer and image processor.
     ///   - trainable: what is trained.
+    ///   - data: the recipe's data, if somebody has looked at it already; nil to read it here.
     ///   - isResuming: whether the run goes on from the last checkpoint in its folder, if there is one.
     ///   - report: hears what happens.
     /// - Throws: what reading recipe, data and model throws; `TrainingError.run` when the folder holds what a run writes
@@ -58,6 +59,7 @@ public actor Trainer {
         recipe: TrainingRecipe,
         directory: URL,
         trainable: any TrainableParameters,
+        data: CheckedData? = nil,
         isResuming: Bool = false,
         report: @escaping @Sendable (TrainingEvent) -> Void = { _ in }
     ) throws {
@@ -67,13 +69,16 @@ public actor Trainer {
         self.trainable = trainable
         self.report = report
         processor = try ModelFiles(directory: directory).processor()
-        let file = try ExampleFile(path: recipe.data.train, badLines: recipe.data.badLines)
-        training = TrainingData(file, processor: processor, config: recipe.data)
-        let evalFile = try recipe.data.eval.map { try ExampleFile(path: $0, badLines: recipe.data.badLines) }
+        if let problem = data?.problem { throw problem }
+        let file = try data?.training.file ?? ExampleFile(path: recipe.data.train, config: recipe.data)
+        training = TrainingData(file, processor: processor, config: recipe.data, lengths: data?.training.lengths)
+        let evalFile =
+            try data?.evaluation?.file ?? recipe.data.eval.map { try ExampleFile(path: $0, config: recipe.data) }
         evaluation = evalFile.map { [processor] in
             TrainingData($0, processor: processor, config: recipe.data.inOrder)
         }
-        for error in file.badLines + (evalFile?.badLines ?? []) { report(.skippedExample(error)) }
+        // What was found when the data was looked at has been told.
+        for error in data == nil ? file.badLines + (evalFile?.badLines ?? []) : [] { report(.skippedExample(error)) }
         identity = DataIdentity(file)
         modelIdentity = try ModelIdentity(directory: directory)
         totalSteps = try recipe.trainer.steps(of: training)
