@@ -160,7 +160,7 @@ import Testing
         (#"{"instruction":"?","output":"A cat."}"#, "has none of"),
         (#"{"texts":["a","b"],"images":[null]}"#, "2 elements"),
         (#"{"texts":["a"],"images":["a.png"]}"#, "images[0]"),
-        (#"{"messages":[{"role":"user","content":"?"},A]} {}"#, ""),
+        (#"{"messages":[{"role":"user","content":"?"},A]} {}"#, "not valid JSON"),
     ])
     func whatIsNotUsedIsRefused(line: String, part: String) {
         let reason = reason(line.replacing(",A]", with: ",\(Self.answer)]"))
