@@ -146,7 +146,7 @@ let package = Package(
             name: "IdeficsCLITests",
             dependencies: [
                 "IdeficsCLI", "Idefics", "IdeficsTestSupport", "IdeficsHTTPTestSupport", "IdeficsCheckpoints",
-                "IdeficsTensor",
+                "IdeficsTensor", "IdeficsImages", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swiftSettings
         ),

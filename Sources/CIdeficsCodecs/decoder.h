@@ -37,6 +37,8 @@ struct idf_decoder {
             png_infop info;
             size_t position;
             bool pixels_complete;
+            uint8_t last_pass;  // where the last row is that is decompressed
+            uint32_t last_row;
             uint8_t palette[1024];
         } png;
     };

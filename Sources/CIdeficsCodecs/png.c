@@ -27,7 +27,32 @@ static void read_data(png_structp png, png_bytep bytes, size_t count) {
     decoder->png.position += count;
 }
 
+// Called for each row that is decompressed, before libpng reads on.
+static void note_row(png_structp png, png_row_infop info, png_bytep row) {
+    (void)info;
+    (void)row;
+    idf_decoder *decoder = png_get_error_ptr(png);
+    if (png_get_current_pass_number(png) == decoder->png.last_pass
+        && png_get_current_row_number(png) == decoder->png.last_row) {
+        decoder->png.pixels_complete = true;
+    }
+}
+
 // MARK: - Decoding
+
+// Which row is the last to be decompressed.
+static void find_last_row(idf_decoder *decoder, int passes) {
+    const png_uint_32 width = decoder->info.width, height = decoder->info.height;
+    decoder->png.last_pass = 0;
+    decoder->png.last_row = height - 1;
+    if (passes == 1) return;
+    for (int pass = passes - 1; pass >= 0; pass--) {
+        if (PNG_PASS_COLS(width, pass) == 0 || PNG_PASS_ROWS(height, pass) == 0) continue;
+        decoder->png.last_pass = pass;
+        while (!PNG_ROW_IN_INTERLACE_PASS(decoder->png.last_row, pass)) decoder->png.last_row--;
+        return;
+    }
+}
 
 static void read_palette(idf_decoder *decoder) {
     png_structp png = decoder->png.png;
@@ -130,6 +155,8 @@ idf_codec_status idf_png_read_pixels(idf_decoder *decoder, uint8_t *pixels) {
     if (decoder->info.bit_depth < 8) png_set_packing(png);
     if (decoder->info.bit_depth == 16 && decoder->info.layout != IDF_LAYOUT_GRAY16) png_set_strip_16(png);
     int passes = png_set_interlace_handling(png);
+    find_last_row(decoder, passes);
+    png_set_read_user_transform_fn(png, note_row);
     png_read_update_info(png, decoder->png.info);
 
     size_t row_bytes = (size_t)decoder->info.width * decoder->info.bytes_per_pixel;
@@ -139,7 +166,6 @@ idf_codec_status idf_png_read_pixels(idf_decoder *decoder, uint8_t *pixels) {
     for (int pass = 0; pass < passes; pass++) {
         for (size_t y = 0; y < decoder->info.height; y++) png_read_row(png, pixels + y * row_bytes, NULL);
     }
-    decoder->png.pixels_complete = true;
     png_read_end(png, NULL);
     return IDF_CODEC_OK;
 }

@@ -10,12 +10,17 @@ import Testing
     /// A picture of 5×3 in two IDAT chunks, stored without compression.
     private static let size = (width: 5, height: 3)
 
-    private static var pixels: [UInt8] { (0..<size.width * size.height * 3).map { UInt8($0 * 5 % 251) } }
+    private static var pixels: [UInt8] {
+        let count: Int = size.width * size.height * 3
+        return (0..<count).map { UInt8($0 * 5 % 251) }
+    }
 
     /// The zlib stream of the rows: one stored block and its Adler-32.
     private static var stream: [UInt8] {
-        let rows = (0..<size.height).flatMap { y in
-            [0] + pixels[y * size.width * 3..<(y + 1) * size.width * 3]
+        var rows: [UInt8] = []
+        for y in 0..<size.height {
+            rows.append(0)
+            rows += pixels[y * size.width * 3..<(y + 1) * size.width * 3]
         }
         let count = UInt16(rows.count)
         var (a, b): (UInt32, UInt32) = (1, 0)
@@ -23,8 +28,12 @@ import Testing
             a = (a + UInt32(byte)) % 65_521
             b = (b + a) % 65_521
         }
-        let length = [UInt8(count & 255), UInt8(count >> 8), UInt8(~count & 255), UInt8(~count >> 8)]
-        return [0x78, 0x01, 0x01] + length + rows + Array(Data.bigEndian(b << 16 | a))
+        let length: [UInt16] = [count & 255, count >> 8, ~count & 255, ~count >> 8]
+        var stream: [UInt8] = [0x78, 0x01, 0x01]
+        stream += length.map { UInt8($0) }
+        stream += rows
+        stream += Array(Data.bigEndian(b << 16 | a))
+        return stream
     }
 
     private static var chunks: [Data] {
@@ -55,12 +64,21 @@ import Testing
             #expect(try decode(chunks) == Self.pixels, "chunk \(index)")
         }
         let text = damaged(Data.pngChunk("tEXt", Array("a\0b".utf8)))
-        #expect(try decode(whole[..<3] + [text] + whole[3...]) == Self.pixels)
-        #expect(try decode(whole[..<1] + [text] + whole[1...]) == Self.pixels)
+        for place in [1, 3] {
+            var chunks = whole
+            chunks.insert(text, at: place)
+            #expect(try decode(chunks) == Self.pixels, "before chunk \(place)")
+        }
     }
 
+    /// Nor is a stream of pixels whose own sum, its Adler-32, is wrong.
     @Test func aWrongSumOfTheHeaderIsRefused() {
         var chunks = Self.chunks
+        var end = Array(Self.stream.dropFirst(20))
+        end[end.count - 1] ^= 1
+        chunks[2] = Data.pngChunk("IDAT", end)
+        #expect(throws: ImageError.self) { try decode(chunks) }
+        chunks = Self.chunks
         chunks[0] = damaged(chunks[0])
         #expect(throws: ImageError.self) { try decode(chunks) }
     }

@@ -96,7 +96,7 @@ struct GenerateCommand: AsyncParsableCommand, PromptCommand {
             try lines?.skipCompleted(file)
             try await answer(file, container, config, sink, firstPrompt: lines?.completedPrompts ?? 0)
         } else {
-            let prompt = Prompt(try PromptArguments.items(of: self, Array(PathBytes.arguments.dropFirst())))
+            let prompt = Prompt(try PromptArguments.items(of: self))
             let options = processing.options(images)
             try await sink.take(
                 container.generate(prompt, config: config, options: options, fetcher: images.fetcher)

@@ -68,7 +68,7 @@ struct ScoreCommand: AsyncParsableCommand, PromptCommand {
     }
 
     func run() async throws {
-        let arguments = try PromptArguments.items(of: self, Array(PathBytes.arguments.dropFirst()))
+        let arguments = try PromptArguments.items(of: self)
         let container = try await loadOptions.load()
         let lines = try answers.areLines ? AnswerLines(answers, answersPerPrompt: 1) : nil
         guard let prompts else {
@@ -91,7 +91,7 @@ struct ScoreCommand: AsyncParsableCommand, PromptCommand {
     private func score(_ prompt: Prompt, _ container: ModelContainer) async throws -> [Score] {
         let scores = try await container.score(
             prompt,
-            continuations: continuation,
+            continuations: continuation.map(PathBytes.repaired),
             options: processing.options(images),
             fetcher: images.fetcher
         )

@@ -4,6 +4,7 @@
 import ArgumentParser
 import Foundation
 import Idefics
+import IdeficsFoundation
 import IdeficsImages
 
 /// A command whose arguments make one prompt, texts and images in the order they are given.
@@ -24,8 +25,15 @@ protocol PromptCommand: ParsableArguments {
 enum PromptArguments {
     /// Texts and images of `command` in the order of `arguments`, which it was parsed from; nothing is left out.
     ///
+    /// - Parameters:
+    ///   - command: the command.
+    ///   - arguments: what follows its name; by default that of this process.
+    /// - Returns: texts and images.
     /// - Throws: when an image that is a pipe cannot be read.
-    static func items<Command: PromptCommand>(of command: Command, _ arguments: [String]) throws -> [Prompt.Item] {
+    static func items<Command: PromptCommand>(
+        of command: Command,
+        _ arguments: [String] = Array(PathBytes.arguments.dropFirst())
+    ) throws -> [Prompt.Item] {
         var order: [Found] = []
         if !command.texts.isEmpty, !command.image.isEmpty {
             let candidates = candidates(for: command, in: arguments)
@@ -39,7 +47,7 @@ enum PromptArguments {
             .filter { !order.contains($0) }
         return try order.map { found in
             switch found {
-            case .text(let index): Prompt(strings: [command.texts[index]]).items[0]
+            case .text(let index): Prompt(strings: [PathBytes.repaired(command.texts[index])]).items[0]
             case .image(let index): .image(try command.images.source(command.image[index]))
             }
         }
