@@ -89,18 +89,24 @@ struct GenerationOptions: ParsableArguments {
 
     /// As `config(over:)`, with the token ids of options checked against the model's vocabulary.
     ///
+    /// Those of generation_config.json are left alone: many have a `pad_token_id` of -1.
+    ///
+    /// - Parameters:
+    ///   - base: options of the model.
+    ///   - container: the model.
+    /// - Returns: options to generate with.
     /// - Throws: `ValidationError` naming the option.
     func config(over base: GenerationConfig, for container: ModelContainer) throws -> GenerationConfig {
-        let config = try config(over: base)
         let size = container.config.totalVocabSize
         for (option, ids) in [
-            ("--eos-token-id", config.eosTokenId), ("--bad-words-ids", config.badWordsIds.flatMap(\.self)),
-            ("--pad-token-id", config.padTokenId.map { [$0] } ?? []),
+            ("--eos-token-id", try parsedEosTokenIds() ?? []),
+            ("--bad-words-ids", try parsedBadWords()?.flatMap(\.self) ?? []),
+            ("--pad-token-id", padTokenId.map { [$0] } ?? []),
         ] {
             guard let id = ids.first(where: { !(0..<size ~= $0) }) else { continue }
             throw ValidationError("\(option) \(id): the model has \(size) tokens, 0 to \(size - 1)")
         }
-        return config
+        return try config(over: base)
     }
 
     /// `base` with the given options in place of its own; says what of it does nothing.
