@@ -4,6 +4,7 @@
 import ArgumentParser
 import Foundation
 import Idefics
+import IdeficsFoundation
 import IdeficsImages
 
 /// A command whose arguments make one prompt, texts and images in the order they are given.
@@ -39,7 +40,7 @@ enum PromptArguments {
             .filter { !order.contains($0) }
         return try order.map { found in
             switch found {
-            case .text(let index): Prompt(strings: [command.texts[index]]).items[0]
+            case .text(let index): Prompt(strings: [PathBytes.repaired(command.texts[index])]).items[0]
             case .image(let index): .image(try command.images.source(command.image[index]))
             }
         }

@@ -51,7 +51,7 @@ package final class ByteStream {
     package var folder: URL {
         let isInFolder = byteCount != nil && isOwned && !path.hasPrefix("/dev/") && !path.hasPrefix("/proc/")
         return isInFolder
-            ? URL(filePath: path).deletingLastPathComponent() : URL(filePath: ".", directoryHint: .isDirectory)
+            ? URL(localPath: path).deletingLastPathComponent() : URL(localPath: ".", isDirectory: true)
     }
 
     /// The next bytes, as many as are there but at most `count`; none at the end.
