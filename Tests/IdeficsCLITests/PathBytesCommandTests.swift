@@ -28,7 +28,8 @@ import Testing
         #"mkdir "$n"; cp $picture "$n/a.png"; echo '["hi", {"image": "a.png"}]' > "$n/$s.jsonl"; "#
             + #"$program generate --model $model --prompts "$n/$s.jsonl" --max-new-tokens 2"#,
         #"echo 'one two three' > "$n"; $program perplexity --model $model --text "$n""#,
-        #"$program process --model $model hi --output "$n"; $program forward --model $model --inputs "$n" --output "$s"; "#
+        #"echo '["hi"]' > p.jsonl; $program process --model $model --prompts p.jsonl --output "$n"; "#
+            + #"$program forward --model $model --inputs "$n" --output "$s"; "#
             + #"[ -s "$s" ]; $program generate --model $model --inputs "$n" --max-new-tokens 2"#,
         #"$program quantize --model $model --output "$n/$s" --format int8; $program generate --model "$n/$s" hi "#
             + "--max-new-tokens 2",
@@ -37,7 +38,7 @@ import Testing
             + #"$program chat --model $model --max-new-tokens 2 < lines 2> err; [ $(grep -c error err) = 1 ]"#,
         #"echo '{"text": "a first line"}' > "$n.jsonl"; cp -r $model "$n"; "#
             + #"finetune="$program finetune --model $n --data $n.jsonl --output $s --lora-r 2 --max-steps"; "#
-            + #"$finetune 2 > out; [ -e "$s/adapter/adapter_config.json" ]; [ "$(cat out)" = "$s/adapter" ]; "#
+            + #"$finetune 2 > out; [ -e "$s/adapter/adapter_config.json" ]; [[ "$(cat out)" = *"$s/adapter" ]]; "#
             + #"rm -r "$s/adapter"; $finetune 2 --resume; "#
             + #"$program generate --model "$n" --adapter "$s/adapter" hi --max-new-tokens 2; "#
             + #"$program merge --model "$n" --adapter "$s/adapter" --output "$n.merged"; [ -e "$n.merged/config.json" ]"#,

@@ -52,7 +52,10 @@ struct ChatCommand: AsyncParsableCommand {
     func run() async throws {
         // What cannot be shown is told before the model is loaded.
         var pending: [RGBImage] = []
-        for place in image { pending.append(try await picture(ImageSource(place))) }
+        for place in image {
+            // Standard input has the turns; a pipe can be read once.
+            pending.append(try await picture(place == "-" ? ImageSource(place) : images.source(place)))
+        }
         let container = try await loadOptions.load()
         if let tokenizer = container.processor?.tokenizer, !ChatFormat.isOfTemplate(of: tokenizer) {
             Terminal.note(
@@ -74,11 +77,13 @@ struct ChatCommand: AsyncParsableCommand {
             try side.map { try picture.resized(width: $0, height: $0) } ?? picture
         }
         pending = try pending.map(shrunk)
+        // Not readLine, which repairs names that are not UTF-8.
+        let lines = LineReader(try ByteStream(path: "-"))
         if Terminal.isInputInteractive { Terminal.note("/image PATH-OR-URL, /reset, /quit") }
         while true {
             if Terminal.isInputInteractive { Terminal.status("> ") }
-            guard let line = readLine() else { break }
-            switch ChatLine(line.utf8) {
+            guard let line = try lines.next() else { break }
+            switch ChatLine(line.text) {
             case .blank: continue
             case .quit: return
             case .reset:

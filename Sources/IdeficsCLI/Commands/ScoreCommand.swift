@@ -89,6 +89,7 @@ struct ScoreCommand: AsyncParsableCommand, PromptCommand {
     }
 
     private func score(_ prompt: Prompt, _ container: ModelContainer) async throws -> [Score] {
+        let continuation = continuation.map(PathBytes.repaired)
         let scores = try await container.score(
             prompt,
             continuations: continuation.map(PathBytes.repaired),

@@ -4,6 +4,7 @@
 import ArgumentParser
 import Foundation
 import Idefics
+import IdeficsFoundation
 import IdeficsGeneration
 
 /// transformers' generation options by their names with dashes; what is not given comes from generation_config.json.
@@ -128,7 +129,7 @@ struct GenerationOptions: ParsableArguments {
         set(\.minLength, minLength)
         set(\.minNewTokens, minNewTokens)
         set(\.maxTime, maxTime)
-        set(\.stopStrings, stopStrings.isEmpty ? nil : stopStrings)
+        set(\.stopStrings, stopStrings.isEmpty ? nil : stopStrings.map(PathBytes.repaired))
         set(\.doSample, doSample)
         set(\.numBeams, numBeams)
         set(\.numReturnSequences, numReturnSequences)
