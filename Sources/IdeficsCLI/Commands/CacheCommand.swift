@@ -117,17 +117,16 @@ struct CacheCommand: ParsableCommand {
             let count = copies.count + unfinished.count
             guard count > 0 else { return Terminal.note("\(store.directory.path): nothing to remove") }
             if dryRun { return Terminal.note("\(Format.bytes(total)) would be removed") }
-            guard yes || isAccepted(count, total) else { return Terminal.note("nothing was removed") }
+            guard try yes || isAccepted(count, total) else { return Terminal.note("nothing was removed") }
             for copy in copies where try !store.remove(copy) { Terminal.note("\(copy.path): in use, stays") }
             try store.removeUnfinished()
             Terminal.note("\(Format.bytes(total)) removed")
         }
 
         /// Asks; anything but yes is no.
-        private func isAccepted(_ count: Int, _ byteCount: Int64) -> Bool {
+        private func isAccepted(_ count: Int, _ byteCount: Int64) throws -> Bool {
             guard Terminal.isInputInteractive, Terminal.isErrorInteractive else {
-                Terminal.note("nobody can be asked here: say --yes")
-                return false
+                throw CommandError("nobody can be asked here: say --yes")
             }
             Terminal.status("Remove \(count), \(Format.bytes(byteCount))? [y/N] ")
             return ["y", "yes"].contains(readLine()?.lowercased())

@@ -6,6 +6,7 @@ import Foundation
 import Idefics
 import IdeficsFoundation
 import IdeficsGeneration
+import IdeficsTensor
 
 /// `idefics generate`.
 struct GenerateCommand: AsyncParsableCommand, PromptCommand {

@@ -30,7 +30,13 @@ struct Workplace {
         // The lock first: a folder without one would be taken for abandoned.
         while true {
             let candidate = TemporaryName(for: name)
-            guard let lock = try FileLock.tryAcquire("\(folder)/\(candidate.lock)") else {
+            let found: FileLock?
+            do {
+                found = try FileLock.tryAcquire("\(folder)/\(candidate.lock)")
+            } catch let error as FileError where error.code != 0 {
+                throw FileError("\(folder)/\(name)", "write", code: error.code)
+            }
+            guard let lock = found else {
                 // Somebody looking around had it first.
                 Files.remove("\(folder)/\(candidate.lock)")
                 continue

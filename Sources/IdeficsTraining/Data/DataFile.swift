@@ -33,7 +33,8 @@ final class DataFile: Sendable {
         self.path = path
         // The descriptor itself: opening /dev/stdin anew is refused for sockets, and starts files from their beginning.
         let isInput = path == "-" || path == "/dev/stdin"
-        let opened = isInput ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : path.withSystemPath { open($0, O_RDONLY | O_CLOEXEC) }
+        let opened =
+            isInput ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : path.withSystemPath { open($0, O_RDONLY | O_CLOEXEC) }
         guard opened >= 0 else { throw Self.unreadable(path) }
         var status = stat()
         let code = fstat(opened, &status) == 0 ? status.st_mode & S_IFMT == S_IFDIR ? EISDIR : 0 : errno
