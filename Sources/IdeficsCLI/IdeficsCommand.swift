@@ -54,7 +54,8 @@ struct IdeficsCommand: AsyncParsableCommand {
     private static func report(_ error: any Error) -> Int32 {
         let status = exitCode(for: error)
         if let error = error as? OutputError, error.isClosedPipe { return status.rawValue }
-        let text = fullMessage(for: error)
+        // The parser would tell the reason alone of an error that has one for other messages.
+        let text = fullMessage(for: error is FileError ? CommandError("\(error)") : error)
         guard status.isSuccess else {
             if !text.isEmpty { Terminal.note(text) }
             return status.rawValue

@@ -79,7 +79,7 @@ import Testing
             #expect(error?.description.contains("--max-prompt-length") == true)
         }
         var options = IdeficsProcessor.Options()
-        options.maxBatchBytes = 1 << 20
+        options.maxBatchBytes = 1 << 16
         let pixels = try RGBImage(width: 1, height: 1, pixels: [1, 2, 3])
         let prompts = Array(repeating: Prompt([.image(.image(pixels))]), count: 2)
         let error = await #expect(throws: IdeficsError.self) {
