@@ -2,11 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import Idefics
 import IdeficsFoundation
 import IdeficsImages
 import Testing
-
-@testable import Idefics
 
 /// Items of prompts and training lines as JSON.
 @Suite struct PromptItemTests {

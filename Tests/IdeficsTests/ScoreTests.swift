@@ -2,14 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import Idefics
 import IdeficsGeneration
 import IdeficsImages
 import IdeficsTensor
 import IdeficsTestSupport
 import IdeficsTokenizers
 import Testing
-
-@testable import Idefics
 
 /// What `score` scores.
 @Suite struct ScoreTests {

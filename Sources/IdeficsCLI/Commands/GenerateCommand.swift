@@ -1,7 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-import ArgumentParser
+package import ArgumentParser
 import Foundation
 import Idefics
 import IdeficsFoundation
@@ -9,8 +9,8 @@ import IdeficsGeneration
 import IdeficsTensor
 
 /// `idefics generate`.
-struct GenerateCommand: AsyncParsableCommand, PromptCommand {
-    static let configuration = CommandConfiguration(
+package struct GenerateCommand: AsyncParsableCommand, PromptCommand {
+    package static let configuration = CommandConfiguration(
         commandName: "generate",
         abstract: "Continue prompts of pictures and text.",
         discussion: """
@@ -24,13 +24,16 @@ struct GenerateCommand: AsyncParsableCommand, PromptCommand {
             """
     )
 
+    /// A command without arguments, which the parser fills in.
+    package init() {}
+
     @OptionGroup var loadOptions: LoadOptions
 
     @Argument(help: "Texts of the prompt.")
-    var texts: [String] = []
+    package var texts: [String] = []
 
     @Option(help: "A picture: path, http(s) URL or data: URL (repeatable).")
-    var image: [String] = []
+    package var image: [String] = []
 
     @Option(
         help: "JSON lines, each a list of \"text\" and {\"image\": \"path-or-url\"}; a pipe too, - for standard input."
@@ -52,9 +55,9 @@ struct GenerateCommand: AsyncParsableCommand, PromptCommand {
     @OptionGroup(title: "Answers") var answers: AnswerOptions
     @OptionGroup(title: "Generation") var generation: GenerationOptions
     @OptionGroup(title: "Prompts") var processing: ProcessorOptions
-    @OptionGroup(title: "Pictures") var images: ImageOptions
+    @OptionGroup(title: "Pictures") package var images: ImageOptions
 
-    func validate() throws {
+    package func validate() throws {
         let sources = [!texts.isEmpty || !image.isEmpty, prompts != nil, inputs != nil]
         guard sources.count(where: { $0 }) == 1 else {
             throw ValidationError("give texts and pictures, or --prompts, or --inputs")
@@ -66,7 +69,7 @@ struct GenerateCommand: AsyncParsableCommand, PromptCommand {
         if answers.resume && prompts == nil { throw ValidationError("--resume needs --prompts") }
     }
 
-    func run() async throws {
+    package func run() async throws {
         let start = ContinuousClock.now
         let container = try await loadOptions.load()
         let loadTime = (ContinuousClock.now - start) / .seconds(1)

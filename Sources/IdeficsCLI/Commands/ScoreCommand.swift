@@ -1,14 +1,14 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-import ArgumentParser
+package import ArgumentParser
 import Idefics
 import IdeficsFoundation
 import IdeficsGeneration
 
 /// `idefics score`.
-struct ScoreCommand: AsyncParsableCommand, PromptCommand {
-    static let configuration = CommandConfiguration(
+package struct ScoreCommand: AsyncParsableCommand, PromptCommand {
+    package static let configuration = CommandConfiguration(
         commandName: "score",
         abstract: "Log-probabilities of given continuations of a prompt.",
         discussion: """
@@ -18,13 +18,16 @@ struct ScoreCommand: AsyncParsableCommand, PromptCommand {
             """
     )
 
+    /// A command without arguments, which the parser fills in.
+    package init() {}
+
     @OptionGroup var loadOptions: LoadOptions
 
     @Argument(help: "Texts of the prompt.")
-    var texts: [String] = []
+    package var texts: [String] = []
 
     @Option(help: "A picture: path, http(s) URL or data: URL (repeatable).")
-    var image: [String] = []
+    package var image: [String] = []
 
     @Option(
         help: "JSON lines, each a list of \"text\" and {\"image\": \"path-or-url\"}; a pipe too, - for standard input."
@@ -32,16 +35,16 @@ struct ScoreCommand: AsyncParsableCommand, PromptCommand {
     var prompts: String?
 
     @Option(parsing: .unconditionalSingleValue, help: "A text that could follow (repeatable).")
-    var continuation: [String] = []
+    package var continuation: [String] = []
 
     @Flag(help: "Write one JSON object instead of a table.")
     var json = false
 
     @OptionGroup(title: "Answers") var answers: AnswerOptions
     @OptionGroup(title: "Prompts") var processing: ProcessorOptions
-    @OptionGroup(title: "Pictures") var images: ImageOptions
+    @OptionGroup(title: "Pictures") package var images: ImageOptions
 
-    func validate() throws {
+    package func validate() throws {
         guard (!texts.isEmpty || !image.isEmpty) != (prompts != nil) else {
             throw ValidationError("give a prompt: texts, pictures or both; or --prompts")
         }
@@ -67,7 +70,7 @@ struct ScoreCommand: AsyncParsableCommand, PromptCommand {
         let scores: [Score]
     }
 
-    func run() async throws {
+    package func run() async throws {
         let arguments = try PromptArguments.items(of: self)
         let container = try await loadOptions.load()
         let lines = try answers.areLines ? AnswerLines(answers, answersPerPrompt: 1) : nil

@@ -8,7 +8,10 @@ import IdeficsFoundation
 import IdeficsImages
 
 /// How images are fetched and prepared.
-struct ImageOptions: ParsableArguments {
+package struct ImageOptions: ParsableArguments {
+    /// Options without values, which the parser fills in.
+    package init() {}
+
     @Option(help: "Height and width images are resized to, in pixels. (default: preprocessor_config.json, else 224)")
     var imageSize: Int?
 
@@ -21,7 +24,7 @@ struct ImageOptions: ParsableArguments {
     @Flag(help: "Allow image URLs on private and loopback addresses.")
     var allowPrivateAddresses = false
 
-    func validate() throws {
+    package func validate() throws {
         if let imageSize, !(1...4096 ~= imageSize) {
             throw ValidationError("--image-size \(imageSize): must be 1 to 4096 pixels")
         }

@@ -1,14 +1,14 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-import ArgumentParser
+package import ArgumentParser
 import Foundation
-import Idefics
+package import Idefics
 import IdeficsFoundation
 import IdeficsImages
 
 /// A command whose arguments make one prompt, texts and images in the order they are given.
-protocol PromptCommand: ParsableArguments {
+package protocol PromptCommand: ParsableArguments {
     /// Positional arguments.
     var texts: [String] { get }
     /// Values of `--image`.
@@ -22,7 +22,7 @@ protocol PromptCommand: ParsableArguments {
 /// The parser collects the two kinds apart and does not tell where each was. So it is asked: the line is parsed once more
 /// with marks in place of the arguments that may be one of them, and where a mark turns up is what its argument is. What
 /// is an option, a flag, a value or a text is thus decided by the parser alone.
-enum PromptArguments {
+package enum PromptArguments {
     /// Texts and images of `command` in the order of `arguments`, which it was parsed from; nothing is left out.
     ///
     /// - Parameters:
@@ -30,7 +30,7 @@ enum PromptArguments {
     ///   - arguments: what follows its name; by default that of this process.
     /// - Returns: texts and images.
     /// - Throws: when an image that is a pipe cannot be read.
-    static func items<Command: PromptCommand>(
+    package static func items<Command: PromptCommand>(
         of command: Command,
         _ arguments: [String] = Array(PathBytes.arguments.dropFirst())
     ) throws -> [Prompt.Item] {
