@@ -46,7 +46,11 @@ public struct HubConfiguration: Sendable {
             names.lazy.compactMap { environment[$0] }.first { !$0.isEmpty }
         }
         func isTrue(_ text: String?) -> Bool { ["1", "ON", "YES", "TRUE"].contains(text?.uppercased()) }
-        func path(_ text: String) -> String { Files.expanded(text, environment: environment) }
+        func path(_ text: String) -> String {
+            var path = Files.expanded(text, environment: environment)
+            while path.utf8.count > 1, path.unicodeScalars.last == "/" { path.unicodeScalars.removeLast() }
+            return path
+        }
 
         let caches = value("XDG_CACHE_HOME").map(path) ?? path("~/.cache")
         let home = value("HF_HOME").map(path) ?? caches + "/huggingface"
