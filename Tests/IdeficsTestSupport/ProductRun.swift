@@ -72,11 +72,34 @@ public struct ProductRun {
         try process.run()
         try inputPipe.fileHandleForWriting.write(contentsOf: Data(input.utf8))
         try inputPipe.fileHandleForWriting.close()
-        // Outputs here are far smaller than a pipe's buffer, so reading one after the other cannot block.
+        // Both at once: a program that fills one pipe would wait for ever for a reader of the other.
+        let errorReader = PipeReader(errorPipe.fileHandleForReading)
         output = String(decoding: outputPipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        errors = String(decoding: errorPipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        errors = String(decoding: errorReader.data(), as: UTF8.self)
         process.waitUntilExit()
         status = process.terminationStatus
         isSignalled = process.terminationReason == .uncaughtSignal
+    }
+}
+
+/// Reads a pipe to its end on a thread of its own.
+private final class PipeReader: @unchecked Sendable {
+    // SAFETY: written by the thread before it leaves the group, read by `data` after that.
+    private var bytes = Data()
+    private let group = DispatchGroup()
+
+    init(_ handle: FileHandle) {
+        group.enter()
+        let thread = Thread { [self] in
+            bytes = handle.readDataToEndOfFile()
+            group.leave()
+        }
+        thread.start()
+    }
+
+    /// All that was read.
+    func data() -> Data {
+        group.wait()
+        return bytes
     }
 }

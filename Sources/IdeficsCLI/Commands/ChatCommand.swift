@@ -96,7 +96,7 @@ struct ChatCommand: AsyncParsableCommand {
                     do {
                         pending.append(try shrunk(await picture(source)))
                     } catch {
-                        Terminal.note("error: \(error)")
+                        Terminal.note("error: \(printable("\(error)", limit: 1000))")
                     }
                 }
             case .unknown(let word):
@@ -141,7 +141,9 @@ struct ChatCommand: AsyncParsableCommand {
             throw error
         } catch {
             chat.removeLastTurn()
-            Terminal.note("error: \(error)\(images.isEmpty ? "" : " (the turn's pictures are taken back, too)")")
+            Terminal.note(
+                "error: \(printable("\(error)", limit: 1000))\(images.isEmpty ? "" : " (the turn's pictures are taken back, too)")"
+            )
         }
     }
 }
