@@ -48,14 +48,14 @@ import Testing
     /// The limit is on what comes out.
     @Test func bombsAreRefused() async throws {
         let server = try server("gzip", Self.bomb)
-        await #expect(throws: NetworkError.bodyTooLarge(url: server.url().absoluteString, limit: 1000)) {
+        await #expect(throws: NetworkError.bodyTooLarge(url: server.url("/").absoluteString, limit: 1000)) {
             try await HTTPClient().get(url: server.url(), limits: limits)
         }
     }
 
     @Test(arguments: ["zip-of-tomorrow", "gzip"]) func whatCannotBeDecodedIsNamed(_ coding: String) async throws {
         let server = try server(coding, Self.text)
-        await #expect(throws: NetworkError.badContentEncoding(url: server.url().absoluteString, coding: coding)) {
+        await #expect(throws: NetworkError.badContentEncoding(url: server.url("/").absoluteString, coding: coding)) {
             try await HTTPClient().get(url: server.url(), limits: limits)
         }
     }

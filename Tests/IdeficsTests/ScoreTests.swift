@@ -48,7 +48,7 @@ import Testing
             inputIds: Tensor(Array(ids), shape: [1, ids.count]),
             attentionMask: nil,
             imageAttentionMask: Tensor(Array(repeating: 0, count: ids.count), shape: [1, ids.count, 1]),
-            images: .pixelValues(Tensor.zeros([1, 1, 3, 224, 224]))
+            images: .pixelValues(Tensor.zeros([1, 1, 3, 56, 56]))
         )
         let reference = try scores(Array(ids), last: added.count, inputs: inputs)
         #expect(maxDifference(score.logProbs, reference) <= 1e-5)
