@@ -138,7 +138,7 @@ import Testing
         let error = await #expect(throws: TrainingError.self) { try await fixture.trainer(fixture.recipe(small)).run() }
         #expect(error?.description.contains("data.maxImagePixels") == true, "\(String(describing: error))")
         // The check knows it before the first step.
-        let problem = try await check(fixture.recipe(small)).problem
+        let problem = try await check(fixture.recipe(small)).imageProblem
         #expect(problem?.description.contains("data.maxImagePixels") == true, "\(String(describing: problem))")
         let recipe = try fixture.recipe(["trainer.maxSteps=1"], output: "large")
         #expect(try await fixture.trainer(recipe).run() == .finished)
