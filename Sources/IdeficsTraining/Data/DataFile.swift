@@ -104,14 +104,8 @@ final class DataFile: Sendable {
                 if count < 0, errno == EINTR { continue }
                 guard count >= 0 else { throw unreadable(path) }
                 if count == 0 { return (descriptor, total) }
-                var written = 0
-                while written < count {
-                    let rest = Array(buffer[written..<count])
-                    let step = pwrite(descriptor, rest, rest.count, off_t(total + written))
-                    if step < 0, errno == EINTR { continue }
-                    guard step > 0 else { throw problem() }
-                    written += step
-                }
+                errno = writeAll(buffer[..<count], to: descriptor)
+                guard errno == 0 else { throw problem() }
                 total += count
             }
         } catch {
