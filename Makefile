@@ -10,7 +10,18 @@ PHOTO ?= docs/images/cat.jpg
 PROMPT ?=
 IDEFICS = .build/release/idefics
 
-.PHONY: demo demo-model test build setup lint format bench bench-all clean
+# The stages of `make test`, in its order: `make test-lint` runs the first alone.
+STAGES = lint unit large snippets arm64 asan tsan
+
+.PHONY: help demo demo-model test $(STAGES:%=test-%) build setup lint format bench bench-all clean
+
+help:
+	@echo 'make demo        build, fetch the demo model, ask it about a photograph (MODEL=… PHOTO=… PROMPT=…)'
+	@echo 'make build       build the program, $(IDEFICS)'
+	@echo 'make test        all tests; one stage alone: $(STAGES:%=test-%)'
+	@echo 'make format      format all Swift files'
+	@echo 'make bench       measure this machine; bench-all: everything, with other programs beside it'
+	@echo 'make clean       remove what was built'
 
 demo: build
 	@Tools/demo.sh "$(IDEFICS)" "$(MODEL)" "$(PHOTO)" "$(PROMPT)"
@@ -20,6 +31,9 @@ demo-model: build
 
 test: setup
 	@Tools/test.sh
+
+$(STAGES:%=test-%): setup
+	@Tools/test.sh $(@:test-%=%)
 
 build: setup
 	@swift build -c release --product idefics

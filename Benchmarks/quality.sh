@@ -86,7 +86,7 @@ package() {
     deb=$(ls -t "$work/deb/${name}"_*.deb | head -n 1)
     found=$(sha256sum "$deb" | cut -d' ' -f1)
     if [ "$found" != "$sha256" ]; then
-        echo "note: ${deb##*/} is not version $version: figures will differ from those in docs/quantisation.md" >&2
+        echo "note: ${deb##*/} is not version $version: figures will differ from those in docs/quantization.md" >&2
     fi
     dpkg-deb -x "$deb" "$work/deb/$name"
     gzip -dc "$work/deb/$name/$file" >"$work/$name.partial" || fail "$name has no $file"
