@@ -1,14 +1,17 @@
-// Generate text for a picture and a question: swift run Generate MODEL PICTURE
+// Generate text for an image and a question: swift run Generate MODEL IMAGE
 
 import Foundation
 import Idefics
 
 let arguments = CommandLine.arguments
-guard arguments.count == 3 else { fatalError("usage: Generate MODEL PICTURE") }
+guard arguments.count == 3 else {
+    print("usage: Generate MODEL IMAGE")
+    exit(64)
+}
 
 let model = try await Idefics.load(from: arguments[1])
 let prompt: Prompt = [
-    .text("User: What is in this picture?"),
+    .text("User: What is in this image?"),
     .image(.file(URL(filePath: arguments[2]))),
     .text("<end_of_utterance>\nAssistant:"),
 ]

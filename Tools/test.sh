@@ -35,7 +35,7 @@ stage_large() {
 }
 
 stage_snippets() {
-    swift run -c release Generate Tests/Fixtures/f7-e2e docs/images/cat.jpg >/dev/null
+    Tools/test-snippets.sh
 }
 
 stage_arm64() {
