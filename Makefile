@@ -11,14 +11,15 @@ PROMPT ?=
 IDEFICS = .build/release/idefics
 
 # The stages of `make test`, in its order: `make test-lint` runs the first alone.
-STAGES = lint unit large snippets arm64 asan tsan
+STAGES = lint unit large snippets docs arm64 asan tsan
 
-.PHONY: help demo demo-model test $(STAGES:%=test-%) build setup lint format bench bench-all clean
+.PHONY: help demo demo-model test $(STAGES:%=test-%) docs build setup lint format bench bench-all clean
 
 help:
 	@echo 'make demo        build, fetch the demo model, ask it about a photograph (MODEL=… PHOTO=… PROMPT=…)'
 	@echo 'make build       build the program, $(IDEFICS)'
 	@echo 'make test        all tests; one stage alone: $(STAGES:%=test-%)'
+	@echo 'make docs        API documentation, into .build/docs'
 	@echo 'make format      format all Swift files'
 	@echo 'make bench       measure this machine; bench-all: everything, with other programs beside it'
 	@echo 'make clean       remove what was built'
@@ -34,6 +35,9 @@ test: setup
 
 $(STAGES:%=test-%): setup
 	@Tools/test.sh $(@:test-%=%)
+
+docs: setup
+	@Tools/docs.sh
 
 build: setup
 	@swift build -c release --product idefics

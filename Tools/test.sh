@@ -9,13 +9,14 @@
 #   unit      all tests in release
 #   large     models larger than memory
 #   snippets  every program in Snippets/, on a tiny model
+#   docs      the API documentation without a warning
 #   arm64     the arm64 kernels, under an emulator elsewhere
 #   asan      what reads files, images and pages, and the kernels, under the address sanitizer
 #   tsan      downloads, weights read ahead and the thread pool, under the thread sanitizer
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-stages=(lint unit large snippets arm64 asan tsan)
+stages=(lint unit large snippets docs arm64 asan tsan)
 
 stage_lint() {
     Tools/lint.sh
@@ -36,6 +37,10 @@ stage_large() {
 
 stage_snippets() {
     Tools/test-snippets.sh
+}
+
+stage_docs() {
+    Tools/docs.sh
 }
 
 stage_arm64() {
