@@ -30,19 +30,6 @@ public enum Engine {
         return count
     }()
 
-    /// Keeps no more than `byteCount` bytes of freed tensors for the next ones, where memory is short.
-    package static func limitFreedMemory(to byteCount: Int) {
-        MemoryPool.shared.limit(to: byteCount)
-    }
-
-    /// Keeps up to `byteCount` bytes of freed tensors for the next ones, unless memory is short.
-    ///
-    /// For work that needs the same large tensors again and again, such as gradients: fresh memory must be cleared by the
-    /// system.
-    package static func keepFreedMemory(upTo byteCount: Int) {
-        MemoryPool.shared.keep(upTo: byteCount)
-    }
-
     /// The instruction set in use: `reference`, `avx2`, `avx512-bf16` or another name of `idf_isa_name`.
     public static var instructionSet: String {
         String(cString: idf_isa_name(idf_isa_current()))

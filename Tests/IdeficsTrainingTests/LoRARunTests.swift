@@ -59,7 +59,9 @@ import Testing
         let picture = fixture.folder.url.appending(path: "rgb.png")
         let prompt: Prompt = [.text("Hello"), .image(.file(picture)), .text("What?")]
         let inputs = try await files.processor().prepare([prompt])
-        let own = try await trainer.trainable.model(trainer.namedValues, pass: .inference).forward(inputs).logits
+        let own = try await trainer.trainable.model(trainer.state.parameters.namedValues, pass: .inference).forward(
+            inputs
+        ).logits
         let found = try files.model(config, isExact: true, adapter: learned).model.forward(inputs).logits
         #expect(own.floatArray() == found.floatArray())
         let plain = try files.model(config, isExact: true).model.forward(inputs).logits

@@ -6,7 +6,7 @@ import IdeficsTraining
 import Testing
 
 @Suite struct MomentsTests {
-    private static func addresses(_ state: TrainingState) -> [UnsafeRawPointer?] {
+    private static func addresses(_ state: ReplicatedParameters) -> [UnsafeRawPointer?] {
         let tensors: [Tensor] =
             state.values
             + state.moments.flatMap { moments -> [Tensor] in
@@ -23,21 +23,27 @@ import Testing
     @Test(arguments: TrainingConfig.Optimizer.allCases)
     func stepsAreMadeInPlace(optim: TrainingConfig.Optimizer) {
         let parameters = [TrainableParameter(name: "a", shape: [64, 80]), TrainableParameter(name: "b", shape: [7])]
-        var state = TrainingState(
+        var config = TrainingConfig()
+        config.optim = optim
+        var state = ReplicatedParameters(
+            parameters,
             values: parameters.map { Tensor.zeros($0.shape) },
-            parameters: parameters,
-            optim: optim
+            rule: AdamW(config),
+            groups: ParameterGroups(names: parameters.map(\.name), config: config)
         )
-        let gradients = parameters.map { Tensor([Float](repeating: 0.5, count: $0.count), shape: $0.shape) }
-        func update() {
-            state.update(gradients, scale: 1, learningRate: 0.1, parameters: parameters, config: TrainingConfig())
+        func update(_ number: Int) {
+            for parameter in parameters {
+                let gradient = Tensor([Float](repeating: 0.5, count: parameter.count), shape: parameter.shape)
+                state.add([parameter.name: gradient], of: ParameterBlock(of: parameter.name))
+            }
+            state.step(OptimizerStep(learningRate: 0.1, number: number))
         }
-        update()
+        update(1)
         let before = Self.addresses(state)
-        update()
+        update(2)
         #expect(before.count == (optim == .adamw ? 6 : 8))
         #expect(Self.addresses(state) == before)
-        #expect(state.progress.updates == 2)
+        #expect(state.gradients.allSatisfy { $0 == nil })
         #expect(state.values.allSatisfy { $0.floatArray().allSatisfy { abs($0 + 0.2) < 0.01 } })
     }
 }

@@ -65,10 +65,11 @@ import Testing
         isCheckpointing: Bool = false
     ) throws -> Double {
         let trainable = try recipe.trainable(of: TrainingFixture.model)
+        var store = try ReplicatedParameters(trainable, config: TrainingConfig())
         return try StepGradients(
             [batch],
             of: trainable,
-            values: trainable.initialValues(seed: 1),
+            in: &store,
             pass: TrainingPass(isCheckpointing: isCheckpointing),
             seed: 1,
             firstMicroBatch: 0

@@ -90,31 +90,23 @@ import Testing
         let losses = try #require(adamW["losses"] as? [Double])
         let norms = try #require(adamW["grad_norms"] as? [Double])
         let trainable = try FullParameters(directory: Fixtures.url(fixture))
-        var state = TrainingState(
-            values: try trainable.initialValues(seed: 0),
-            parameters: trainable.parameters,
-            optim: .adamw
-        )
         var config = TrainingConfig()
         config.noDecay = []
+        var store = try ReplicatedParameters(trainable, config: config)
         let batch = try Self.batch(fixture)
         for step in 0..<4 {
             let found = try StepGradients(
                 [batch],
                 of: trainable,
-                values: state.values,
+                in: &store,
                 pass: TrainingPass(),
                 seed: 0,
                 firstMicroBatch: 0
             )
             #expect(abs(found.loss - losses[step]) < 2e-4)
             #expect(abs(found.norm - norms[step]) < 2e-3)
-            state.update(
-                found.gradients,
-                scale: min(1, 1 / (found.norm + 1e-6)),
-                learningRate: 1e-2,
-                parameters: trainable.parameters,
-                config: config
+            store.step(
+                OptimizerStep(learningRate: 1e-2, gradientScale: min(1, 1 / (found.norm + 1e-6)), number: step + 1)
             )
         }
     }
@@ -123,7 +115,7 @@ import Testing
     @Test func partsOfAStepAddUp() throws {
         let fixture = "f1-resampler-qk"
         let trainable = try FullParameters(directory: Fixtures.url(fixture))
-        let values = try trainable.initialValues(seed: 0)
+        let store = try ReplicatedParameters(trainable, config: TrainingConfig())
         let whole = try Self.batch(fixture)
         let shape = whole.labels.shape
         let (rows, columns) = (shape[0], shape[1])
@@ -149,22 +141,25 @@ import Testing
                 targetCount: 0
             )
         }
-        func step(_ ranges: [Range<Int>], _ zLossWeight: Float) throws -> StepGradients {
-            try StepGradients(
+        func step(_ ranges: [Range<Int>], _ zLossWeight: Float) throws -> (StepGradients, [Tensor?]) {
+            var store = store
+            let found = try StepGradients(
                 ranges.map(batch),
                 of: trainable,
-                values: values,
+                in: &store,
                 pass: TrainingPass(zLossWeight: zLossWeight, zLossExcludedIds: [4]),
                 seed: 0,
                 firstMicroBatch: 0
             )
+            return (found, store.gradients)
         }
         for weight in [Float(0), 0.5] {
-            let (one, parts) = (try step([0..<rows], weight), try step((0..<rows).map { $0..<$0 + 1 }, weight))
+            let (one, oneGradients) = try step([0..<rows], weight)
+            let (parts, partGradients) = try step((0..<rows).map { $0..<$0 + 1 }, weight)
             #expect(abs(one.loss - parts.loss) <= 1e-6 * one.loss && abs(one.zLoss - parts.zLoss) <= 1e-6 * one.zLoss)
             #expect(one.loss > 0 && one.zLoss > 0)
             #expect(abs(one.norm - parts.norm) <= 1e-6 * one.norm)
-            for (a, b) in zip(one.gradients, parts.gradients) {
+            for (a, b) in zip(oneGradients, partGradients) {
                 let (a, b) = (a?.floatArray() ?? [], b?.floatArray() ?? [])
                 let largest = a.reduce(0) { max($0, abs($1)) }
                 #expect(

@@ -30,7 +30,8 @@ import Testing
         ) ?? Data()
 
     /// The state after `steps` steps, the first of them on the picture.
-    private func run(_ steps: Int, _ options: [String], batch: Int = 1) async throws -> (Trainer, TrainingState) {
+    private func run(_ steps: Int, _ options: [String], batch: Int = 1) async throws -> (Trainer, ReplicatedParameters)
+    {
         let recipe = try fixture.recipe(
             [
                 "trainer.maxSteps=\(steps)", "trainer.lrSchedulerType=constant", "data.shuffle=false",
@@ -40,7 +41,7 @@ import Testing
         )
         let trainer = try fixture.trainer(recipe, trainable: recipe.trainable(of: TrainingFixture.model))
         #expect(try await trainer.run() == .finished)
-        return (trainer, await trainer.state)
+        return (trainer, try #require(await trainer.state.parameters as? ReplicatedParameters))
     }
 
     /// Torch 2.13 with transformers 5.23 in f32, eager, torch.optim.AdamW with the same groups, gradients clipped to 1.

@@ -175,9 +175,9 @@ import Testing
                 #"trainer.learningRateMultipliers={"*.alpha_*": 10, "*perceiver_resampler*": 0}"#,
             ])
         )
-        let before = await trainer.namedValues
+        let before = await trainer.state.parameters.namedValues
         _ = try await trainer.run()
-        let after = await trainer.namedValues
+        let after = await trainer.state.parameters.namedValues
         func step(_ name: String) throws -> Float {
             let (old, new) = (try #require(before[name]), try #require(after[name]))
             return zip(old.floatArray(), new.floatArray()).map { abs($0 - $1) }.max() ?? 0
@@ -208,8 +208,9 @@ import Testing
         #expect(try fixture.lastCheckpoint("run") == fixture.lastCheckpoint("other"))
         let full = try fixture.trainer(fixture.recipe(Array(options.dropFirst()), output: "f32"))
         #expect(try await full.run() == .finished)
+        let store = try #require(await whole.state.parameters as? ReplicatedParameters)
         var dynamic = 0
-        for (parameter, moments) in zip(whole.trainable.parameters, await whole.state.moments) {
+        for (parameter, moments) in zip(whole.trainable.parameters, store.moments) {
             let isDynamic = ["lm_head.weight", "model.vision_model.embeddings.patch_embedding.weight"].contains(
                 parameter.name
             )
@@ -272,7 +273,7 @@ import Testing
         #expect(skipped == [4, 5] && rolledBack == [4])
         let state = await trainer.state
         #expect(state.progress.updates == 6 && state.progress.step == 8)
-        #expect(state.values.allSatisfy { $0.floatArray().allSatisfy(\.isFinite) })
+        #expect(state.parameters.namedValues.values.allSatisfy { $0.floatArray().allSatisfy(\.isFinite) })
         let lines = try MetricsFile(folder: RunFolder(recipe.output).url, step: 8).lines
         #expect(lines.last?.skippedSteps == 2)
     }

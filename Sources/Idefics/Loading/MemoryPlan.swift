@@ -22,6 +22,8 @@ public struct MemoryPlan: Sendable {
     public let readRate: Double?
     /// Reads ahead, as long as the model lives.
     let stream: WeightStream
+    /// Bounds the freed memory that is kept, as long as the model lives.
+    private let freedMemory: FreedMemoryRequest
 
     /// Seconds that one pass of the decoder spends reading; nil without a rate.
     public var secondsPerPass: Double? {
@@ -67,7 +69,7 @@ public struct MemoryPlan: Sendable {
         for (name, weight) in matrices where WeightUse(name, in: model) == nil {
             WeightStream.readsSingleRows(of: weight)
         }
-        Engine.limitFreedMemory(to: reserve / 2)
+        freedMemory = Engine.limitFreedMemory(to: reserve / 2)
         stream = WeightStream(
             zip(parts, isResident).map { WeightStream.Unit($0.weight, isResident: $1) },
             first: parts.firstIndex { $0.use.isEveryPass } ?? 0,

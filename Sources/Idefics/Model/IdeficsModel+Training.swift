@@ -65,27 +65,29 @@ extension IdeficsModel {
         labels: Tensor,
         pass: TrainingPass = TrainingPass()
     ) throws -> TokenLoss {
-        let rows = try inputs.rows(for: config)
-        let targets = try inputs.targets(of: labels, rows: rows, config: config)
-        return try autocast(to: pass.productType) {
-            try loss(inputs, rows: rows, targets: targets, pass: pass).loss
-        }
+        try trainingLoss(LabeledInputs(inputs, labels: labels, config: config), pass: pass)
     }
 
-    /// The loss of `targets`, one for each real token, and the decoder's outputs that it is computed from.
-    private func loss(
-        _ inputs: IdeficsInputs,
-        rows: [IdeficsInputs.Row],
-        targets: [Int],
-        pass: TrainingPass
-    ) throws -> (loss: TokenLoss, hidden: Tensor) {
-        let batch = try trainingBatch(inputs, rows: rows, pass: pass)
+    /// The loss of a batch that is checked already; see `trainingLoss(_:labels:pass:)`.
+    ///
+    /// - Parameters:
+    ///   - batch: for this model.
+    ///   - pass: how it is done.
+    /// - Returns: the loss and its parts.
+    /// - Throws: `IdeficsError.input` when the images do not fit.
+    package func trainingLoss(_ batch: LabeledInputs, pass: TrainingPass = TrainingPass()) throws -> TokenLoss {
+        try autocast(to: pass.productType) { try loss(batch, pass: pass).loss }
+    }
+
+    /// The loss of a batch, and the decoder's outputs that it is computed from.
+    private func loss(_ labeled: LabeledInputs, pass: TrainingPass) throws -> (loss: TokenLoss, hidden: Tensor) {
+        let batch = try trainingBatch(labeled.inputs, rows: labeled.rows, pass: pass)
         let hidden = trainingStates(batch, pass: pass)
         let loss = linearCrossEntropy(
             hidden,
             heads: [lmHead.weight.weight] + (lmHead.additionalFc.map { [$0.weight] } ?? []),
             adapters: [lmHead.weight.adapter, lmHead.additionalFc?.adapter],
-            targets: targets,
+            targets: labeled.targets,
             zLossWeight: pass.zLossWeight,
             zMask: pass.zLossWeight == 0 ? nil : pass.zRows(batch.tokenIds),
             counts: pass.counts
@@ -109,11 +111,10 @@ extension IdeficsModel {
         labels: Tensor,
         pass: TrainingPass = TrainingPass()
     ) throws -> (loss: TokenLoss, isRight: [Bool]) {
-        let rows = try inputs.rows(for: config)
-        let targets = try inputs.targets(of: labels, rows: rows, config: config)
+        let batch = try LabeledInputs(inputs, labels: labels, config: config)
         return try autocast(to: pass.productType) {
-            let (loss, hidden) = try loss(inputs, rows: rows, targets: targets, pass: pass)
-            return (loss, isRight(hidden, targets: targets, rows: rows))
+            let (loss, hidden) = try loss(batch, pass: pass)
+            return (loss, isRight(hidden, targets: batch.targets, rows: batch.rows))
         }
     }
 
@@ -187,48 +188,6 @@ extension IdeficsModel {
 extension TrainingPass {
     /// What products are in.
     fileprivate var productType: DType { isBF16 ? .bf16 : .f32 }
-
-    /// Which of the tokens count for the z-loss.
-    fileprivate func zRows(_ tokenIds: [Int]) -> [Bool] {
-        tokenIds.map { !zLossExcludedIds.contains($0) }
-    }
-}
-
-extension IdeficsInputs {
-    /// How many rows of a batch count for the losses of `pass`.
-    ///
-    /// - Parameters:
-    ///   - labels: as for `trainingLoss`.
-    ///   - config: of the model.
-    ///   - pass: how the loss is computed.
-    /// - Returns: the numbers.
-    /// - Throws: `IdeficsError.input` when a field does not fit.
-    public func lossCounts(labels: Tensor, config: IdeficsConfig, pass: TrainingPass) throws -> LossCounts {
-        let rows = try rows(for: config)
-        let targets = try targets(of: labels, rows: rows, config: config).count { $0 >= 0 }
-        guard pass.zLossWeight != 0 else { return LossCounts(targets: targets, zRows: targets) }
-        return LossCounts(targets: targets, zRows: pass.zRows(rows.flatMap(\.tokenIds)).count { $0 })
-    }
-
-    /// For each real token the label of the column behind it, −100 for none.
-    fileprivate func targets(of labels: Tensor, rows: [Row], config: IdeficsConfig) throws -> [Int] {
-        guard labels.shape == inputIds.shape, let values = labels.intArray() else {
-            throw IdeficsError.input(
-                field: "labels",
-                reason: "\(labels.dtype) \(labels.shape) is not \(inputIds.shape) of integers"
-            )
-        }
-        if let wrong = values.first(where: { $0 >= config.totalVocabSize }) {
-            throw IdeficsError.input(
-                field: "labels",
-                reason: "id \(wrong) is not in the vocabulary of \(config.totalVocabSize)"
-            )
-        }
-        let tokens = labels.shape[1]
-        return rows.enumerated().flatMap { row, content in
-            content.columns.map { $0 + 1 < tokens ? values[row * tokens + $0 + 1] : -100 }
-        }
-    }
 }
 
 extension GatedCrossAttentionLayer {

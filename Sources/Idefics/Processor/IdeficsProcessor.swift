@@ -20,7 +20,8 @@ public struct IdeficsProcessor: Sendable {
     /// How conversations are written for this checkpoint.
     public let chatFormat: ChatFormat
 
-    let imageTokenId: Int
+    /// The token that stands for an image.
+    package let imageTokenId: Int
     let padTokenId: Int
     let bosToken: String
     let eosToken: String

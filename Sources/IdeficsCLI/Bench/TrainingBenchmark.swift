@@ -11,8 +11,10 @@ final class TrainingBenchmark {
     private let trainable: any TrainableParameters
     private let images: Int
     private let pass: TrainingPass
-    private let config = TrainingConfig()
-    private var state: TrainingState
+    private let config: TrainingConfig
+    private var parameters: ReplicatedParameters
+    private var updates = 0
+    private let memory: FreedMemoryRequest
     /// Of a step, by its tokens.
     private var operations: [Int: Double] = [:]
     private let random = RandomWeights(.f32)
@@ -39,11 +41,11 @@ final class TrainingBenchmark {
         trainable = try recipe.trainable(of: directory)
         self.images = images
         self.pass = pass
-        state = TrainingState(
-            values: try trainable.initialValues(seed: config.seed),
-            parameters: trainable.parameters,
-            optim: optim
-        )
+        var config = TrainingConfig()
+        config.optim = optim
+        self.config = config
+        parameters = try ReplicatedParameters(trainable, config: config)
+        memory = Engine.keepFreedMemory(forTraining: trainable, accumulates: false)
     }
 
     /// Elements of what is trained.
@@ -89,7 +91,7 @@ final class TrainingBenchmark {
         let result = try StepGradients(
             [batch],
             of: trainable,
-            values: state.values,
+            in: &parameters,
             pass: pass,
             seed: config.seed,
             firstMicroBatch: 0
@@ -97,12 +99,13 @@ final class TrainingBenchmark {
         guard result.loss.isFinite, result.norm.isFinite, result.norm > 0 else {
             throw CommandError("a step's loss is \(result.loss) and the norm of its gradient \(result.norm)")
         }
-        state.update(
-            result.gradients,
-            scale: config.gradientScale(norm: result.norm),
-            learningRate: config.learningRate,
-            parameters: trainable.parameters,
-            config: config
+        updates += 1
+        parameters.step(
+            OptimizerStep(
+                learningRate: config.learningRate,
+                gradientScale: config.gradientScale(norm: result.norm),
+                number: updates
+            )
         )
         return result.operations
     }

@@ -32,7 +32,6 @@ extension Trainer {
         log.flush()
         let place = try folder.save(
             state,
-            parameters: trainable.parameters,
             recipe: recipe,
             data: identity,
             model: modelIdentity
@@ -41,7 +40,13 @@ extension Trainer {
         // A run that was not stopped has it, too, and goes back to it.
         let rollbackStep = recipe.trainer.rollbackAfterSkips > 0 ? lastRegularCheckpoint(before: .max) : nil
         folder.rotate(limit: recipe.trainer.saveTotalLimit, keeping: rollbackStep) { step in
-            folder.isCheckpoint(step, of: recipe, data: identity, model: modelIdentity)
+            folder.isCheckpoint(
+                step,
+                fileNames: state.parameters.fileNames,
+                of: recipe,
+                data: identity,
+                model: modelIdentity
+            )
         }
         report(.saved(step: state.progress.step, path: place.relativePath))
         try? log.writeCurve(title: recipe.output)
@@ -55,8 +60,9 @@ extension Trainer {
 
     /// Writes what was learned.
     func export() throws {
-        for (parameter, value) in zip(trainable.parameters, state.values)
-        where !value.withFloats({ $0.allSatisfy(\.isFinite) }) {
+        let values = state.parameters.namedValues
+        for parameter in trainable.parameters
+        where values[parameter.name]?.withFloats({ $0.allSatisfy(\.isFinite) }) == false {
             throw TrainingError.run(
                 path: recipe.output,
                 reason:
@@ -64,7 +70,7 @@ extension Trainer {
                     + "may help"
             )
         }
-        let place = try folder.export(as: recipe.resultName) { try trainable.export(namedValues, to: $0) }
+        let place = try folder.export(as: recipe.resultName) { try trainable.export(values, to: $0) }
         report(.exported(path: place.relativePath))
     }
 }

@@ -15,7 +15,7 @@ extension Trainer {
     func evaluate(_ log: inout TrainingLog) async throws -> EvaluationMetrics? {
         let start = ContinuousClock.now
         defer { log.leaveOut(ContinuousClock.now - start) }
-        let model = try trainable.model(namedValues, pass: .inference)
+        let model = try trainable.model(state.parameters.namedValues, pass: .inference)
         let step = state.progress.step
         var found: EvaluationMetrics?
         if let evaluation {

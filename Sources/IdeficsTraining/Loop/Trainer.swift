@@ -4,7 +4,7 @@
 public import Foundation
 import Idefics
 import IdeficsFoundation
-package import IdeficsTensor
+import IdeficsTensor
 import IdeficsTokenizers
 
 /// Trains: data in, checkpoints and metrics out, until the last step or until it is asked to stop.
@@ -89,20 +89,23 @@ public actor Trainer {
         )
         lock = try folder.prepare(resultName: recipe.resultName, isResuming: isResuming)
         if let last = folder.checkpointSteps().last {
-            state = try folder.load(
+            let progress = try folder.progress(
                 last,
-                parameters: trainable.parameters,
                 recipe: recipe,
                 data: identity,
                 model: modelIdentity,
                 exampleCount: file.count
             )
-        } else {
             state = TrainingState(
-                values: try trainable.initialValues(seed: recipe.trainer.seed),
-                parameters: trainable.parameters,
-                optim: recipe.trainer.optim
+                parameters: try ReplicatedParameters(
+                    trainable,
+                    config: recipe.trainer,
+                    checkpoint: folder.checkpoint(last)
+                ),
+                progress: progress
             )
+        } else {
+            state = TrainingState(parameters: try ReplicatedParameters(trainable, config: recipe.trainer))
         }
     }
 
@@ -119,6 +122,9 @@ public actor Trainer {
             lock = nil
         }
         let config = recipe.trainer
+        // Gradients are freed and made again in every step.
+        let memory = Engine.keepFreedMemory(forTraining: trainable, accumulates: config.gradientAccumulationSteps > 1)
+        defer { withExtendedLifetime(memory) {} }
         report(
             .started(
                 step: state.progress.step,
@@ -193,12 +199,12 @@ public actor Trainer {
         let result = try StepGradients(
             batches,
             of: trainable,
-            values: state.values,
+            in: &state.parameters,
             pass: TrainingPass(
                 isCheckpointing: config.gradientCheckpointing,
                 isBF16: config.bf16,
                 zLossWeight: Float(config.zLossWeight),
-                zLossExcludedIds: Set([processor.tokenizer.convertTokenToId("<image>")].compactMap(\.self)),
+                zLossExcludedIds: [processor.imageTokenId],
                 dropout: config.dropout ?? Double(trainable.config.dropout)
             ),
             seed: config.seed,
@@ -215,14 +221,16 @@ public actor Trainer {
         if let problem {
             lastProblem = problem
             report(.skippedStep(step: state.progress.step, reason: problem))
+            state.parameters.zeroGradients()
             try rollBackIfDue()
         } else {
-            state.update(
-                result.gradients,
-                scale: config.gradientScale(norm: result.norm),
-                learningRate: rate,
-                parameters: trainable.parameters,
-                config: config
+            state.progress.updates += 1
+            state.parameters.step(
+                OptimizerStep(
+                    learningRate: rate,
+                    gradientScale: config.gradientScale(norm: result.norm),
+                    number: state.progress.updates
+                )
             )
         }
         log.add(result, batches: batches, learningRate: rate)
@@ -257,24 +265,16 @@ public actor Trainer {
         guard limit > 0, state.progress.spikes.skippedInARow >= limit,
             let last = lastRegularCheckpoint(before: state.progress.step)
         else { return }
-        let earlier = try folder.load(
+        let earlier = try folder.progress(
             last,
-            parameters: trainable.parameters,
             recipe: recipe,
             data: identity,
             model: modelIdentity,
             exampleCount: training.file.count
         )
-        var progress = state.progress
-        progress.updates = earlier.progress.updates
-        progress.spikes.skippedInARow = 0
-        state = earlier
-        state.progress = progress
-        report(.rolledBack(step: progress.step, toStep: last))
-    }
-
-    /// Parameters by name.
-    package var namedValues: [String: Tensor] {
-        Dictionary(uniqueKeysWithValues: zip(trainable.parameters.map(\.name), state.values))
+        try state.parameters.read(from: folder.checkpoint(last))
+        state.progress.updates = earlier.updates
+        state.progress.spikes.skippedInARow = 0
+        report(.rolledBack(step: state.progress.step, toStep: last))
     }
 }

@@ -2,9 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Foundation
-import IdeficsCheckpoints
 import IdeficsFoundation
-import IdeficsTensor
 
 /// The folder of a run: `checkpoint-N/`, `metrics.jsonl`, TensorBoard's events, `loss.svg` and, at the end, `model/` or
 /// `adapter/`.
@@ -62,49 +60,23 @@ package struct RunFolder: Sendable {
     // MARK: - Writing
 
     /// Writes a checkpoint: aside, flushed, then renamed to its place, so that it is there whole or not at all.
-    func save(
-        _ state: TrainingState,
-        parameters: [TrainableParameter],
-        recipe: TrainingRecipe,
-        data: DataIdentity,
-        model: ModelIdentity
-    )
-        throws -> URL
-    {
+    func save(_ state: TrainingState, recipe: TrainingRecipe, data: DataIdentity, model: ModelIdentity) throws -> URL {
         let place = checkpoint(state.progress.step)
         let staged = try StagedDirectory(place)
-        let moments = state.moments.map(\.stored)
-        try write(state.values.map { ["": $0] }, parameters, to: staged, name: "parameters.safetensors")
-        try write(moments.map(\.first), parameters, to: staged, name: "first_moments.safetensors")
-        try write(moments.map(\.second), parameters, to: staged, name: "second_moments.safetensors")
-        try staged.write(recipe.json, to: "recipe.json")
+        try state.parameters.write(to: staged)
+        try staged.write(recipe.json, to: Self.recipeName)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
         try staged.write(
             encoder.encode(StateFile(progress: state.progress, data: data, model: model)),
-            to: "state.json"
+            to: StateFile.name
         )
         try staged.commit()
         return place
     }
 
-    /// Writes tensors that belong to parameters, each named by its parameter and what is added to that.
-    private func write(
-        _ tensors: [[String: Tensor]],
-        _ parameters: [TrainableParameter],
-        to staged: StagedDirectory,
-        name: String
-    ) throws {
-        let named = zip(parameters, tensors).flatMap { parameter, parts in
-            parts.sorted { $0.key < $1.key }.map { (name: parameter.name + $0.key, tensor: $0.value) }
-        }
-        let declarations = named.map {
-            SafetensorsWriter.Declaration(name: $0.name, dtype: $0.tensor.dtype, shape: $0.tensor.shape)
-        }
-        let writer = try SafetensorsWriter(staged.url.appending(path: name), tensors: declarations)
-        for (name, tensor) in named { try tensor.withUnsafeBytes { try writer.append($0, to: name) } }
-        try writer.finish()
-    }
+    /// The recipe of a checkpoint.
+    static let recipeName = "recipe.json"
 
     /// Removes the oldest checkpoints beyond `limit`.
     ///

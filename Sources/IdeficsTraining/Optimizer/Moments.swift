@@ -12,31 +12,31 @@ package enum Moments: Sendable {
     /// Neither, while a step is made: the step works in place only where nobody else holds the tensors.
     case taken
 
-    /// Those of a parameter before the first step.
-    init(_ parameter: TrainableParameter, optim: TrainingConfig.Optimizer) {
-        if optim.isDynamic(parameter) {
+    /// How moments are held.
+    package enum Kind: Sendable {
+        /// In f32.
+        case f32
+        /// In 8 bits, with scales.
+        case dynamic
+    }
+
+    /// Those of a parameter of `shape` before the first step.
+    init(_ kind: Kind, shape: [Int]) {
+        switch kind {
+        case .f32: self = .f32(first: .zeros(shape), second: .zeros(shape))
+        case .dynamic:
             self = .dynamic(
-                first: DynamicTensor(zeros: parameter.shape, map: .signed),
-                second: DynamicTensor(zeros: parameter.shape, map: .unsigned)
+                first: DynamicTensor(zeros: shape, map: .signed),
+                second: DynamicTensor(zeros: shape, map: .unsigned)
             )
-        } else {
-            self = .f32(first: .zeros(parameter.shape), second: .zeros(parameter.shape))
         }
     }
 
-    /// One step of AdamW on `value`.
-    mutating func step(_ value: inout Tensor, gradient: Tensor, _ step: AdamWStep) {
+    /// The moments, which are `taken` here until they are put back.
+    mutating func take() -> Moments {
         let moments = self
         self = .taken
-        switch consume moments {
-        case .f32(var first, var second):
-            adamWStep(&value, firstMoment: &first, secondMoment: &second, gradient: gradient, step)
-            self = .f32(first: first, second: second)
-        case .dynamic(var first, var second):
-            adamWStep(&value, firstMoment: &first, secondMoment: &second, gradient: gradient, step)
-            self = .dynamic(first: first, second: second)
-        case .taken: break
-        }
+        return moments
     }
 
     /// Bytes of both.
@@ -63,17 +63,4 @@ package enum Moments: Sendable {
 
     /// What is added to a parameter's name for its moment's scales.
     static let scales = ".scales"
-}
-
-extension TrainingConfig.Optimizer {
-    /// Elements below which 8 bits save nothing worth having (bitsandbytes' `min_8bit_size`).
-    static let dynamicCount = 4096
-
-    /// Whether the moments of a parameter have 8 bits.
-    ///
-    /// Not those of embeddings, where most elements have no gradient in most steps (transformers leaves them out, too).
-    package func isDynamic(_ parameter: TrainableParameter) -> Bool {
-        self == .adamw8bit && parameter.count >= Self.dynamicCount
-            && !["embed_tokens.", "position_embedding."].contains { parameter.name.contains($0) }
-    }
 }
