@@ -30,7 +30,7 @@ fail() {
 # NAME | options of idefics quantize | options of idefics perplexity
 rows() {
     cat <<'END'
-as it is||
+unquantized||
 int8|--format int8|
 int8 exact|--format int8|--exact
 int8 calibrated|--format int8 --calibration|
