@@ -2,7 +2,7 @@
 # Copyright 2026 the idefics-swift authors
 # SPDX-License-Identifier: Apache-2.0
 #
-# What each quantised format costs in quality: perplexity, mean Kullback-Leibler divergence from the original's next-token
+# What each quantized format costs in quality: perplexity, mean Kullback-Leibler divergence from the original's next-token
 # distribution, agreement of the most likely token and bits a weight of the decoder, as a table in Markdown.
 # The texts come from Debian packages: debian-faq is read, debian-reference and the Debian policy calibrate.
 #

@@ -105,7 +105,7 @@ def startup(report: Report) -> str:
 
 
 class Goals:
-    """The goals of issue 4 beside what was measured; what was not measured is left out."""
+    """The goals of issue 4 beside what was measured; what was not measured is skipped."""
 
     def __init__(self, reports: dict[str, Report]) -> None:
         self.reports = reports

@@ -15,7 +15,7 @@
 #
 # Environment: IDEFICS (the program; default: .build/release/idefics, which must be built), THREADS (default: all cores),
 # IDEFICS_CACHE, XDG_CACHE_HOME (the cache folder), PEERS_PYTHON (a Python with torch and transformers; without it that
-# peer is left out).
+# peer is skipped).
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -81,7 +81,7 @@ if [ "$peers" = yes ]; then
         part training "$PEERS_PYTHON" "$here/peers/transformers_training.py" --idefics "$idefics" "${common[@]}"
         part transformers "$PEERS_PYTHON" "$here/peers/transformers_idefics.py" --idefics "$idefics" "${common[@]}"
     else
-        echo "transformers is left out: PEERS_PYTHON names no Python with torch and transformers"
+        echo "transformers is skipped: PEERS_PYTHON names no Python with torch and transformers"
     fi
 fi
 python3 "$here/report.py" "$results" >"$output"

@@ -16,14 +16,14 @@ ask() {
 
 show() { printf '%-7s %s\n' "$1" "$2"; }
 
-# Real weights, but no training has connected picture and text yet: say so, and ask nothing that needs the picture.
+# Real weights, but no training has connected image and text yet: say so, and ask nothing that needs the image.
 demo_with_real_weights() {
     local beginning='Cats are among the most popular pets, because'
     local question=${prompt:-Write one sentence about a cat on a sofa.}
     show model "$model: SmolLM2-135M-Instruct and a ViT-S, joined into one IDEFICS"
     show photo "$photo"
     echo
-    echo 'The language model and the vision tower are real. The connection between picture and text is new and'
+    echo 'The language model and the vision tower are real. The connection between image and text is new and'
     echo 'untrained: the photograph is read, but the words below do not depend on it and are not about it.'
     echo
     show prompt "$photo $beginning"
@@ -38,7 +38,7 @@ demo_with_real_weights() {
 demo_with_random_weights() {
     show model "$model"
     show photo "$photo"
-    show prompt "${prompt:=What is in this picture?}"
+    show prompt "${prompt:=What is in this image?}"
     echo '(the bundled model is a tiny one with random weights: it shows that everything runs, its words mean nothing.'
     echo ' Real ones: make demo-model, or make demo MODEL=HuggingFaceM4/idefics-9b-instruct)'
     echo
@@ -48,7 +48,7 @@ demo_with_random_weights() {
 demo_with_any_model() {
     show model "$model"
     show photo "$photo"
-    show prompt "${prompt:=What is in this picture?}"
+    show prompt "${prompt:=What is in this image?}"
     echo
     ask 128 "$prompt"
 }

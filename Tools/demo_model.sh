@@ -4,7 +4,7 @@
 #
 # Makes the demo model: a real language model (SmolLM2-135M-Instruct) and a real vision tower (a DINOv2-shaped ViT-S/14)
 # joined by `idefics init` into one IDEFICS checkpoint. Both come out of Python packages, so a package registry is all
-# that must be reachable. The connection between picture and text is new and untrained.
+# that must be reachable. The connection between image and text is new and untrained.
 #
 # Usage: demo_model.sh [--force] [--keep-parts] [DIR]
 #   DIR           where the model goes (default: "demo" in the cache folder)

@@ -2,14 +2,14 @@
 # Copyright 2026 the idefics-swift authors
 # SPDX-License-Identifier: Apache-2.0
 #
-# Fetches easy-VQA (pictures of one coloured shape, questions about them) out of its Python package and writes it as
+# Fetches easy-VQA (images of one colored shape, questions about them) out of its Python package and writes it as
 # examples for `idefics finetune`: train.jsonl from the training split, held-out.jsonl from the test split, and images/.
 # docs/tutorial-easy-vqa.md trains on it.
 #
 # Usage: easy_vqa.sh [--train N] [--held-out N] [DIR]
 #   DIR           where the data goes (default: "easy-vqa" in the cache folder)
-#   --train N     examples to train on, one a picture (default: 640)
-#   --held-out N  examples to evaluate on, one a picture (default: 100)
+#   --train N     examples to train on, one per image (default: 640)
+#   --held-out N  examples to evaluate on, one per image (default: 100)
 #
 # Environment: IDEFICS_CACHE, XDG_CACHE_HOME (the cache folder: $IDEFICS_CACHE, else $XDG_CACHE_HOME/idefics, else
 # ~/.cache/idefics), PYTHON (default: python3). Fetches 3 MB.

@@ -101,18 +101,18 @@ fi
 grep -q 'warning: the weights take .* s for each token' "$folder/limited.log" || fail "no warning"
 grep warning "$folder/limited.log"
 "$idefics" inspect --model "$folder/model" --memory $limit | grep -q 'memory .* are read from their files' ||
-    fail "inspect does not tell"
+    fail "inspect does not report it"
 rm -r "$folder/model"
 
-# MARK: Quantising
+# MARK: Quantizing
 
-# RLIMIT_DATA counts what a process has of its own, not what it maps of files: the bound that quantising promises. The
+# RLIMIT_DATA counts what a process has of its own, not what it maps of files: the bound that quantizing promises. The
 # matrices are a layer of the 9B, and an embedding as large as the 80B's, larger than any other matrix of it.
 sed -i 's/"num_hidden_layers": 2/"num_hidden_layers": 1/; s/"cross_layer_interval": 2/"cross_layer_interval": 1/
         s/"hidden_size": 8192/"hidden_size": 4096/; s/"intermediate_size": 22016/"intermediate_size": 11008/
         s/"vocab_size": 32000/"vocab_size": 64000, "tie_word_embeddings": true/' "$folder/config.json"
 "$idefics" random-checkpoint --config "$folder/config.json" --output "$folder/dense"
-echo "quantising $(du -sh "$folder/dense" | cut -f1)B with 2 GiB of memory"
+echo "quantizing $(du -sh "$folder/dense" | cut -f1)B with 2 GiB of memory"
 (
     ulimit -d $((2 * 1024 * 1024))
     exec "$idefics" quantize --model "$folder/dense" --format int4 --output "$folder/model"

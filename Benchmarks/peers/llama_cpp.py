@@ -6,7 +6,7 @@
 Both sides have random weights of the shape of Llama-7B, a number of layers and the head, without gated blocks; ours is
 `idefics bench model --config llama-7b`, theirs llama-bench of the pinned version that build_llama_cpp.sh builds. Like is
 compared with like: int4 with Q4_0 and Q4_K_M, int8 with Q8_0, bf16 with BF16. Both heads have the type that each program
-gives them when it quantises a model: int8 (8.25 bits) here beside Q6_K (6.56 bits) with 4 bits, otherwise the same as the
+gives them when it quantizes a model: int8 (8.25 bits) here beside Q6_K (6.56 bits) with 4 bits, otherwise the same as the
 layers. llama.cpp's cache is f16, as it is by default. Medians, and the median of the ratios of each round, are printed.
 """
 

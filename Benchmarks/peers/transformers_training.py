@@ -9,8 +9,8 @@ block and the resampler in full, `lora` and `qlora` adapters of rank 16 on queri
 measurement is a process of its own, so that its peak memory is known; its first step is not counted. Seconds of a step and
 peak memory are printed as medians, with the medians of the ratios of each round.
 
-transformers holds its weights in f32, in qlora those of linear layers in bitsandbytes' nf4, quantised twice; with bf16 it
-computes under autocast. We hold frozen weights in bf16, in qlora as it does, scales quantised once.
+transformers holds its weights in f32, in qlora those of linear layers in bitsandbytes' nf4, quantized twice; with bf16 it
+computes under autocast. We hold frozen weights in bf16, in qlora as it does, scales quantized once.
 """
 
 from __future__ import annotations

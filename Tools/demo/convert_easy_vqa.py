@@ -6,8 +6,8 @@
     convert_easy_vqa.py WHEEL DIRECTORY TRAIN HELD_OUT
 
 DIRECTORY gets train.jsonl with TRAIN examples of the training split, held-out.jsonl with HELD_OUT of the test split, and
-their pictures. Kept are open questions, those that can be answered without yes or no and do not name what they ask for;
-of each picture the first, pictures in the order of their numbers.
+their images. Kept are open questions, those that can be answered without yes or no and do not name what they ask for;
+the first of each image, images in the order of their numbers.
 """
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ QUESTIONS = {
 
 
 def convert(archive: zipfile.ZipFile, split: str, count: int, folder: pathlib.Path, name: str) -> None:
-    """Writes `count` examples of `split` to the file `name`, their pictures to images/SPLIT."""
+    """Writes `count` examples of `split` to the file `name`, their images to images/SPLIT."""
     chosen: dict[int, tuple[str, str]] = {}
     for question, answer, image in json.loads(archive.read(f"easy_vqa/data/{split}/questions.json")):
         if question in QUESTIONS:

@@ -71,7 +71,7 @@ class Dinov2Converter:
         self.constants = self.constants_by_node()
 
     def constants_by_node(self) -> Dict[str, str]:
-        """Node name -> the one initialiser it reads, for the nodes that read just one."""
+        """Node name -> the one initializer it reads, for the nodes that read just one."""
         constants: Dict[str, str] = {}
         for node in self.onnx.nodes:
             read = [name for name in node.inputs if name in self.onnx.initializers]
@@ -80,9 +80,9 @@ class Dinov2Converter:
         return constants
 
     def constant(self, node: str) -> str:
-        """The name of the initialiser that `node` reads."""
+        """The name of the initializer that `node` reads."""
         if node not in self.constants:
-            raise self.onnx.file.fail(node, "no node of this name reads one initialiser")
+            raise self.onnx.file.fail(node, "no node of this name reads one initializer")
         return self.constants[node]
 
     def position_embeddings(self) -> np.ndarray:

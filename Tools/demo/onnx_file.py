@@ -1,6 +1,6 @@
 # Copyright 2026 the idefics-swift authors
 # SPDX-License-Identifier: Apache-2.0
-"""The parts of ONNX that the demo's vision tower uses: the graph's nodes and its f32 initialisers.
+"""The parts of ONNX that the demo's vision tower uses: the graph's nodes and its f32 initializers.
 
 ONNX is a protobuf message. A message is a list of fields, each a key (number·8 + wire type) and a value; the numbers
 below are those of onnx.proto: ModelProto.graph 7; GraphProto.node 1, .initializer 5; NodeProto.input 1, .output 2,
@@ -49,7 +49,7 @@ class Initializer:
 
 
 class ONNXFile:
-    """Nodes and initialisers of one ONNX file."""
+    """Nodes and initializers of one ONNX file."""
 
     def __init__(self, path: pathlib.Path) -> None:
         self.file = MappedFile(path)
@@ -64,13 +64,13 @@ class ONNXFile:
                 elif field.number == 5 and field.wire == BYTES:
                     self.read_initializer(field)
         if not self.initializers:
-            raise self.file.fail("graph", "has no initialisers: not an ONNX model, or one without weights")
+            raise self.file.fail("graph", "has no initializers: not an ONNX model, or one without weights")
 
     def tensor(self, name: str, shape: Tuple[int, ...]) -> np.ndarray:
-        """The f32 initialiser `name`, which must have the shape `shape`."""
+        """The f32 initializer `name`, which must have the shape `shape`."""
         found = self.initializers.get(name)
         if found is None:
-            raise self.file.fail(name, "missing initialiser")
+            raise self.file.fail(name, "missing initializer")
         if found.data_type != FLOAT or found.shape != shape:
             raise self.file.fail(name, f"type {found.data_type} {found.shape}, expected f32 {shape}")
         count = 1
@@ -104,7 +104,7 @@ class ONNXFile:
             elif field.number == 9 and field.wire == BYTES:
                 start, end = field.start, field.end
         if name in self.initializers:
-            raise self.file.fail(name, "initialiser is there twice")
+            raise self.file.fail(name, "initializer is there twice")
         self.initializers[name] = Initializer(tuple(shape), data_type, start, end)
 
     def integers(self, field: Field) -> List[int]:
