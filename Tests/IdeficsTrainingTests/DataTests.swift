@@ -202,7 +202,8 @@ import Testing
         let fixture = try TrainingFixture()
         let file = try ExampleFile(path: fixture.folder.path("train.jsonl"))
         let data = TrainingData(file, processor: processor, config: DataConfig())
-        var position = DataPosition()
+        var position = ExamplePosition()
+        var ahead: IndexedExample?
         var seen: [Int] = []
         while position.epoch == 0 {
             let batch = try data.next(
@@ -210,6 +211,7 @@ import Testing
                 order: Array(0..<6),
                 maxExamples: 3,
                 maxTokens: 60,
+                ahead: &ahead,
                 skipped: { _ in }
             )
             let tokens = batch.map(\.example.tokenIds.count)

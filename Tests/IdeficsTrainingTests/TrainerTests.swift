@@ -108,7 +108,7 @@ import Testing
             )
         else { return }
         let progress = await trainer.state.progress
-        let position = progress.position
+        let position = try progress.position.decoded(as: ExamplePosition.self)
         let epoch = Double(position.epoch) + Double(position.index) / Double(TrainingFixture.lines.count)
         // At most the last micro-batch reaches beyond.
         #expect(epoch >= epochs && epoch < epochs + 4 / Double(TrainingFixture.lines.count))

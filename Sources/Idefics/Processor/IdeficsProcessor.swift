@@ -22,6 +22,8 @@ public struct IdeficsProcessor: Sendable {
 
     /// The token that stands for an image.
     package let imageTokenId: Int
+    /// The tokens that images stand for in a text: `<image>` and, where there is such a token, what is around it.
+    package let imageMarkupIds: [Int]
     let padTokenId: Int
     let bosToken: String
     let eosToken: String
@@ -39,6 +41,7 @@ public struct IdeficsProcessor: Sendable {
         self.tokenizer = tokenizer
         self.imageProcessor = imageProcessor
         self.imageTokenId = imageTokenId
+        imageMarkupIds = [imageTokenId] + [tokenizer.convertTokenToId(Self.fakeToken)].compactMap(\.self)
         self.padTokenId = padTokenId
         chatFormat = ChatFormat(tokenizer: tokenizer)
         bosToken = tokenizer.bosToken ?? "<s>"

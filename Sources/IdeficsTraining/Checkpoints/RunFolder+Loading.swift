@@ -11,14 +11,13 @@ extension RunFolder {
     func progress(
         _ step: Int,
         recipe: TrainingRecipe,
-        data: DataIdentity,
-        model: ModelIdentity,
-        exampleCount: Int
+        source: any BatchSource,
+        model: ModelIdentity
     ) throws -> TrainingState.Progress {
         let place = checkpoint(step)
         let stored = try stateFile(step)
         try recipe.check(continues: storedRecipe(step), at: place.path)
-        guard stored.data == data else {
+        guard stored.data == source.identity else {
             throw TrainingError.run(path: place.path, reason: "the training data is another than it was")
         }
         if let difference = stored.model?.difference(from: model) {
@@ -26,7 +25,7 @@ extension RunFolder {
         }
         try stored.progress.check(
             step: step,
-            exampleCount: exampleCount,
+            source: source,
             at: place.appending(path: StateFile.name).path
         )
         return stored.progress
@@ -45,7 +44,7 @@ extension RunFolder {
         _ step: Int,
         fileNames: [String],
         of recipe: TrainingRecipe,
-        data: DataIdentity,
+        data: SourceValue,
         model: ModelIdentity
     ) -> Bool {
         let place = checkpoint(step)

@@ -60,7 +60,7 @@ package struct RunFolder: Sendable {
     // MARK: - Writing
 
     /// Writes a checkpoint: aside, flushed, then renamed to its place, so that it is there whole or not at all.
-    func save(_ state: TrainingState, recipe: TrainingRecipe, data: DataIdentity, model: ModelIdentity) throws -> URL {
+    func save(_ state: TrainingState, recipe: TrainingRecipe, data: SourceValue, model: ModelIdentity) throws -> URL {
         let place = checkpoint(state.progress.step)
         let staged = try StagedDirectory(place)
         try state.parameters.write(to: staged)

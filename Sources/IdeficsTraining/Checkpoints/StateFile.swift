@@ -1,29 +1,17 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
+import IdeficsFoundation
 
 /// `state.json` of a checkpoint: the numbers of a state, and what tells whether data and model are those it began with.
 struct StateFile: Codable {
     static let name = "state.json"
 
     let progress: TrainingState.Progress
-    let data: DataIdentity
+    /// Identity of the source.
+    let data: SourceValue
     /// nil in those of before it was stored.
     let model: ModelIdentity?
-}
-
-/// Tells whether a data file is the one a run began with.
-struct DataIdentity: Sendable, Equatable, Codable {
-    let byteCount: Int
-    let examples: Int
-    let crc32c: UInt32
-
-    init(_ file: ExampleFile) {
-        byteCount = file.byteCount
-        examples = file.count
-        crc32c = file.checksum
-    }
 }
 
 extension TrainingState.Progress {
@@ -34,10 +22,10 @@ extension TrainingState.Progress {
     ///
     /// - Parameters:
     ///   - step: that of the checkpoint.
-    ///   - exampleCount: of the data.
+    ///   - source: of the data.
     ///   - path: the file.
     /// - Throws: `TrainingError.run` naming the file and the key.
-    func check(step: Int, exampleCount: Int, at path: String) throws {
+    func check(step: Int, source: any BatchSource, at path: String) throws {
         func check<Value: Comparable>(_ value: Value, _ range: ClosedRange<Value>, _ key: String) throws {
             guard range ~= value else {
                 throw TrainingError.run(
@@ -54,8 +42,14 @@ extension TrainingState.Progress {
         }
         try check(step, 0...Self.limit, "step")
         try check(updates, 0...step, "updates")
-        try check(position.epoch, 0...Self.limit, "position.epoch")
-        try check(position.index, 0...max(0, exampleCount - 1), "position.index")
+        do {
+            try source.check(position)
+        } catch let error as JSONError {
+            let key = error.path.isEmpty ? "position" : "position.\(error.path)"
+            throw TrainingError.run(path: path, reason: "progress.\(key): \(error.reason)")
+        } catch {
+            throw TrainingError.run(path: path, reason: "progress.position: \(error)")
+        }
         try check(microBatches, 0...UInt64(Self.limit), "microBatches")
         try check(tokens, 0...Self.limit, "tokens")
         try check(images, 0...Self.limit, "images")

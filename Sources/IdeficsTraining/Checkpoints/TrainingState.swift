@@ -15,7 +15,7 @@ public struct TrainingState: Sendable {
         /// Steps whose update was made: what AdamW's correction counts.
         public var updates = 0
         /// Where in the data the next step begins.
-        public var position = DataPosition()
+        public var position: SourceValue
         /// Micro-batches used: what dropout counts.
         public var microBatches: UInt64 = 0
         /// Real tokens used.
@@ -27,12 +27,14 @@ public struct TrainingState: Sendable {
         /// Which steps are left out.
         var spikes = SpikeGuard()
 
-        /// The beginning.
-        public init() {}
+        /// The beginning of a run that begins at `position`.
+        public init(position: SourceValue) {
+            self.position = position
+        }
     }
 
-    /// A state of these parts; by default at the beginning.
-    public init(parameters: any ParameterStore, progress: Progress = Progress()) {
+    /// A state of these parts.
+    public init(parameters: any ParameterStore, progress: Progress) {
         self.parameters = parameters
         self.progress = progress
     }

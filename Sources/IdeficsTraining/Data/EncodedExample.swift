@@ -65,9 +65,8 @@ package struct EncodedExample: Sendable {
                 }
             }
         }
-        let image = tokenizer.convertTokenToId("<image>")
         if !config.imageTokensInLoss {
-            let excluded = Set([image, tokenizer.convertTokenToId("<fake_token_around_image>")].compactMap(\.self))
+            let excluded = processor.imageMarkupIds
             for (index, id) in ids.enumerated() where excluded.contains(id) { isTarget[index] = false }
         }
         fullCount = ids.count
@@ -75,7 +74,7 @@ package struct EncodedExample: Sendable {
         tokenIds = Array(ids.prefix(config.maxTokens))
         self.isTarget = Array(isTarget.prefix(config.maxTokens))
         let all = example.images
-        images = Array(all.prefix(tokenIds.count { $0 == image }))
+        images = Array(all.prefix(tokenIds.count { $0 == processor.imageTokenId }))
         imagesCutAway = all.count - images.count
     }
 

@@ -1,29 +1,30 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-package import Idefics
+public import Idefics
 package import IdeficsImages
-package import IdeficsTensor
+public import IdeficsTensor
 import IdeficsTokenizers
 
 /// A micro-batch: inputs and labels, with what is counted of it.
-package struct TrainingBatch: Sendable {
-    package let inputs: IdeficsInputs
+public struct TrainingBatch: Sendable {
+    /// What the model is given.
+    public let inputs: IdeficsInputs
     /// `[rows, columns]`, the token's id where it counts, else −100.
-    package let labels: Tensor
+    public let labels: Tensor
     /// Real tokens.
-    package let tokenCount: Int
+    public let tokenCount: Int
     /// Pictures.
-    package let imageCount: Int
+    public let imageCount: Int
     /// Labels that count.
-    package let targetCount: Int
+    public let targetCount: Int
     /// Rows.
-    package let exampleCount: Int
+    public let exampleCount: Int
     /// For each row what an assistant should say, nil where more than that counts.
-    package let answers: [[Int]?]
+    public let answers: [[Int]?]
 
     /// A batch of tensors, all of its columns real.
-    package init(inputs: IdeficsInputs, labels: Tensor, tokenCount: Int, imageCount: Int, targetCount: Int) {
+    public init(inputs: IdeficsInputs, labels: Tensor, tokenCount: Int, imageCount: Int, targetCount: Int) {
         self.inputs = inputs
         self.labels = labels
         self.tokenCount = tokenCount

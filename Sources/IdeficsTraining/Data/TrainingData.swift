@@ -6,8 +6,8 @@ package import Idefics
 import IdeficsGeneration
 import IdeficsImages
 
-/// Where in the data a run is.
-public struct DataPosition: Sendable, Equatable, Codable {
+/// Where in a file of examples a run is.
+public struct ExamplePosition: Sendable, Equatable, Codable {
     /// Times the data has been gone through.
     public var epoch = 0
     /// Examples of this epoch's order that have been used.
@@ -59,20 +59,26 @@ package struct TrainingData: Sendable {
     ///   - order: of the position's epoch.
     ///   - maxExamples: at most this many.
     ///   - maxTokens: together at most this many tokens, if there is more than one; 0 for no limit.
+    ///   - ahead: an example that is encoded already; afterwards the one that did not fit any more, if there is one.
     ///   - skipped: hears of examples that are left out.
     /// - Returns: the examples; none when all that were left of the epoch are bad.
     /// - Throws: `TrainingError.data` for a bad example, unless those are skipped.
     package func next(
-        _ position: inout DataPosition,
+        _ position: inout ExamplePosition,
         order: [Int],
         maxExamples: Int,
         maxTokens: Int,
+        ahead: inout IndexedExample?,
         skipped: (TrainingError) -> Void
     ) throws -> [IndexedExample] {
-        try take(&position, order: order, maxExamples: maxExamples, maxTokens: maxTokens) { index in
+        let known = ahead.take()
+        let (items, rest) = try take(&position, order: order, maxExamples: maxExamples, maxTokens: maxTokens) { index in
+            if let known, known.index == index { return (known, known.example.tokenIds.count) }
             guard let example = try encodedUnlessBad(index, skipped: skipped) else { return nil }
             return (IndexedExample(index: index, example: example), example.tokenIds.count)
         }
+        ahead = rest
+        return items
     }
 
     /// Micro-batches of `epochs` times through the data, told by the lengths of all examples.
@@ -87,14 +93,15 @@ package struct TrainingData: Sendable {
     package func microBatches(epochs: Double, seed: UInt64, maxExamples: Int, maxTokens: Int) throws -> Int {
         let lengths =
             try lengths ?? (0..<file.count).map { Int32(try encodedUnlessBad($0) { _ in }?.tokenIds.count ?? -1) }
-        var position = DataPosition()
+        var position = ExamplePosition()
         var batches = 0
         while Double(position.epoch) < epochs {
             let epoch = position.epoch
             let order = order(epoch: epoch, seed: seed)
             let end = (epochs - Double(epoch)) * Double(file.count)
             while position.epoch == epoch, Double(position.index) < end {
-                let taken = take(&position, order: order, maxExamples: maxExamples, maxTokens: maxTokens) { index in
+                let (taken, _) = take(&position, order: order, maxExamples: maxExamples, maxTokens: maxTokens) {
+                    index in
                     lengths[index] < 0 ? nil : (index, Int(lengths[index]))
                 }
                 batches += taken.isEmpty ? 0 : 1
@@ -105,18 +112,22 @@ package struct TrainingData: Sendable {
     }
 
     /// The next elements: as many as fit, at least one; `item` gives one with its tokens, or nil for one that is left out.
+    ///
+    /// With them the element that did not fit any more, if that is why there are no more.
     private func take<Item>(
-        _ position: inout DataPosition,
+        _ position: inout ExamplePosition,
         order: [Int],
         maxExamples: Int,
         maxTokens: Int,
         item: (Int) throws -> (Item, tokens: Int)?
-    ) rethrows -> [Item] {
+    ) rethrows -> (items: [Item], rest: Item?) {
         var items: [Item] = []
         var tokens = 0
         while position.index < order.count, items.count < maxExamples {
             if let (item, length) = try item(order[position.index]) {
-                guard items.isEmpty || maxTokens == 0 || tokens + length <= maxTokens else { return items }
+                guard items.isEmpty || maxTokens == 0 || tokens + length <= maxTokens else {
+                    return (items, item)
+                }
                 tokens += length
                 items.append(item)
             }
@@ -126,7 +137,7 @@ package struct TrainingData: Sendable {
             position.epoch += 1
             position.index = 0
         }
-        return items
+        return (items, nil)
     }
 
     /// The micro-batch of `examples`; nil when all were left out.
@@ -177,7 +188,16 @@ package struct TrainingData: Sendable {
 }
 
 /// An encoded example and its place in the file.
-package struct IndexedExample {
+package struct IndexedExample: Sendable {
     package let index: Int
     package let example: EncodedExample
+}
+
+extension DataConfig {
+    /// The same without shuffling.
+    var inOrder: DataConfig {
+        var config = self
+        config.shuffle = false
+        return config
+    }
 }

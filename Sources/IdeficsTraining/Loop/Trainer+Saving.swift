@@ -15,10 +15,7 @@ extension Trainer {
     }
 
     /// How often the data has been gone through.
-    var epoch: Double {
-        Double(state.progress.position.epoch)
-            + Double(state.progress.position.index) / Double(max(1, training.file.count))
-    }
+    var epoch: Double { parts.source.progress(at: state.progress.position) }
 
     func saveIfPossible(_ log: TrainingLog) {
         do {
@@ -33,7 +30,7 @@ extension Trainer {
         let place = try folder.save(
             state,
             recipe: recipe,
-            data: identity,
+            data: parts.source.identity,
             model: modelIdentity
         )
         savedStep = state.progress.step
@@ -44,12 +41,11 @@ extension Trainer {
                 step,
                 fileNames: state.parameters.fileNames,
                 of: recipe,
-                data: identity,
+                data: parts.source.identity,
                 model: modelIdentity
             )
         }
         report(.saved(step: state.progress.step, path: place.relativePath))
-        try? log.writeCurve(title: recipe.output)
     }
 
     /// The last checkpoint before `step` that a run has whether or not it was stopped; nil for none.

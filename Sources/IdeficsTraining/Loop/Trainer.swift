@@ -5,12 +5,11 @@ public import Foundation
 import Idefics
 import IdeficsFoundation
 import IdeficsTensor
-import IdeficsTokenizers
 
 /// Trains: data in, checkpoints and metrics out, until the last step or until it is asked to stop.
 ///
 /// What comes out depends on the model, the data and the recipe alone, bit for bit: not on threads, not on how often the
-/// run was killed and resumed. It computes on a thread of its own; the next step's pictures are made ready meanwhile.
+/// run was killed and resumed. It computes on a thread of its own; the next step's images are made ready meanwhile.
 public actor Trainer {
     /// How a run ended.
     public enum Outcome: Sendable, Equatable {
@@ -22,29 +21,25 @@ public actor Trainer {
 
     let recipe: TrainingRecipe
     package nonisolated let trainable: any TrainableParameters
-    let processor: IdeficsProcessor
-    let directory: URL
+    let parts: TrainingParts
     let folder: RunFolder
-    let training: TrainingData
-    let evaluation: TrainingData?
     let report: @Sendable (TrainingEvent) -> Void
-    let identity: DataIdentity
     let modelIdentity: ModelIdentity
     private var lock: RunLock?
     let totalSteps: Int
     package var state: TrainingState
     private let thread = ComputeThread(name: "idefics.training")
     /// The next step's micro-batches, on their way.
-    private var ahead: Task<StepBatches, Never>?
+    var ahead: Task<StepBatches, Never>?
     /// Step of the newest checkpoint.
     var savedStep: Int?
     /// Why the last step that was left out was.
-    private var lastProblem: String?
+    var lastProblem: String?
 
     /// Computation runs on the trainer's own thread.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
-    /// Prepares a run, or finds where an earlier one was.
+    /// Prepares a run of the recipe's own data, or finds where an earlier one was.
     ///
     /// - Parameters:
     ///   - recipe: what to do.
@@ -63,25 +58,47 @@ public actor Trainer {
         isResuming: Bool = false,
         report: @escaping @Sendable (TrainingEvent) -> Void = { _ in }
     ) throws {
+        try self.init(
+            recipe: recipe,
+            directory: directory,
+            trainable: trainable,
+            parts: TrainingParts(
+                recipe: recipe,
+                directory: directory,
+                trainable: trainable,
+                data: data,
+                report: report
+            ),
+            isResuming: isResuming,
+            report: report
+        )
+    }
+
+    /// Prepares a run of other parts, or finds where an earlier one was.
+    ///
+    /// - Parameters:
+    ///   - recipe: what to do.
+    ///   - directory: the model's directory.
+    ///   - trainable: what is trained.
+    ///   - parts: data, store, evaluators and sinks; those that the recipe names are not used.
+    ///   - isResuming: whether the run goes on from the last checkpoint in its folder, if there is one.
+    ///   - report: hears what happens.
+    /// - Throws: as `init(recipe:directory:trainable:data:isResuming:report:)`, and what the parts throw.
+    public init(
+        recipe: TrainingRecipe,
+        directory: URL,
+        trainable: any TrainableParameters,
+        parts: TrainingParts,
+        isResuming: Bool = false,
+        report: @escaping @Sendable (TrainingEvent) -> Void = { _ in }
+    ) throws {
         try recipe.validate()
         self.recipe = recipe
-        self.directory = directory
         self.trainable = trainable
+        self.parts = parts
         self.report = report
-        processor = try ModelFiles(directory: directory).processor()
-        if let problem = data?.problem { throw problem }
-        let file = try data?.training.file ?? ExampleFile(path: recipe.data.train, config: recipe.data)
-        training = TrainingData(file, processor: processor, config: recipe.data, lengths: data?.training.lengths)
-        let evalFile =
-            try data?.evaluation?.file ?? recipe.data.eval.map { try ExampleFile(path: $0, config: recipe.data) }
-        evaluation = evalFile.map { [processor] in
-            TrainingData($0, processor: processor, config: recipe.data.inOrder)
-        }
-        // What was found when the data was looked at has been told.
-        for error in data == nil ? file.badLines + (evalFile?.badLines ?? []) : [] { report(.skippedExample(error)) }
-        identity = DataIdentity(file)
         modelIdentity = try ModelIdentity(directory: directory)
-        totalSteps = try recipe.trainer.steps(of: training)
+        totalSteps = try recipe.trainer.steps(of: parts.source)
         folder = RunFolder(recipe.output)
         try folder.checkApart(
             resultName: recipe.resultName,
@@ -89,23 +106,13 @@ public actor Trainer {
         )
         lock = try folder.prepare(resultName: recipe.resultName, isResuming: isResuming)
         if let last = folder.checkpointSteps().last {
-            let progress = try folder.progress(
-                last,
-                recipe: recipe,
-                data: identity,
-                model: modelIdentity,
-                exampleCount: file.count
-            )
-            state = TrainingState(
-                parameters: try ReplicatedParameters(
-                    trainable,
-                    config: recipe.trainer,
-                    checkpoint: folder.checkpoint(last)
-                ),
-                progress: progress
-            )
+            let progress = try folder.progress(last, recipe: recipe, source: parts.source, model: modelIdentity)
+            state = TrainingState(parameters: try parts.store(folder.checkpoint(last)), progress: progress)
         } else {
-            state = TrainingState(parameters: try ReplicatedParameters(trainable, config: recipe.trainer))
+            state = TrainingState(
+                parameters: try parts.store(nil),
+                progress: TrainingState.Progress(position: parts.source.start)
+            )
         }
     }
 
@@ -133,11 +140,7 @@ public actor Trainer {
                 elements: trainable.parameters.reduce(0) { $0 + $1.count }
             )
         )
-        var log = try TrainingLog(
-            folder: folder.url,
-            step: state.progress.step,
-            peak: PeakRate(given: config.peakFlops, isBF16: config.bf16)
-        )
+        var log = TrainingLog(try sinks(), peak: PeakRate(given: config.peakFlops, isBF16: config.bf16))
         savedStep = folder.checkpointSteps().last
         do {
             if config.evalOnStart, state.progress.step == 0 { _ = try await evaluate(&log) }
@@ -156,9 +159,17 @@ public actor Trainer {
                 reason: "all \(totalSteps) steps were left out, so nothing was learned and nothing is exported\(last)"
             )
         }
-        try log.writeCurve(title: recipe.output)
+        try log.finish()
         try export()
         return .finished
+    }
+
+    private func sinks() throws -> [any MetricsSink] {
+        do {
+            return try parts.sinks(folder.url, state.progress.step)
+        } catch {
+            throw TrainingError.run(path: folder.url.path, reason: "metrics cannot be written: \(error)")
+        }
     }
 
     private func makeSteps(_ log: inout TrainingLog, stop: StopRequest) async throws {
@@ -177,104 +188,5 @@ public actor Trainer {
             }
             if config.saveSteps > 0, step % config.saveSteps == 0, !isLast { saveIfPossible(log) }
         }
-    }
-
-    // MARK: - One step
-
-    /// Makes a step, or leaves the state as it was.
-    private func makeStep(_ log: inout TrainingLog) async throws {
-        let before = state.progress
-        do {
-            try await advance(&log)
-        } catch {
-            state.progress = before
-            throw error
-        }
-    }
-
-    private func advance(_ log: inout TrainingLog) async throws {
-        let config = recipe.trainer
-        let batches = try await nextBatches()
-        let rate = config.learningRate(step: state.progress.step, total: totalSteps)
-        let result = try StepGradients(
-            batches,
-            of: trainable,
-            in: &state.parameters,
-            pass: TrainingPass(
-                isCheckpointing: config.gradientCheckpointing,
-                isBF16: config.bf16,
-                zLossWeight: Float(config.zLossWeight),
-                zLossExcludedIds: [processor.imageTokenId],
-                dropout: config.dropout ?? Double(trainable.config.dropout)
-            ),
-            seed: config.seed,
-            firstMicroBatch: state.progress.microBatches
-        )
-        state.progress.step += 1
-        state.progress.microBatches += UInt64(batches.count)
-        for batch in batches {
-            state.progress.tokens += batch.tokenCount
-            state.progress.images += batch.imageCount
-            state.progress.examples += batch.exampleCount
-        }
-        let problem = state.progress.spikes.reason(loss: result.loss, norm: result.norm, factor: config.spikeFactor)
-        if let problem {
-            lastProblem = problem
-            report(.skippedStep(step: state.progress.step, reason: problem))
-            state.parameters.zeroGradients()
-            try rollBackIfDue()
-        } else {
-            state.progress.updates += 1
-            state.parameters.step(
-                OptimizerStep(
-                    learningRate: rate,
-                    gradientScale: config.gradientScale(norm: result.norm),
-                    number: state.progress.updates
-                )
-            )
-        }
-        log.add(result, batches: batches, learningRate: rate)
-    }
-
-    /// The micro-batches of the step at hand; those of the next one are begun.
-    private func nextBatches() async throws -> [TrainingBatch] {
-        let (position, config, data) = (state.progress.position, recipe.trainer, training)
-        var found = await ahead?.value
-        ahead = nil
-        if found?.start != position { found = nil }
-        let step: StepBatches
-        if let found {
-            step = found
-        } else {
-            step = await StepBatches(from: position, of: data, config, after: nil)
-        }
-        for error in step.skipped { report(.skippedExample(error)) }
-        let batches = try step.result.get()
-        state.progress.position = step.end
-        if state.progress.step + 1 < totalSteps {
-            ahead = Task { @concurrent in await StepBatches(from: step.end, of: data, config, after: step) }
-        }
-        return batches
-    }
-
-    /// Takes weights and moments of the last checkpoint after too many steps left out; the data goes on.
-    ///
-    /// Of those that a run has which is not stopped: one that a stop or an error left would change the result.
-    private func rollBackIfDue() throws {
-        let limit = recipe.trainer.rollbackAfterSkips
-        guard limit > 0, state.progress.spikes.skippedInARow >= limit,
-            let last = lastRegularCheckpoint(before: state.progress.step)
-        else { return }
-        let earlier = try folder.progress(
-            last,
-            recipe: recipe,
-            data: identity,
-            model: modelIdentity,
-            exampleCount: training.file.count
-        )
-        try state.parameters.read(from: folder.checkpoint(last))
-        state.progress.updates = earlier.updates
-        state.progress.spikes.skippedInARow = 0
-        report(.rolledBack(step: state.progress.step, toStep: last))
     }
 }

@@ -1,16 +1,9 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
-import IdeficsFoundation
-
-/// Where numbers go: `metrics.jsonl`, TensorBoard's file and the curve.
-///
-/// They matter less than the run: what cannot be written (a full disk) is left out.
+/// Adds up what steps gave to lines of metrics and gives them to the sinks.
 struct TrainingLog {
-    private let folder: URL
-    private let metrics: MetricsFile
-    private let events: EventFile
+    private let sinks: [any MetricsSink]
     private var peak: PeakRate
     private var sums = Sums()
 
@@ -27,15 +20,10 @@ struct TrainingLog {
         var learningRate = 0.0
     }
 
-    init(folder: URL, step: Int, peak: PeakRate) throws {
-        self.folder = folder
+    /// A log that writes to `sinks`.
+    init(_ sinks: [any MetricsSink], peak: PeakRate) {
+        self.sinks = sinks
         self.peak = peak
-        do {
-            metrics = try MetricsFile(folder: folder, step: step)
-            events = try EventFile(folder: folder, step: step)
-        } catch {
-            throw TrainingError.run(path: folder.path, reason: "metrics cannot be written: \(error)")
-        }
     }
 
     /// Adds a step.
@@ -53,7 +41,7 @@ struct TrainingLog {
 
     /// Adds a text.
     func add(step: Int, tag: String, text: String) {
-        try? events.add(step: step, tag: tag, text: text)
+        for sink in sinks { try? sink.add(step: step, tag: tag, text: text) }
     }
 
     /// Takes time that no step took out of the line's.
@@ -89,31 +77,19 @@ struct TrainingLog {
             evaluation: evaluation
         )
         sums = Sums()
-        try? metrics.append(line)
-        var scalars: [(tag: String, value: Double)] = [
-            ("train/loss", line.loss), ("train/z_loss", line.zLoss), ("train/grad_norm", line.gradNorm),
-            ("train/learning_rate", line.learningRate), ("train/epoch", line.epoch),
-            ("train/tokens", Double(line.tokens)), ("train/images", Double(line.images)),
-            ("train/padding_share", line.paddingShare), ("train/tokens_per_second", line.tokensPerSecond),
-            ("train/model_flops_utilization", line.modelFlopsUtilization),
-            ("train/skipped_steps", Double(line.skippedSteps)),
-        ]
-        if let evaluation { scalars.append(("eval/loss", evaluation.loss)) }
-        if let accuracy = evaluation?.accuracy { scalars.append(("eval/accuracy", accuracy)) }
-        try? events.add(step: line.step, scalars)
+        for sink in sinks { try? sink.add(line) }
         return line
     }
 
     /// Makes sure that the lines so far outlive the machine.
     func flush() {
-        try? metrics.flush()
+        for sink in sinks { try? sink.flush() }
     }
 
-    /// Writes `loss.svg`.
+    /// Ends a run that came to its last step.
     ///
-    /// - Throws: what writing throws.
-    func writeCurve(title: String) throws {
-        let svg = LossCurve.svg(metrics.lines, title: title)
-        try AtomicFile.write(Data(svg.utf8), to: folder.appending(path: "loss.svg"))
+    /// - Throws: what the sinks throw.
+    func finish() throws {
+        for sink in sinks { try sink.finish() }
     }
 }

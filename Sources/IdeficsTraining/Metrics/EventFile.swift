@@ -8,7 +8,7 @@ import IdeficsFoundation
 ///
 /// Format: tensorflow/core/util/event.proto, tensorflow/core/framework/summary.proto; framing as in TensorFlow's guide
 /// "TFRecord and tf.train.Example": length (8 bytes, little-endian), its masked CRC-32C, data, its masked CRC-32C.
-package final class EventFile {
+package final class EventFile: MetricsSink {
     private let file: RecordFile
 
     /// Begins a file of events in `folder`; curves of earlier files beyond `step` are cut off there.
@@ -26,6 +26,21 @@ package final class EventFile {
             // SessionLog with status START: what was logged for later steps did not happen.
             try? append(Self.event(step: step) { $0.message(7) { $0.integer(1, 1) } })
         }
+    }
+
+    /// Adds a point to each curve.
+    package func add(_ line: StepMetrics) throws {
+        var scalars: [(tag: String, value: Double)] = [
+            ("train/loss", line.loss), ("train/z_loss", line.zLoss), ("train/grad_norm", line.gradNorm),
+            ("train/learning_rate", line.learningRate), ("train/epoch", line.epoch),
+            ("train/tokens", Double(line.tokens)), ("train/images", Double(line.images)),
+            ("train/padding_share", line.paddingShare), ("train/tokens_per_second", line.tokensPerSecond),
+            ("train/model_flops_utilization", line.modelFlopsUtilization),
+            ("train/skipped_steps", Double(line.skippedSteps)),
+        ]
+        if let loss = line.evalLoss { scalars.append(("eval/loss", loss)) }
+        if let accuracy = line.evalAccuracy { scalars.append(("eval/accuracy", accuracy)) }
+        try add(step: line.step, scalars)
     }
 
     /// Adds one point to each of the curves named.
@@ -86,59 +101,5 @@ package final class EventFile {
             withUnsafeBytes(of: CRC32C.masked(bytes).littleEndian, Array.init)
         }
         return length + checksum(length) + data + checksum(data)
-    }
-}
-
-/// Writes messages of protocol buffers field by field.
-struct ProtobufWriter {
-    private(set) var bytes: [UInt8] = []
-
-    private mutating func varint(_ value: UInt64) {
-        var rest = value
-        while rest >= 0x80 {
-            bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
-            rest >>= 7
-        }
-        bytes.append(UInt8(rest))
-    }
-
-    private mutating func key(_ field: Int, type: Int) {
-        varint(UInt64(field << 3 | type))
-    }
-
-    /// An `int64`, `int32` or enumeration.
-    mutating func integer(_ field: Int, _ value: Int) {
-        key(field, type: 0)
-        varint(UInt64(bitPattern: Int64(value)))
-    }
-
-    /// A `double`.
-    mutating func double(_ field: Int, _ value: Double) {
-        key(field, type: 1)
-        bytes += withUnsafeBytes(of: value.bitPattern.littleEndian, Array.init)
-    }
-
-    /// A `float`.
-    mutating func float(_ field: Int, _ value: Float) {
-        key(field, type: 5)
-        bytes += withUnsafeBytes(of: value.bitPattern.littleEndian, Array.init)
-    }
-
-    /// A `string`.
-    mutating func string(_ field: Int, _ value: String) {
-        delimited(field, Array(value.utf8))
-    }
-
-    /// A message inside this one.
-    mutating func message(_ field: Int, _ write: (inout ProtobufWriter) -> Void) {
-        var inner = ProtobufWriter()
-        write(&inner)
-        delimited(field, inner.bytes)
-    }
-
-    private mutating func delimited(_ field: Int, _ content: [UInt8]) {
-        key(field, type: 2)
-        varint(UInt64(content.count))
-        bytes += content
     }
 }

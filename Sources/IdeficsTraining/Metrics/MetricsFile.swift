@@ -5,7 +5,7 @@ package import Foundation
 import IdeficsFoundation
 
 /// `metrics.jsonl`: one object a line.
-package final class MetricsFile {
+package final class MetricsFile: MetricsSink {
     /// All lines so far.
     package private(set) var lines: [StepMetrics] = []
     private let file: RecordFile
@@ -39,7 +39,7 @@ package final class MetricsFile {
     /// Adds a line.
     ///
     /// - Throws: `OutputError`; the line is then written with the next one that can be.
-    package func append(_ metrics: StepMetrics) throws {
+    package func add(_ metrics: StepMetrics) throws {
         lines.append(metrics)
         try file.append(Self.line(metrics).utf8)
     }
