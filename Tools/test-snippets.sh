@@ -28,6 +28,7 @@ arguments() {
         Score) printf '%s\n' "$model" "$image" cat dog ;;
         Quantize) printf '%s\n' "$model" "$folder/quantized" ;;
         FineTune) printf '%s\n' "$model" "$folder/examples.jsonl" "$folder/run" 2 ;;
+        CustomData) printf '%s\n' "$model" "$folder/colors" 2 ;;
         *)
             echo "error: Snippets/$1.swift is not run: say in Tools/test-snippets.sh with what" >&2
             return 1
