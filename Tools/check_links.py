@@ -8,11 +8,12 @@ Checked are the relative links of all Markdown files, the paths in backticks tha
 """
 import pathlib
 import re
-import subprocess
 import sys
 
 root = pathlib.Path(__file__).resolve().parent.parent
-tracked = subprocess.check_output(["git", "ls-files", "-co", "--exclude-standard"], cwd=root, text=True).splitlines()
+FOLDERS = ["Sources", "Tests", "Tools", "Snippets", "Benchmarks", "docs"]
+names = [str(path.relative_to(root)) for folder in FOLDERS for path in sorted((root / folder).rglob("*"))]
+names += [path.name for path in root.glob("*.*")]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 PATH = re.compile(r"`((?:Sources|Tests|Tools|Snippets|Benchmarks|docs)/[\w./+-]+)`")
 DOCUMENT = re.compile(r"\bdocs/[\w-]+\.(?:md|yaml)\b")
@@ -35,7 +36,7 @@ def check_link(file, line, target):
         problems.append(f"{file.relative_to(root)}:{line}: {target}: no such heading")
 
 
-for name in tracked:
+for name in names:
     file = root / name
     if not file.is_file() or not re.search(r"\.(md|swift|sh|py|c|h|yaml)$", name):
         continue
