@@ -19,6 +19,8 @@ public struct KVCache: Sendable {
     public let headDim: Int
     /// How keys and values are stored.
     public let type: KeyValueType
+    /// Where they lie.
+    public let device: Device
     /// Tokens held.
     public private(set) var count = 0
 
@@ -27,17 +29,20 @@ public struct KVCache: Sendable {
 
     /// One page: for each layer its keys, then its values, each `pageTokens` rows.
     private final class Page: Sendable {
-        let storage: TensorStorage
+        let place: MemoryPlace
 
-        init(byteCount: Int) { storage = TensorStorage(byteCount: byteCount) }
+        init(byteCount: Int, on device: Device) {
+            place = MemoryPlace(device.memory.allocate(byteCount: byteCount, on: device))
+        }
     }
 
     /// An empty cache.
-    public init(layerCount: Int, kvHeads: Int, headDim: Int, type: KeyValueType = .f32) {
+    public init(layerCount: Int, kvHeads: Int, headDim: Int, type: KeyValueType = .f32, device: Device = .cpu) {
         self.layerCount = layerCount
         self.kvHeads = kvHeads
         self.headDim = headDim
         self.type = type
+        self.device = device
         tables = Array(repeating: KeyValuePages(pageTokens: Self.pageTokens, type: type), count: layerCount)
     }
 
@@ -52,12 +57,12 @@ public struct KVCache: Sendable {
         let byteCount = layerCount * 2 * halfPageByteCount
         var firstChanged = pages.count
         if tokenCount > 0, isLastPartial, !isKnownUniquelyReferenced(&pages[pages.count - 1]) {
-            let copy = Page(byteCount: byteCount)
-            copy.storage.pointer.copyMemory(from: pages[pages.count - 1].storage.pointer, byteCount: byteCount)
+            let copy = Page(byteCount: byteCount, on: device)
+            copyBytes(from: pages[pages.count - 1].place, to: copy.place, byteCount: byteCount)
             pages[pages.count - 1] = copy
             firstChanged -= 1
         }
-        while pages.count < pageCount { pages.append(Page(byteCount: byteCount)) }
+        while pages.count < pageCount { pages.append(Page(byteCount: byteCount, on: device)) }
         retable(from: firstChanged)
     }
 
@@ -75,10 +80,10 @@ public struct KVCache: Sendable {
         while row < rows {
             let slot = (count + row) % Self.pageTokens
             let run = row..<row + min(Self.pageTokens - slot, rows - row)
-            let page = pages[(count + row) / Self.pageTokens].storage.pointer
-            let target = page + layer * 2 * halfPageByteCount + slot * rowByteCount
+            let page = pages[(count + row) / Self.pageTokens].place
+            let target = page.advanced(by: layer * 2 * halfPageByteCount + slot * rowByteCount)
             writeKeyValueRows(k[run], to: target, type: type, kvHeads: kvHeads)
-            writeKeyValueRows(v[run], to: target + halfPageByteCount, type: type, kvHeads: kvHeads)
+            writeKeyValueRows(v[run], to: target.advanced(by: halfPageByteCount), type: type, kvHeads: kvHeads)
             row = run.upperBound
         }
     }
@@ -104,14 +109,14 @@ public struct KVCache: Sendable {
         tables[layer]
     }
 
-    /// Renews the pointers to all pages from `firstPage` on.
+    /// Renews the places of all pages from `firstPage` on.
     private mutating func retable(from firstPage: Int) {
         guard firstPage < pages.count || tables.first?.pageCount != pages.count else { return }
         for layer in 0..<layerCount {
             tables[layer].truncate(to: firstPage)
             for page in pages[firstPage...] {
-                let k = UnsafeRawPointer(page.storage.pointer + layer * 2 * halfPageByteCount)
-                tables[layer].append(k: k, v: k + halfPageByteCount, owners: [page.storage])
+                let k = page.place.advanced(by: layer * 2 * halfPageByteCount)
+                tables[layer].append(k: k, v: k.advanced(by: halfPageByteCount))
             }
         }
     }

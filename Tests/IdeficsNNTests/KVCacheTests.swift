@@ -41,8 +41,8 @@ import Testing
     }
 
     /// Element `index` of a row, of two heads, to the nearest whole number.
-    static func element(_ index: Int, of page: UnsafeRawPointer, token: Int, _ type: KeyValueType) -> Float {
-        let row = page + token * type.rowByteCount(kvHeads: 2, headDim: width / 2)
+    static func element(_ index: Int, of page: MemoryPlace, token: Int, _ type: KeyValueType) -> Float {
+        let row = UnsafeRawPointer(page.pointer) + token * type.rowByteCount(kvHeads: 2, headDim: width / 2)
         switch type {
         case .f32: return row.load(fromByteOffset: 4 * index, as: Float.self)
         case .bf16: return Float(bitPattern: UInt32(row.load(fromByteOffset: 2 * index, as: UInt16.self)) << 16)

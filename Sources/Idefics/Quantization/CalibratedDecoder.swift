@@ -160,8 +160,8 @@ struct CalibratedDecoder {
         }
         guard !open.isEmpty else { return result }
         let width = layers[0].1.weight.shape[1]
-        let products = OuterProduct(width, width)
-        let drifts = layers.map { OuterProduct($0.1.weight.shape[0], width) }
+        var products = OuterProduct(width, width)
+        var drifts = layers.map { OuterProduct($0.1.weight.shape[0], width) }
         for window in found.indices {
             try Task.checkCancellation()
             let (input, wanted) = pass(window)
@@ -169,7 +169,7 @@ struct CalibratedDecoder {
             let outputs = linear(input, open.map { layers[$0].1.product() })
             for (index, output) in zip(open, outputs) { drifts[index].add(wanted[index].minus(output), input) }
         }
-        let statistics = InputStatistics(products, damping: Calibration.damping)
+        let statistics = InputStatistics(consume products, damping: Calibration.damping)
         for index in open {
             guard case .dense(let values) = layers[index].1.weight, let format = format("\(layers[index].0).weight")
             else { continue }

@@ -19,22 +19,22 @@ struct GradientSum {
             return
         }
         precondition(sum.count == gradient.count, "gradients: \(gradient.shape) added to \(sum.shape)")
-        gradient.backend.accumulate(gradient, into: &sum, at: 0)
+        gradient.training.accumulate(gradient, into: &sum, at: 0)
         value = sum
     }
 
     /// Adds a gradient of the rows from `row` on of a tensor of `shape`.
     mutating func add(_ gradient: Tensor, row: Int, shape: [Int]) {
         if gradient.count == shape.reduce(1, *) { return add(gradient) }
-        var sum = value.take() ?? .zeros(shape)
-        gradient.backend.accumulate(gradient, into: &sum, at: row * shape.dropFirst().reduce(1, *))
+        var sum = value.take() ?? .zeros(shape, on: gradient.device)
+        gradient.training.accumulate(gradient, into: &sum, at: row * shape.dropFirst().reduce(1, *))
         value = sum
     }
 
     /// Adds gradients of the rows `ids` of a tensor of `shape`, in order.
     mutating func add(_ gradient: Tensor, rows ids: [Int32], shape: [Int]) {
-        var sum = value.take() ?? .zeros(shape)
-        gradient.backend.scatterAdd(gradient, into: &sum, rows: ids)
+        var sum = value.take() ?? .zeros(shape, on: gradient.device)
+        gradient.training.scatterAdd(gradient, into: &sum, rows: ids)
         value = sum
     }
 }

@@ -112,7 +112,7 @@ public func linearCrossEntropy(
         adapter.map { HeadUpdate(input: $0.scaledInput(isWhole ? hidden : gatherRows(hidden, used)), weight: $0.b) }
     }
     let zFactor = zCount > 0 ? zLossWeight / Float(zCount) : 0
-    let result = hidden.backend.crossEntropy(
+    let result = hidden.training.crossEntropy(
         CrossEntropyCall(
             hidden: isWhole ? hidden.constant() : gatherRows(hidden.constant(), used),
             heads: heads,
@@ -164,6 +164,6 @@ extension Tensor {
     /// The elements times the one of `factor`; as they are for 1.
     fileprivate func scaledUnlessOne(by factor: Tensor) -> Tensor {
         if factor.withFloats({ $0[0] == 1 }) { return self }
-        return backend.scaled(reshaped([shape[0], count / max(shape[0], 1)]), by: factor, residual: nil).reshaped(shape)
+        return training.scaled(reshaped([shape[0], count / max(shape[0], 1)]), by: factor.to(device), residual: nil).reshaped(shape)
     }
 }

@@ -53,7 +53,7 @@ public func adamWStep(
         [firstMoment, secondMoment, gradient].allSatisfy { $0.count == parameter.count },
         "adamWStep: \(parameter.shape), moments \(firstMoment.shape) \(secondMoment.shape), gradient \(gradient.shape)"
     )
-    gradient.backend.adamW(
+    gradient.training.adamW(
         &parameter,
         firstMoment: &firstMoment,
         secondMoment: &secondMoment,
@@ -82,7 +82,7 @@ public func adamWStep(
         "adamWStep: \(parameter.shape), moments \(firstMoment.codes.shape) \(secondMoment.codes.shape), "
             + "gradient \(gradient.shape)"
     )
-    gradient.backend.adamW(
+    gradient.training.adamW(
         &parameter,
         firstMoment: &firstMoment,
         secondMoment: &secondMoment,
@@ -93,5 +93,5 @@ public func adamWStep(
 
 /// Σ x², summed in a fixed order.
 public func squaredNorm(_ x: Tensor) -> Double {
-    x.backend.dot(x, x)
+    x.training.dot(x, x)
 }

@@ -33,7 +33,7 @@ func recordRMSNorm(_ y: Tensor, _ x: Tensor, weight: Tensor, eps: Float) -> Tens
     return y.recorded { gradient, walk in
         let x = kept.value
         let wanted = NormGradient.Wanted(x: target.isWanted, weight: weightTarget.isWanted)
-        let found = x.backend.rmsNormGradient(gradient, x: x, weight: weight, eps: eps, wanted: wanted)
+        let found = x.training.rmsNormGradient(gradient, x: x, weight: weight, eps: eps, wanted: wanted)
         if let found = found.x { walk.add(found, to: target) }
         if let found = found.weight { walk.add(found, to: weightTarget) }
     }
@@ -49,7 +49,7 @@ func recordLayerNorm(_ y: Tensor, _ x: Tensor, weight: Tensor, bias: Tensor?, ep
             weight: weightTarget.isWanted,
             bias: biasTarget?.isWanted ?? false
         )
-        let found = x.backend.layerNormGradient(gradient, x: x, weight: weight, eps: eps, wanted: wanted)
+        let found = x.training.layerNormGradient(gradient, x: x, weight: weight, eps: eps, wanted: wanted)
         if let found = found.x { walk.add(found, to: target) }
         if let found = found.weight { walk.add(found, to: weightTarget) }
         if let biasTarget, let found = found.bias { walk.add(found, to: biasTarget) }
@@ -67,7 +67,7 @@ func recordAttention(_ output: Tensor, _ call: AttentionCall) -> Tensor {
     return output.recorded { [call] gradient, walk in
         var whole = call
         (whole.q, whole.output) = (q.value, result.value)
-        let found = gradient.backend.attentionGradient(gradient, whole)
+        let found = gradient.training.attentionGradient(gradient, whole)
         if let q = found.q { walk.add(q, to: target) }
         for page in found.pages {
             guard let targets = call.segments[page.segment].pages.targets[page.index] else { continue }
@@ -92,7 +92,7 @@ func recordSwiGLU(_ y: Tensor, gate: Tensor, up: Tensor) -> Tensor {
     let (gateTarget, upTarget) = (gate.target, up.target)
     let (gate, up) = (KeptTensor(gate), KeptTensor(up))
     return y.recorded { gradient, walk in
-        let found = gradient.backend.swigluGradient(gradient, gate: gate.value, up: up.value)
+        let found = gradient.training.swigluGradient(gradient, gate: gate.value, up: up.value)
         walk.add(found.gate, to: gateTarget)
         walk.add(found.up, to: upTarget)
     }
@@ -108,13 +108,13 @@ func recordAdd(_ y: Tensor, _ a: Tensor, _ b: Tensor) -> Tensor {
 
 func recordTanh(_ y: Tensor, _ x: Tensor) -> Tensor {
     let target = x.target
-    return y.recorded(isKept: true) { gradient, walk in walk.add(y.backend.tanhGradient(gradient, y: y), to: target) }
+    return y.recorded(isKept: true) { gradient, walk in walk.add(y.training.tanhGradient(gradient, y: y), to: target) }
 }
 
 func recordDropout(_ y: Tensor, _ x: Tensor, probability: Double, seed: UInt64, offset: UInt64) -> Tensor {
     let target = x.target
     return y.recorded { gradient, walk in
-        walk.add(gradient.backend.dropout(gradient, probability: probability, seed: seed, offset: offset), to: target)
+        walk.add(gradient.training.dropout(gradient, probability: probability, seed: seed, offset: offset), to: target)
     }
 }
 
@@ -147,7 +147,7 @@ func recordConcatenateColumns(_ y: Tensor, _ parts: [Tensor]) -> Tensor {
         var column = 0
         for target in targets {
             let columns = column..<column + target.shape[1]
-            walk.add(gradient.columns(columns), to: target)
+            walk.add(gradient.training.columns(gradient, columns), to: target)
             column = columns.upperBound
         }
     }
@@ -156,19 +156,4 @@ func recordConcatenateColumns(_ y: Tensor, _ parts: [Tensor]) -> Tensor {
 func recordGatherRows(_ y: Tensor, _ x: Tensor, _ indices: [Int]) -> Tensor {
     let target = x.target
     return y.recorded { gradient, walk in walk.add(gradient, to: target, rows: indices.map(Int32.init)) }
-}
-
-extension Tensor {
-    /// Columns `range` of `[rows, columns]` in f32, copied.
-    fileprivate func columns(_ range: Range<Int>) -> Tensor {
-        let (rows, width) = (shape[0], shape[1])
-        return Tensor(uninitialized: [rows, range.count]) { y in
-            withExtendedLifetime(self) {
-                for row in 0..<rows {
-                    (y + row * range.count * 4)
-                        .copyMemory(from: bytes + (row * width + range.lowerBound) * 4, byteCount: range.count * 4)
-                }
-            }
-        }
-    }
 }

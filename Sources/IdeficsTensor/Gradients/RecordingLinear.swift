@@ -68,15 +68,15 @@ private func linearBackward(
         if let residual = target.residual { walk.add(gradient, to: residual) }
         let needsProduct = xTarget.isWanted || target.weightTarget.isWanted || target.bias != nil
         guard needsProduct else { continue }
-        let product = target.scale.map { gradient.backend.scaled(gradient, by: $0, residual: nil) } ?? gradient
-        if let bias = target.bias { walk.add(product.backend.columnSums(product, times: nil), to: bias) }
+        let product = target.scale.map { gradient.training.scaled(gradient, by: $0, residual: nil) } ?? gradient
+        if let bias = target.bias { walk.add(product.training.columnSums(product, times: nil), to: bias) }
         if let x, target.weightTarget.isWanted {
-            walk.add(product.backend.linearWeightGradient(product, x: x), to: target.weightTarget)
+            walk.add(product.training.linearWeightGradient(product, x: x), to: target.weightTarget)
         }
         inputs.append((product, target.weight))
     }
     if xTarget.isWanted, let first = inputs.first {
-        walk.add(first.gradient.backend.linearInputGradient(inputs), to: xTarget)
+        walk.add(first.gradient.training.linearInputGradient(inputs), to: xTarget)
     }
 }
 
@@ -85,18 +85,18 @@ private func linearBackward(
 /// `activation(x)`.
 public func activate(_ x: Tensor, _ activation: Activation) -> Tensor {
     guard activation != .none else { return x }
-    let y = x.backend.activate(x, activation)
+    let y = x.training.activate(x, activation)
     guard x.isRecorded else { return y }
     let target = x.target
     let kept = KeptTensor(x)
     return y.recorded { gradient, walk in
-        walk.add(gradient.backend.activateGradient(gradient, x: kept.value, activation), to: target)
+        walk.add(gradient.training.activateGradient(gradient, x: kept.value, activation), to: target)
     }
 }
 
 /// `scale ⊙ x + residual`: `x` is `[rows, features]`, `scale` `[1]` or `[features]`, `residual` like `x`.
 public func scaled(_ x: Tensor, by scale: Tensor, residual: Tensor? = nil) -> Tensor {
-    let y = x.backend.scaled(x, by: scale, residual: residual)
+    let y = x.training.scaled(x, by: scale, residual: residual)
     guard x.isRecorded || scale.isRecorded || residual?.isRecorded == true else { return y }
     let (target, scaleTarget, residualTarget) = (x.target, scale.target, residual?.target)
     let kept = scale.isRecorded ? KeptTensor(x) : nil
@@ -104,14 +104,14 @@ public func scaled(_ x: Tensor, by scale: Tensor, residual: Tensor? = nil) -> Te
     return y.recorded { gradient, walk in
         if let residualTarget { walk.add(gradient, to: residualTarget) }
         if let kept {
-            let backend = gradient.backend
+            let training = gradient.training
             walk.add(
                 scale.count == 1
-                    ? Tensor([Float(backend.dot(gradient, kept.value))], shape: scale.shape)
-                    : backend.columnSums(gradient, times: kept.value).reshaped(scale.shape),
+                    ? Tensor([Float(training.dot(gradient, kept.value))], shape: scale.shape).to(gradient.device)
+                    : training.columnSums(gradient, times: kept.value).reshaped(scale.shape),
                 to: scaleTarget
             )
         }
-        walk.add(gradient.backend.scaled(gradient, by: scale, residual: nil), to: target)
+        walk.add(gradient.training.scaled(gradient, by: scale, residual: nil), to: target)
     }
 }

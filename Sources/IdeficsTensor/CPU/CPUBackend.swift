@@ -4,10 +4,10 @@
 internal import CIdeficsKernels
 
 /// The operations on main memory: checks of shapes over the C kernels.
-struct CPUBackend: Backend {
-    init() { _ = Engine.defaultThreadCount }
+package struct CPUBackend: TrainingBackend {
+    package init() { _ = Engine.defaultThreadCount }
 
-    func linear(_ x: Tensor, _ products: [LinearProduct]) -> [Tensor] {
+    package func linear(_ x: Tensor, _ products: [LinearProduct]) -> [Tensor] {
         precondition(x.shape.count == 2, "linear: x \(x.shape) is not [rows, features]")
         let rows = x.shape[0]
         let inFeatures = x.shape[1]
@@ -52,7 +52,7 @@ struct CPUBackend: Backend {
         return outputs
     }
 
-    func attention(
+    package func attention(
         _ q: Tensor,
         _ segments: [AttentionSegment],
         heads: Int,
@@ -70,24 +70,22 @@ struct CPUBackend: Backend {
         let output = isCovered ? Tensor(uninitialized: q.shape) { _ in } : Tensor.zeros(q.shape)
         withExtendedLifetime((q, segments, output)) {
             // The page tables must stay in place during the call, so they are laid out in one array.
-            var k: [UnsafeRawPointer] = []
-            var v: [UnsafeRawPointer] = []
+            var pages = PageTables()
             let type = segments.first?.pages.type ?? .f32
             for segment in segments {
                 precondition(segment.pages.type == type, "attention: keys of \(type) and of \(segment.pages.type)")
                 precondition(
                     segment.queries.upperBound <= q.shape[0]
-                        && segment.keyCount <= segment.pages.k.count * segment.pages.pageTokens,
-                    "attention: \(segment.keyCount) keys in \(segment.pages.k.count) pages, queries \(segment.queries)"
+                        && segment.keyCount <= segment.pages.pageCount * segment.pages.pageTokens,
+                    "attention: \(segment.keyCount) keys in \(segment.pages.pageCount) pages, queries \(segment.queries)"
                 )
-                k += segment.pages.k
-                v += segment.pages.v
+                pages.append(segment.pages)
             }
-            k.withUnsafeBufferPointer { k in
-                v.withUnsafeBufferPointer { v in
+            pages.k.withUnsafeBufferPointer { k in
+                pages.v.withUnsafeBufferPointer { v in
                     var page = 0
                     let kernelSegments = segments.map { segment in
-                        defer { page += segment.pages.k.count }
+                        defer { page += segment.pages.pageCount }
                         return idf_attention_segment(
                             q: q.floats + segment.queries.lowerBound * width,
                             out: output.floats + segment.queries.lowerBound * width,
@@ -118,15 +116,15 @@ struct CPUBackend: Backend {
         return output
     }
 
-    func writeKeyValueRows(_ x: Tensor, to rows: UnsafeMutableRawPointer, type: KeyValueType, kvHeads: Int) {
+    package func writeKeyValueRows(_ x: Tensor, to place: MemoryPlace, type: KeyValueType, kvHeads: Int) {
         precondition(
             x.shape.count == 2 && kvHeads > 0 && x.shape[1] % kvHeads == 0,
             "writeKeyValueRows: x \(x.shape) with \(kvHeads) heads"
         )
         let headDim = x.shape[1] / kvHeads
-        withExtendedLifetime(x) {
+        withExtendedLifetime((x, place)) {
             idf_kv_write(
-                rows,
+                place.pointer,
                 type.kernelType,
                 x.floats,
                 Int64(x.shape[0]),
@@ -138,7 +136,13 @@ struct CPUBackend: Backend {
         }
     }
 
-    func rmsNorm(_ x: Tensor, weight: Tensor, eps: Float) -> Tensor {
+    package func copyBytes(from source: MemoryPlace, to target: MemoryPlace, byteCount: Int) {
+        withExtendedLifetime((source, target)) {
+            target.pointer.copyMemory(from: source.pointer, byteCount: byteCount)
+        }
+    }
+
+    package func rmsNorm(_ x: Tensor, weight: Tensor, eps: Float) -> Tensor {
         let n = weight.count
         precondition(n > 0 && x.count % n == 0, "rmsNorm: x \(x.shape), weight \(weight.shape)")
         return Tensor(uninitialized: x.shape) { y in
@@ -148,7 +152,7 @@ struct CPUBackend: Backend {
         }
     }
 
-    func layerNorm(_ x: Tensor, weight: Tensor, bias: Tensor?, eps: Float) -> Tensor {
+    package func layerNorm(_ x: Tensor, weight: Tensor, bias: Tensor?, eps: Float) -> Tensor {
         let n = weight.count
         precondition(n > 0 && x.count % n == 0, "layerNorm: x \(x.shape), weight \(weight.shape)")
         return Tensor(uninitialized: x.shape) { y in
@@ -158,7 +162,7 @@ struct CPUBackend: Backend {
         }
     }
 
-    func rope(_ x: Tensor, positions: [Int32], inverseFrequencies: Tensor, heads: Int) -> Tensor {
+    package func rope(_ x: Tensor, positions: [Int32], inverseFrequencies: Tensor, heads: Int) -> Tensor {
         precondition(
             x.shape.count == 2 && x.shape[0] == positions.count && x.shape[1] == heads * inverseFrequencies.count * 2,
             "rope: x \(x.shape), \(positions.count) positions, \(heads) heads, \(inverseFrequencies.count) frequencies"
@@ -179,17 +183,31 @@ struct CPUBackend: Backend {
         }
     }
 
-    func swiglu(gate: Tensor, up: Tensor) -> Tensor {
+    package func swiglu(gate: Tensor, up: Tensor) -> Tensor {
         precondition(gate.shape == up.shape, "swiglu: gate \(gate.shape), up \(up.shape)")
         return Tensor(uninitialized: gate.shape) { y in
             withExtendedLifetime((gate, up)) { idf_swiglu(y.floats, gate.floats, up.floats, Int64(gate.count)) }
         }
     }
 
-    func add(_ a: Tensor, _ b: Tensor) -> Tensor {
+    package func add(_ a: Tensor, _ b: Tensor) -> Tensor {
         precondition(a.shape == b.shape, "add: \(a.shape) and \(b.shape)")
         return Tensor(uninitialized: a.shape) { y in
             withExtendedLifetime((a, b)) { idf_add(y.floats, a.floats, b.floats, Int64(a.count)) }
         }
+    }
+}
+
+/// The addresses of pages, laid out in arrays that stay in place during a kernel's call.
+struct PageTables {
+    private(set) var k: [UnsafeRawPointer] = []
+    private(set) var v: [UnsafeRawPointer] = []
+
+    /// Adds the pages of a segment; the caller keeps them alive.
+    mutating func append(_ pages: KeyValuePages) {
+        k.reserveCapacity(k.count + pages.pageCount)
+        v.reserveCapacity(v.count + pages.pageCount)
+        for place in pages.k { k.append(UnsafeRawPointer(place.pointer)) }
+        for place in pages.v { v.append(UnsafeRawPointer(place.pointer)) }
     }
 }

@@ -5,7 +5,7 @@ internal import CIdeficsKernels
 
 // Operations that move rows or change how they are stored.
 extension CPUBackend {
-    func embedding(_ table: Weight, ids: [Int32]) -> Tensor {
+    package func embedding(_ table: Weight, ids: [Int32]) -> Tensor {
         precondition(
             table.shape.count == 2 && ids.allSatisfy { $0 >= 0 && $0 < table.shape[0] },
             "embedding: an id is outside of the table \(table.shape)"
@@ -23,7 +23,7 @@ extension CPUBackend {
         }
     }
 
-    func cast(_ x: Tensor, to dtype: DType) -> Tensor {
+    package func cast(_ x: Tensor, to dtype: DType) -> Tensor {
         guard x.dtype != dtype else { return x }
         return Tensor(uninitialized: x.shape, dtype: dtype) { y in
             withExtendedLifetime(x) {
@@ -36,7 +36,7 @@ extension CPUBackend {
         }
     }
 
-    func patchify(_ images: Tensor, patchSize: Int) -> Tensor {
+    package func patchify(_ images: Tensor, patchSize: Int) -> Tensor {
         precondition(images.shape.count == 4 && patchSize > 0, "patchify: images \(images.shape), patch \(patchSize)")
         let (count, channels, height, width) = (images.shape[0], images.shape[1], images.shape[2], images.shape[3])
         let patches = count * (height / patchSize) * (width / patchSize)
@@ -55,7 +55,7 @@ extension CPUBackend {
         }
     }
 
-    func concatenate(_ parts: [Tensor]) -> Tensor {
+    package func concatenate(_ parts: [Tensor]) -> Tensor {
         if parts.count == 1 { return parts[0] }
         let tail = parts[0].shape.dropFirst()
         precondition(
@@ -72,7 +72,7 @@ extension CPUBackend {
         }
     }
 
-    func concatenateColumns(_ parts: [Tensor]) -> Tensor {
+    package func concatenateColumns(_ parts: [Tensor]) -> Tensor {
         if parts.count == 1 { return parts[0] }
         let rows = parts[0].shape[0]
         precondition(
@@ -95,7 +95,7 @@ extension CPUBackend {
         }
     }
 
-    func gatherRows(_ x: Tensor, _ indices: [Int]) -> Tensor {
+    package func gatherRows(_ x: Tensor, _ indices: [Int]) -> Tensor {
         precondition(indices.allSatisfy { $0 >= 0 && $0 < x.shape[0] }, "gatherRows: an index is outside of \(x.shape)")
         let rowBytes = x.shape.dropFirst().reduce(x.dtype.byteCount, *)
         return Tensor(uninitialized: [indices.count] + x.shape.dropFirst(), dtype: x.dtype) { y in

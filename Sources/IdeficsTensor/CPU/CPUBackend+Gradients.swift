@@ -4,7 +4,7 @@
 internal import CIdeficsKernels
 
 extension CPUBackend {
-    func linearInputGradient(_ products: [(gradient: Tensor, weight: Weight)]) -> Tensor {
+    package func linearInputGradient(_ products: [(gradient: Tensor, weight: Weight)]) -> Tensor {
         let rows = products[0].gradient.shape[0]
         let inFeatures = products[0].weight.shape[1]
         let kernelProducts = products.map { product in
@@ -39,7 +39,7 @@ extension CPUBackend {
         }
     }
 
-    func linearWeightGradient(_ gradient: Tensor, x: Tensor) -> Tensor {
+    package func linearWeightGradient(_ gradient: Tensor, x: Tensor) -> Tensor {
         precondition(gradient.shape[0] == x.shape[0], "linearWeightGradient: \(gradient.shape), x \(x.shape)")
         let (rows, n, k) = (Int64(x.shape[0]), Int64(gradient.shape[1]), Int64(x.shape[1]))
         OperationCount.add(rows: gradient.shape[1], inner: x.shape[0], columns: x.shape[1])
@@ -62,7 +62,7 @@ extension CPUBackend {
         }
     }
 
-    func columnSums(_ a: Tensor, times b: Tensor?) -> Tensor {
+    package func columnSums(_ a: Tensor, times b: Tensor?) -> Tensor {
         precondition(a.shape.count == 2 && (b.map { $0.shape == a.shape } ?? true), "columnSums: \(a.shape)")
         return Tensor(uninitialized: [a.shape[1]]) { sums in
             withExtendedLifetime((a, b)) {
@@ -71,12 +71,12 @@ extension CPUBackend {
         }
     }
 
-    func dot(_ a: Tensor, _ b: Tensor) -> Double {
+    package func dot(_ a: Tensor, _ b: Tensor) -> Double {
         precondition(a.count == b.count, "dot: \(a.shape) and \(b.shape)")
         return withExtendedLifetime((a, b)) { idf_dot(a.floats, b.floats, Int64(a.count)) }
     }
 
-    func scaled(_ x: Tensor, by scale: Tensor, residual: Tensor?) -> Tensor {
+    package func scaled(_ x: Tensor, by scale: Tensor, residual: Tensor?) -> Tensor {
         let n = x.shape.last ?? 1
         precondition(
             (scale.count == 1 || scale.count == n) && (residual.map { $0.shape == x.shape } ?? true),
@@ -97,13 +97,13 @@ extension CPUBackend {
         }
     }
 
-    func activate(_ x: Tensor, _ activation: Activation) -> Tensor {
+    package func activate(_ x: Tensor, _ activation: Activation) -> Tensor {
         Tensor(uninitialized: x.shape) { y in
             withExtendedLifetime(x) { idf_activate(y.floats, x.floats, activation.kernelActivation, Int64(x.count)) }
         }
     }
 
-    func activateGradient(_ gradient: Tensor, x: Tensor, _ activation: Activation) -> Tensor {
+    package func activateGradient(_ gradient: Tensor, x: Tensor, _ activation: Activation) -> Tensor {
         Tensor(uninitialized: x.shape) { dx in
             withExtendedLifetime((gradient, x)) {
                 idf_activate_backward(
@@ -117,7 +117,7 @@ extension CPUBackend {
         }
     }
 
-    func swigluGradient(_ gradient: Tensor, gate: Tensor, up: Tensor) -> (gate: Tensor, up: Tensor) {
+    package func swigluGradient(_ gradient: Tensor, gate: Tensor, up: Tensor) -> (gate: Tensor, up: Tensor) {
         var dup: Tensor?
         let dgate = Tensor(uninitialized: gate.shape) { dgate in
             dup = Tensor(uninitialized: up.shape) { dup in
@@ -136,13 +136,13 @@ extension CPUBackend {
         return (dgate, dup ?? dgate)
     }
 
-    func tanh(_ x: Tensor) -> Tensor {
+    package func tanh(_ x: Tensor) -> Tensor {
         Tensor(uninitialized: x.shape) { y in
             withExtendedLifetime(x) { idf_tanh(y.floats, x.floats, Int64(x.count)) }
         }
     }
 
-    func tanhGradient(_ gradient: Tensor, y: Tensor) -> Tensor {
+    package func tanhGradient(_ gradient: Tensor, y: Tensor) -> Tensor {
         Tensor(uninitialized: y.shape) { dx in
             withExtendedLifetime((gradient, y)) {
                 idf_tanh_backward(dx.floats, gradient.floats, y.floats, Int64(y.count))
@@ -150,7 +150,7 @@ extension CPUBackend {
         }
     }
 
-    func dropout(_ x: Tensor, probability: Double, seed: UInt64, offset: UInt64) -> Tensor {
+    package func dropout(_ x: Tensor, probability: Double, seed: UInt64, offset: UInt64) -> Tensor {
         Tensor(uninitialized: x.shape) { y in
             withExtendedLifetime(x) { idf_dropout(y.floats, x.floats, probability, seed, offset, Int64(x.count)) }
         }
@@ -158,7 +158,7 @@ extension CPUBackend {
 
     // MARK: - Norms
 
-    func rmsNormGradient(
+    package func rmsNormGradient(
         _ gradient: Tensor,
         x: Tensor,
         weight: Tensor,
@@ -184,7 +184,7 @@ extension CPUBackend {
         return found
     }
 
-    func layerNormGradient(
+    package func layerNormGradient(
         _ gradient: Tensor,
         x: Tensor,
         weight: Tensor,
@@ -211,9 +211,21 @@ extension CPUBackend {
         return found
     }
 
+    package func columns(_ x: Tensor, _ range: Range<Int>) -> Tensor {
+        let (rows, width) = (x.shape[0], x.shape[1])
+        return Tensor(uninitialized: [rows, range.count]) { y in
+            withExtendedLifetime(x) {
+                for row in 0..<rows {
+                    (y + row * range.count * 4)
+                        .copyMemory(from: x.bytes + (row * width + range.lowerBound) * 4, byteCount: range.count * 4)
+                }
+            }
+        }
+    }
+
     // MARK: - Sums
 
-    func accumulate(_ gradient: Tensor, into sum: inout Tensor, at offset: Int) {
+    package func accumulate(_ gradient: Tensor, into sum: inout Tensor, at offset: Int) {
         precondition(
             offset >= 0 && offset + gradient.count <= sum.count,
             "accumulate: \(gradient.shape) into \(sum.shape)"
@@ -222,7 +234,7 @@ extension CPUBackend {
         withExtendedLifetime(gradient) { idf_add(target, target, gradient.floats, Int64(gradient.count)) }
     }
 
-    func scatterAdd(_ gradient: Tensor, into sum: inout Tensor, rows ids: [Int32]) {
+    package func scatterAdd(_ gradient: Tensor, into sum: inout Tensor, rows ids: [Int32]) {
         let width = sum.shape.dropFirst().reduce(1, *)
         precondition(
             gradient.count == ids.count * width && ids.allSatisfy { $0 >= 0 && $0 < sum.shape[0] },
@@ -234,7 +246,7 @@ extension CPUBackend {
         }
     }
 
-    func adamW(
+    package func adamW(
         _ parameter: inout Tensor,
         firstMoment: inout Tensor,
         secondMoment: inout Tensor,
@@ -247,7 +259,7 @@ extension CPUBackend {
         withExtendedLifetime(gradient) { idf_adamw(p, m, v, gradient.floats, &kernelStep, count) }
     }
 
-    func adamW(
+    package func adamW(
         _ parameter: inout Tensor,
         firstMoment: inout DynamicTensor,
         secondMoment: inout DynamicTensor,

@@ -7,7 +7,7 @@ extension CPUBackend {
     /// Floats of logits that exist at a time: 32 MiB.
     private static let logitsAtOnce = 8 << 20
 
-    func crossEntropy(_ call: CrossEntropyCall) -> CrossEntropyGradient {
+    package func crossEntropy(_ call: CrossEntropyCall) -> CrossEntropyGradient {
         let (rows, features) = (call.hidden.shape[0], call.hidden.shape[1])
         let columns = call.heads.reduce(0) { $0 + $1.shape[0] }
         precondition(call.targets.count == rows && call.heads.allSatisfy { $0.shape[1] == features })

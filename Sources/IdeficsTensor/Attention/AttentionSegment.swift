@@ -4,11 +4,11 @@
 /// Keys and values of one layer in pages of equal length: a cache's pages, or one page for each image.
 ///
 /// Key `j` is row `j % pageTokens` of page `j / pageTokens`; a row holds `[kvHeads, headDim]`, stored as `type`.
-public struct KeyValuePages: @unchecked Sendable {
-    // SAFETY: (Sendable) the pointers lie inside `owners`, which the value keeps alive.
-    package private(set) var k: [UnsafeRawPointer] = []
-    package private(set) var v: [UnsafeRawPointer] = []
-    private var owners: [TensorStorage] = []
+public struct KeyValuePages: Sendable {
+    /// Where the keys of each page begin.
+    package private(set) var k: [MemoryPlace] = []
+    /// Where its values begin.
+    package private(set) var v: [MemoryPlace] = []
     /// Where gradients of a page's keys and values go, by the place of the page; empty without training.
     private(set) var targets: [Int: (k: GradientTarget, v: GradientTarget)] = [:]
     /// Rows of a page.
@@ -37,20 +37,22 @@ public struct KeyValuePages: @unchecked Sendable {
         }
         precondition(k.shape == v.shape && k.shape[1] % kvHeads == 0, "KeyValuePages: k \(k.shape), v \(v.shape)")
         self.init(pageTokens: max(k.shape[0], 1), type: type)
-        let rows = [k, v].map { x in
-            let rowByteCount = type.rowByteCount(kvHeads: kvHeads, headDim: k.shape[1] / kvHeads)
-            let storage = TensorStorage(byteCount: k.shape[0] * rowByteCount)
-            writeKeyValueRows(x, to: storage.pointer, type: type, kvHeads: kvHeads)
-            return storage
+        let rowByteCount = type.rowByteCount(kvHeads: kvHeads, headDim: k.shape[1] / kvHeads)
+        func stored(_ x: Tensor) -> MemoryPlace {
+            let byteCount = x.shape[0] * rowByteCount
+            let place = MemoryPlace(x.device.memory.allocate(byteCount: byteCount, on: x.device))
+            writeKeyValueRows(x, to: place, type: type, kvHeads: kvHeads)
+            return place
         }
-        append(k: rows[0].pointer, v: rows[1].pointer, owners: rows)
+        append(k: stored(k), v: stored(v))
     }
 
     /// Adds a page, `k` and `v` being `[pageTokens, kvHeads · headDim]` in f32, as they are.
     public mutating func append(k: Tensor, v: Tensor) {
         precondition(type == .f32 && k.shape == v.shape, "KeyValuePages: k \(k.shape), v \(v.shape) as \(type)")
         if k.isRecorded || v.isRecorded { targets[pageCount] = (k.target, v.target) }
-        append(k: UnsafeRawPointer(k.floats), v: UnsafeRawPointer(v.floats), owners: [k.storage, v.storage])
+        precondition(k.dtype == .f32 && v.dtype == .f32, "KeyValuePages: \(k.dtype) keys, \(v.dtype) values")
+        append(k: k.place, v: v.place)
     }
 
     /// Adds the pages of `other`, which are of the same length and type.
@@ -59,23 +61,21 @@ public struct KeyValuePages: @unchecked Sendable {
         for (place, target) in other.targets { targets[pageCount + place] = target }
         k += other.k
         v += other.v
-        owners += other.owners
     }
 
     /// Pages held.
     package var pageCount: Int { k.count }
 
-    /// Drops all pages behind the first `count`, each of which has one owner (a cache's pages).
+    /// Drops all pages after the first `count`.
     package mutating func truncate(to count: Int) {
         k.removeLast(k.count - count)
         v.removeLast(v.count - count)
-        owners.removeLast(owners.count - count)
     }
 
-    package mutating func append(k: UnsafeRawPointer, v: UnsafeRawPointer, owners: [TensorStorage]) {
+    /// Adds a page whose keys and values begin at `k` and `v`.
+    package mutating func append(k: MemoryPlace, v: MemoryPlace) {
         self.k.append(k)
         self.v.append(v)
-        self.owners += owners
     }
 }
 

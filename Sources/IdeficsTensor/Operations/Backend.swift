@@ -1,11 +1,12 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-/// The only seam below the tensor: what a device must be able to do.
+/// The only seam below the tensor: what a device must be able to do to run a model.
 ///
-/// Operations read their inputs and return fresh tensors; activations are f32 and `[rows, features]`. Shapes are
-/// checked here with `precondition`: whatever comes from outside has been checked before.
-public protocol Backend: GradientBackend {
+/// Operations read their inputs, which lie in the device's memory, and return fresh tensors there; they need not be done
+/// when the call returns, only in order. Activations are f32 and `[rows, features]`. Shapes are checked here with
+/// `precondition`: whatever comes from outside has been checked before.
+public protocol Backend: Sendable {
     /// `residual + scale ⊙ activation(x · weightᵀ + bias)` for each product.
     ///
     /// `x` is `[rows, inFeatures]`; each result `[rows, outFeatures]`.
@@ -24,9 +25,12 @@ public protocol Backend: GradientBackend {
         dropout: AttentionDropout?
     ) -> Tensor
 
-    /// Writes the rows of `x`, `[rows, kvHeads · headDim]`, as keys or values stored as `type`, one behind the other from
-    /// `rows` on.
-    func writeKeyValueRows(_ x: Tensor, to rows: UnsafeMutableRawPointer, type: KeyValueType, kvHeads: Int)
+    /// Writes the rows of `x`, `[rows, kvHeads · headDim]`, as keys or values stored as `type`, one after the other from
+    /// `place` on.
+    func writeKeyValueRows(_ x: Tensor, to place: MemoryPlace, type: KeyValueType, kvHeads: Int)
+
+    /// Copies `byteCount` bytes of the device's memory: pages that are shared until one of their owners goes on.
+    func copyBytes(from source: MemoryPlace, to target: MemoryPlace, byteCount: Int)
 
     /// `weight ⊙ x · rsqrt(mean(x²) + eps)` over the rows of length `weight.count`.
     func rmsNorm(_ x: Tensor, weight: Tensor, eps: Float) -> Tensor
@@ -39,6 +43,9 @@ public protocol Backend: GradientBackend {
 
     /// `silu(gate) ⊙ up`.
     func swiglu(gate: Tensor, up: Tensor) -> Tensor
+
+    /// tanh(x).
+    func tanh(_ x: Tensor) -> Tensor
 
     /// `a + b`.
     func add(_ a: Tensor, _ b: Tensor) -> Tensor

@@ -1,10 +1,10 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a device must be able to do for training, beside the forward operations of `Backend`.
+/// What a device must be able to do for training, beside the operations of `Backend`.
 ///
 /// `gradient` is that of an operation's result. Results are fresh tensors; what is not wanted is nil.
-public protocol GradientBackend: Sendable {
+public protocol TrainingBackend: Backend {
     /// Σ gradientᵢ · weightᵢ, `[rows, inFeatures]`: what the products of one input with weights give back to it.
     func linearInputGradient(_ products: [(gradient: Tensor, weight: Weight)]) -> Tensor
 
@@ -28,7 +28,7 @@ public protocol GradientBackend: Sendable {
 
     /// Gradients of `attention` with respect to q (nil if not wanted) and to the keys and values of each page.
     ///
-    /// Pages are told apart by where they lie; those of no gradient are not in the result.
+    /// Pages are told apart by the places of their keys; those of no gradient are not in the result.
     func attentionGradient(_ gradient: Tensor, _ call: AttentionCall) -> AttentionGradient
 
     /// Gradients of `rmsNorm`.
@@ -54,9 +54,6 @@ public protocol GradientBackend: Sendable {
     /// Gradients of `swiglu`.
     func swigluGradient(_ gradient: Tensor, gate: Tensor, up: Tensor) -> (gate: Tensor, up: Tensor)
 
-    /// tanh(x).
-    func tanh(_ x: Tensor) -> Tensor
-
     /// The gradient of `tanh`'s input, from its result.
     func tanhGradient(_ gradient: Tensor, y: Tensor) -> Tensor
 
@@ -71,6 +68,9 @@ public protocol GradientBackend: Sendable {
 
     /// Cross-entropy of `hidden · headsᵀ` and its gradients; see `CrossEntropyCall`.
     func crossEntropy(_ call: CrossEntropyCall) -> CrossEntropyGradient
+
+    /// Columns `range` of `x`, `[rows, columns]` in f32.
+    func columns(_ x: Tensor, _ range: Range<Int>) -> Tensor
 
     /// One step of AdamW on `parameter` and its moments.
     func adamW(

@@ -4,7 +4,7 @@
 internal import CIdeficsKernels
 
 extension CPUBackend {
-    func attentionGradient(_ gradient: Tensor, _ call: AttentionCall) -> AttentionGradient {
+    package func attentionGradient(_ gradient: Tensor, _ call: AttentionCall) -> AttentionGradient {
         let width = call.q.shape[1]
         let headDim = width / call.heads
         let kvWidth = call.kvHeads * headDim
@@ -21,13 +21,11 @@ extension CPUBackend {
             return AttentionGradient.Page(segment: place.segment, index: place.index, k: k, v: v)
         }
         // The tables must stay in place during the call, so each is laid out in one array.
-        var k: [UnsafeRawPointer] = []
-        var v: [UnsafeRawPointer] = []
+        var tables = PageTables()
         var dk: [UnsafeMutablePointer<Float>] = []
         var dv: [UnsafeMutablePointer<Float>] = []
         for segment in call.segments {
-            k += segment.pages.k
-            v += segment.pages.v
+            tables.append(segment.pages)
             guard call.arePagesWanted else { continue }
             for page in segment.pages.k {
                 let index = pages.index(of: page)
@@ -36,10 +34,10 @@ extension CPUBackend {
             }
         }
         withExtendedLifetime((gradient, call, dq, found)) {
-            withTables(k, v, dk, dv) { k, v, dk, dv in
+            withTables(tables.k, tables.v, dk, dv) { k, v, dk, dv in
                 var page = 0
                 let starts = call.segments.map { segment in
-                    defer { page += segment.pages.k.count }
+                    defer { page += segment.pages.pageCount }
                     return page
                 }
                 let kernelSegments = pages.order.map { index in
@@ -120,7 +118,7 @@ private struct AttentionPages {
     private(set) var first: [(segment: Int, index: Int)] = []
     /// For each segment the number of its cluster: segments with pages in common have the same.
     private(set) var cluster: [Int] = []
-    private var indices: [UnsafeRawPointer: Int] = [:]
+    private var indices: [MemoryPlace: Int] = [:]
 
     init(_ segments: [AttentionSegment]) {
         var clusterOfPage: [Int] = []
@@ -145,7 +143,7 @@ private struct AttentionPages {
         cluster.indices.sorted { (cluster[$0], $0) < (cluster[$1], $1) }
     }
 
-    func index(of page: UnsafeRawPointer) -> Int {
+    func index(of page: MemoryPlace) -> Int {
         guard let index = indices[page] else { preconditionFailure("attentionGradient: an unknown page") }
         return index
     }

@@ -69,39 +69,11 @@ public struct DynamicTensor: Sendable {
     ///
     /// - Precondition: `tensor` has no negative elements if `map` is unsigned.
     public init(_ tensor: Tensor, map: Map) {
-        let scales = TensorStorage(byteCount: Self.scaleCount(tensor.shape) * 4)
-        let codes = Tensor(uninitialized: tensor.shape, dtype: .u8) { codes in
-            withExtendedLifetime(tensor) {
-                idf_dynamic_quantize(
-                    codes.assumingMemoryBound(to: UInt8.self),
-                    scales.pointer.assumingMemoryBound(to: Float.self),
-                    tensor.floats,
-                    map.kernelMap,
-                    Int64(tensor.count)
-                )
-            }
-        }
-        self.init(
-            map: map,
-            codes: codes,
-            scales: Tensor(shape: [Self.scaleCount(tensor.shape)], dtype: .f32, storage: scales)
-        )
+        self = tensor.quantization.quantize(tensor, map: map)
     }
 
     /// The numbers, f32.
-    public func dequantized() -> Tensor {
-        Tensor(uninitialized: codes.shape) { values in
-            withExtendedLifetime(self) {
-                idf_dynamic_dequantize(
-                    values.floats,
-                    codes.bytes.assumingMemoryBound(to: UInt8.self),
-                    scales.floats,
-                    map.kernelMap,
-                    Int64(codes.count)
-                )
-            }
-        }
-    }
+    public func dequantized() -> Tensor { codes.quantization.dequantize(self) }
 
     /// Scales of numbers of `shape`.
     public static func scaleCount(_ shape: [Int]) -> Int {

@@ -22,13 +22,16 @@ extension Tensor {
     }
 
     /// An `f32` tensor of zeros.
-    public static func zeros(_ shape: [Int]) -> Tensor {
-        Tensor(uninitialized: shape) { pointer in
+    public static func zeros(_ shape: [Int], on device: Device = .cpu) -> Tensor {
+        let zeros = Tensor(uninitialized: shape) { pointer in
             pointer.initializeMemory(as: UInt8.self, repeating: 0, count: shape.reduce(4, *))
         }
+        return zeros.to(device)
     }
 
     /// The elements as floats, whatever the dtype (integers beyond 2^24 are rounded).
+    ///
+    /// - Precondition: they lie in main memory.
     public func floatArray() -> [Float] {
         if dtype.isWeight { return cast(self).withFloats(Array.init) }
         return withUnsafeBytes { bytes in
@@ -45,6 +48,8 @@ extension Tensor {
     }
 
     /// The elements as integers; nil when the dtype is not an integer type.
+    ///
+    /// - Precondition: they lie in main memory.
     public func intArray() -> [Int]? {
         withUnsafeBytes { bytes in
             switch dtype {

@@ -51,50 +51,18 @@ public struct QuantizedTensor: Sendable {
             weight.shape.count == 2 && weight.dtype.isWeight,
             "QuantizedTensor: \(weight.dtype) \(weight.shape)"
         )
-        let shape = weight.shape
-        let scales = TensorStorage(byteCount: Self.scaleCount(format, shape: shape) * Self.scaleType(format).byteCount)
-        let codes = Tensor(uninitialized: [Self.codeByteCount(format, shape: shape)], dtype: .u8) { codes in
-            withExtendedLifetime(weight) {
-                idf_quantize(
-                    codes,
-                    scales.pointer,
-                    format.kernelType,
-                    weight.bytes,
-                    weight.dtype.kernelType,
-                    Int64(shape[0]),
-                    Int64(shape[1])
-                )
-            }
-        }
-        self.init(
-            format: format,
-            shape: shape,
-            codes: codes,
-            scales: Tensor(
-                shape: [Self.scaleCount(format, shape: shape)],
-                dtype: Self.scaleType(format),
-                storage: scales
-            )
-        )
+        self = weight.quantization.quantize(weight, format: format)
     }
 
     /// Bytes of codes and scales.
     public var byteCount: Int { codes.byteCount + scales.byteCount }
 
     /// The values, `[outFeatures, inFeatures]` in f32.
-    public func dequantized() -> Tensor {
-        Tensor(uninitialized: shape) { values in
-            withExtendedLifetime(self) {
-                idf_dequantize(
-                    values.floats,
-                    codes.bytes,
-                    scales.bytes,
-                    format.kernelType,
-                    Int64(shape[0]),
-                    Int64(shape[1])
-                )
-            }
-        }
+    public func dequantized() -> Tensor { codes.quantization.dequantize(self) }
+
+    /// The same weight in the memory of `device`.
+    public func to(_ device: Device) -> QuantizedTensor {
+        QuantizedTensor(format: format, shape: shape, codes: codes.to(device), scales: scales.to(device))
     }
 
     /// Rows `range`, a view.
@@ -153,18 +121,7 @@ public struct QuantizedTensor: Sendable {
             codes.dtype == .u8 && table.count == 256 && scales.count >= (codes.count + 255) / 256,
             "nf4Scales: \(codes.count) codes, a table of \(table.count), \(scales.count) scales"
         )
-        return Tensor(uninitialized: [codes.count]) { result in
-            withExtendedLifetime((codes, table, scales)) {
-                idf_nf4_absmax(
-                    result.floats,
-                    codes.bytes.assumingMemoryBound(to: UInt8.self),
-                    table.floats,
-                    scales.floats,
-                    offset,
-                    Int64(codes.count)
-                )
-            }
-        }
+        return codes.quantization.nf4Scales(codes: codes, table: table, scales: scales, offset: offset)
     }
 }
 

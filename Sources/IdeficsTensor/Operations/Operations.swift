@@ -92,9 +92,14 @@ public func attention(
     )
 }
 
+/// Copies bytes of a device's memory; see `Backend.copyBytes`.
+package func copyBytes(from source: MemoryPlace, to target: MemoryPlace, byteCount: Int) {
+    source.storage.device.backend.copyBytes(from: source, to: target, byteCount: byteCount)
+}
+
 /// Stores keys or values; see `Backend.writeKeyValueRows`.
-package func writeKeyValueRows(_ x: Tensor, to rows: UnsafeMutableRawPointer, type: KeyValueType, kvHeads: Int) {
-    x.backend.writeKeyValueRows(x, to: rows, type: type, kvHeads: kvHeads)
+package func writeKeyValueRows(_ x: Tensor, to place: MemoryPlace, type: KeyValueType, kvHeads: Int) {
+    x.backend.writeKeyValueRows(x, to: place, type: type, kvHeads: kvHeads)
 }
 
 /// Root-mean-square normalisation of rows; see `Backend.rmsNorm`.
@@ -142,13 +147,13 @@ public func tanh(_ x: Tensor) -> Tensor {
 public func dropout(_ x: Tensor, probability: Double, seed: UInt64, offset: UInt64 = 0) -> Tensor {
     precondition(probability >= 0 && probability < 1, "dropout: probability \(probability)")
     guard probability > 0 else { return x }
-    let y = x.backend.dropout(x, probability: probability, seed: seed, offset: offset)
+    let y = x.training.dropout(x, probability: probability, seed: seed, offset: offset)
     return x.isRecorded ? recordDropout(y, x, probability: probability, seed: seed, offset: offset) : y
 }
 
 /// Rows `ids` of `table` in f32; see `Backend.embedding`.
 public func embedding(_ table: Weight, ids: [Int32]) -> Tensor {
-    let y = table.backend.embedding(table, ids: ids)
+    let y = table.device.backend.embedding(table, ids: ids)
     return table.isRecorded ? recordEmbedding(y, table, ids: ids) : y
 }
 
@@ -184,13 +189,32 @@ public func gatherRows(_ x: Tensor, _ indices: [Int]) -> Tensor {
 }
 
 extension Tensor {
-    /// What computes on this tensor.
+    /// What computes with this tensor.
+    var backend: any Backend { storage.device.backend }
+
+    /// What differentiates operations on this tensor.
     ///
-    /// Today every tensor lies in main memory.
-    var backend: any Backend { CPUBackend() }
+    /// - Precondition: its device can train.
+    var training: any TrainingBackend {
+        guard let training = storage.device.training else { preconditionFailure("\(storage.device) cannot train") }
+        return training
+    }
 }
 
 extension Weight {
-    /// What computes with this weight.
-    var backend: any Backend { CPUBackend() }
+    /// Where it lies.
+    public var device: Device {
+        switch self {
+        case .dense(let tensor): tensor.device
+        case .quantized(let tensor, _): tensor.codes.device
+        }
+    }
+
+    /// The same weight in the memory of `device`.
+    public func to(_ device: Device) -> Weight {
+        switch self {
+        case .dense(let tensor): .dense(tensor.to(device))
+        case .quantized(let tensor, let isExact): .quantized(tensor.to(device), isExact: isExact)
+        }
+    }
 }

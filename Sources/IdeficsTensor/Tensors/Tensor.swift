@@ -27,7 +27,7 @@ public struct Tensor: Sendable {
             "Tensor: \(shape) of \(dtype) at \(byteOffset) leaves its storage of \(storage.byteCount) bytes"
         )
         precondition(
-            Int(bitPattern: storage.pointer + byteOffset) % dtype.byteCount == 0,
+            storage.device !== Device.cpu || Int(bitPattern: storage.pointer + byteOffset) % dtype.byteCount == 0,
             "Tensor: \(dtype) at a misaligned address"
         )
         self.shape = shape
@@ -36,7 +36,7 @@ public struct Tensor: Sendable {
         self.byteOffset = byteOffset
     }
 
-    /// A tensor of fresh memory whose elements `initialize` writes, all of them.
+    /// A tensor of fresh main memory whose elements `initialize` writes, all of them.
     package init(
         uninitialized shape: [Int],
         dtype: DType = .f32,
@@ -45,6 +45,27 @@ public struct Tensor: Sendable {
         let storage = TensorStorage(byteCount: shape.reduce(dtype.byteCount, *))
         try initialize(storage.pointer)
         self.init(shape: shape, dtype: dtype, storage: storage)
+    }
+
+    /// Where the elements lie, and what computes with them.
+    public var device: Device { storage.device }
+
+    /// The elements in main memory: a copy, made when all operations before it are done; this tensor if it lies there.
+    ///
+    /// The only way elements come back from a device; it has no history of how it was computed.
+    public func toHost() -> Tensor {
+        guard device !== Device.cpu else { return constant() }
+        let bytes = device.memory.download(storage, byteOffset..<byteOffset + byteCount)
+        return Tensor(shape: shape, dtype: dtype, storage: bytes)
+    }
+
+    /// The elements in the memory of `device`: a copy, or this tensor if it lies there.
+    public func to(_ device: Device) -> Tensor {
+        guard device !== self.device else { return self }
+        let host = toHost()
+        guard device !== Device.cpu else { return host }
+        let bytes = host.withUnsafeBytes { device.memory.upload($0, to: device) }
+        return Tensor(shape: shape, dtype: dtype, storage: bytes)
     }
 
     /// Number of elements.
@@ -80,6 +101,8 @@ public struct Tensor: Sendable {
     }
 
     /// Calls `body` with the bytes of the elements.
+    ///
+    /// - Precondition: they lie in main memory.
     public func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
         try withExtendedLifetime(storage) {
             try body(UnsafeRawBufferPointer(start: storage.pointer + byteOffset, count: byteCount))
@@ -88,7 +111,7 @@ public struct Tensor: Sendable {
 
     /// Calls `body` with the elements as floats.
     ///
-    /// - Precondition: the dtype is `f32`.
+    /// - Precondition: the dtype is `f32`, and they lie in main memory.
     public func withFloats<Result>(_ body: (UnsafeBufferPointer<Float>) throws -> Result) rethrows -> Result {
         try withUnsafeBytes { try body($0.bindMemory(to: Float.self, expecting: .f32, of: self)) }
     }
@@ -117,6 +140,9 @@ public struct Tensor: Sendable {
             withExtendedLifetime(storage) { copy.copyMemory(from: bytes, byteCount: byteCount) }
         }
     }
+
+    /// Where the elements begin.
+    package var place: MemoryPlace { MemoryPlace(storage, byteOffset: byteOffset) }
 
     /// First byte, for kernels; the caller keeps the tensor alive.
     package var bytes: UnsafeRawPointer { UnsafeRawPointer(storage.pointer + byteOffset) }
