@@ -130,7 +130,7 @@ public final class CheckpointWriter {
             try current
             ?? SafetensorsWriter(directory.appending(path: file.fileName), tensors: file.tensors, metadata: metadata)
         current = writer
-        try tensor.withUnsafeBytes { try writer.append($0, to: name) }
+        try tensor.toHost().withUnsafeBytes { try writer.append($0, to: name) }
         place += 1
         guard place == file.tensors.count else { return }
         try writer.finish()

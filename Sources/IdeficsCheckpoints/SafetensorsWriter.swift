@@ -150,7 +150,7 @@ public final class SafetensorsWriter {
         let declarations = tensors.map { Declaration(name: $0.key, dtype: $0.value.dtype, shape: $0.value.shape) }
         let writer = try SafetensorsWriter(url, tensors: declarations, metadata: metadata)
         for (name, tensor) in tensors {
-            try tensor.withUnsafeBytes { try writer.append($0, to: name) }
+            try tensor.toHost().withUnsafeBytes { try writer.append($0, to: name) }
         }
         try writer.finish()
     }

@@ -35,14 +35,14 @@ extension Weights {
         } catch {
             ledger.note(error)
         }
-        let map = parts.tensor("quant_map", shape: [16], dtypes: [.f32])
+        let map = parts.hostTensor("quant_map", shape: [16], dtypes: [.f32])
         if map.count == 16, map.floatArray() != QuantizedTensor.nf4Table {
             ledger.note(parts.unsupported("quant_map", "other values than those of NF4"))
         }
         guard parts.metadata("absmax")?.dtype == .u8 else {
             return quantized(.nf4, shape: shape, codes: codes, scales: parts.floats("absmax", shape: [blocks]))
         }
-        let absmax = parts.tensor("absmax", shape: [blocks], dtypes: [.u8])
+        let absmax = parts.hostTensor("absmax", shape: [blocks], dtypes: [.u8])
         let table = parts.floats("nested_quant_map", shape: [256])
         let nested = parts.floats("nested_absmax", shape: [(blocks + 255) / 256])
         guard absmax.count == blocks, table.count == 256, nested.count == (blocks + 255) / 256 else {
@@ -55,14 +55,14 @@ extension Weights {
     /// The bytes of codes, which `bnb_4bit_quant_storage` lets lie in elements of any type, as a column or a row.
     private func packedBytes(_ name: String, count: Int) -> Tensor {
         guard let stored = metadata(name), stored.byteCount == count, let dtype = stored.dtype.dtype else {
-            return tensor(name, shape: [count, 1], dtypes: [.u8])
+            return hostTensor(name, shape: [count, 1], dtypes: [.u8])
         }
-        return tensor(name, shape: stored.shape, dtypes: [dtype]).bytes
+        return hostTensor(name, shape: stored.shape, dtypes: [dtype]).bytes
     }
 
     /// A tensor of f32, also where a conversion of the whole model has made its type narrower.
     private func floats(_ name: String, shape: [Int]) -> Tensor {
-        let tensor = tensor(name, shape: shape, dtypes: [.f32, .bf16, .f16])
+        let tensor = hostTensor(name, shape: shape, dtypes: [.f32, .bf16, .f16])
         return tensor.dtype == .f32 ? tensor : cast(tensor)
     }
 
@@ -72,7 +72,7 @@ extension Weights {
         guard let metadata = metadata(name), metadata.byteCount <= 65_536 else {
             throw unsupported(name, "is missing: of matrices in bytes only NF4 of bitsandbytes can be read")
         }
-        let json = tensor(name, shape: metadata.shape, dtypes: [.u8])
+        let json = hostTensor(name, shape: metadata.shape, dtypes: [.u8])
         let state = try json.withUnsafeBytes { try BitsAndBytesState($0, name: fullName(name)) }
         guard state.quantType == "nf4", state.blockSize == 64, state.nestedBlockSize == 256 else {
             throw unsupported(

@@ -15,7 +15,7 @@ extension Weights {
     public func weight(_ name: String, shape: [Int]) -> Weight {
         let weight = find(name, shape: shape)
         ledger.record(fullName(name), weight)
-        return weight
+        return weight.to(device)
     }
 
     private func find(_ name: String, shape: [Int]) -> Weight {
@@ -24,12 +24,12 @@ extension Weights {
             return quantized(
                 format,
                 shape: shape,
-                codes: tensor(
+                codes: hostTensor(
                     Self.codesName(name, format),
                     shape: [QuantizedTensor.codeByteCount(format, shape: shape)],
                     dtypes: [.u8]
                 ),
-                scales: tensor(
+                scales: hostTensor(
                     Self.scalesName(name),
                     shape: [QuantizedTensor.scaleCount(format, shape: shape)],
                     dtypes: [QuantizedTensor.scaleType(format)]

@@ -14,6 +14,8 @@ public struct Weights: Sendable {
     let ledger: WeightLedger
     /// Whether products with quantised weights leave the input as it is.
     let isExact: Bool
+    /// Where a model of these weights lies.
+    public let device: Device
     private let makeAdapter: AdapterMaker?
 
     /// Makes the adapter of the linear layer at `path` with a weight of `shape`; nil for none.
@@ -27,8 +29,9 @@ public struct Weights: Sendable {
     /// - Parameters:
     ///   - source: The checkpoint.
     ///   - isExact: Whether products with its quantised weights are those of the dequantised ones, at the price of speed.
-    public init(_ source: any TensorSource, isExact: Bool = false) {
-        self.init(path: "", ledger: WeightLedger(source), isExact: isExact)
+    ///   - device: Where the model is to lie; on the CPU weights stay mapped as they are in the file.
+    public init(_ source: any TensorSource, isExact: Bool = false, device: Device = .cpu) {
+        self.init(path: "", ledger: WeightLedger(source), isExact: isExact, device: device)
     }
 
     /// The root of a checkpoint that does not exist: every tensor is made when it is taken.
@@ -38,12 +41,14 @@ public struct Weights: Sendable {
     /// - Parameters:
     ///   - make: Makes the tensor of a name and shape.
     ///   - makeWeight: Makes the matrix of a linear layer; nil for what `make` makes.
+    ///   - device: Where the model is to lie; what is made is copied there.
     public init(
         making make: @escaping @Sendable (_ name: String, _ shape: [Int]) -> Tensor,
-        weights makeWeight: (@Sendable (_ name: String, _ shape: [Int]) -> Weight)? = nil
+        weights makeWeight: (@Sendable (_ name: String, _ shape: [Int]) -> Weight)? = nil,
+        device: Device = .cpu
     ) {
         let ledger = WeightLedger(NoTensors(), make: make, makeWeight: makeWeight)
-        self.init(path: "", ledger: ledger, isExact: false)
+        self.init(path: "", ledger: ledger, isExact: false, device: device)
     }
 
     /// What a model takes from its checkpoint.
@@ -61,20 +66,27 @@ public struct Weights: Sendable {
     /// A model's own initializer thus tells what its checkpoints hold.
     public static func listing(_ take: (Weights) -> Void) -> [Parameter] {
         let ledger = WeightLedger(NoTensors())
-        take(Weights(path: "", ledger: ledger, isExact: false))
+        take(Weights(path: "", ledger: ledger, isExact: false, device: .cpu))
         return ledger.taken
     }
 
-    private init(path: String, ledger: WeightLedger, isExact: Bool, makeAdapter: AdapterMaker? = nil) {
+    private init(
+        path: String,
+        ledger: WeightLedger,
+        isExact: Bool,
+        device: Device,
+        makeAdapter: AdapterMaker? = nil
+    ) {
         self.path = path
         self.ledger = ledger
         self.isExact = isExact
+        self.device = device
         self.makeAdapter = makeAdapter
     }
 
     /// The same path, with adapters for linear layers from here on.
     public func adapted(by makeAdapter: @escaping AdapterMaker) -> Weights {
-        Weights(path: path, ledger: ledger, isExact: isExact, makeAdapter: makeAdapter)
+        Weights(path: path, ledger: ledger, isExact: isExact, device: device, makeAdapter: makeAdapter)
     }
 
     /// The adapter of the linear layer at this path, whose weight is of `shape`, `[outFeatures, inFeatures]`.
@@ -84,7 +96,7 @@ public struct Weights: Sendable {
 
     /// The path below `component`.
     public subscript(_ component: String) -> Weights {
-        Weights(path: fullName(component), ledger: ledger, isExact: isExact, makeAdapter: makeAdapter)
+        Weights(path: fullName(component), ledger: ledger, isExact: isExact, device: device, makeAdapter: makeAdapter)
     }
 
     /// The path below the list element `index`.
@@ -115,6 +127,11 @@ public struct Weights: Sendable {
     ///   - dtypes: The element types the model can use.
     /// - Returns: A tensor of `shape` (of shape `[0]` if zeros of `shape` do not fit the address space).
     public func tensor(_ name: String, shape: [Int], dtypes: [DType] = [.f32, .bf16, .f16]) -> Tensor {
+        hostTensor(name, shape: shape, dtypes: dtypes).to(device)
+    }
+
+    /// As `tensor`, as it lies in the file: parts of a matrix are put together before they go to the device.
+    func hostTensor(_ name: String, shape: [Int], dtypes: [DType] = [.f32, .bf16, .f16]) -> Tensor {
         ledger.take(fullName(name), shape: shape, dtypes: dtypes)
     }
 

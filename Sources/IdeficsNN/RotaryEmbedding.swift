@@ -9,11 +9,11 @@ public struct RotaryEmbedding: Sendable {
     /// `theta^(−2j / headDim)` for j in 0..<headDim / 2, in f32.
     public let inverseFrequencies: Tensor
 
-    /// Frequencies for heads of `headDim` (even) with base `theta`.
-    public init(headDim: Int, theta: Float) {
+    /// Frequencies for heads of `headDim` (even) with base `theta`, in the memory of `device`.
+    public init(headDim: Int, theta: Float, device: Device = .cpu) {
         // In f32 and in this order, as the reference computes them.
         let frequencies = (0..<headDim / 2).map { 1 / powf(theta, Float(2 * $0) / Float(headDim)) }
-        inverseFrequencies = Tensor(frequencies, shape: [headDim / 2])
+        inverseFrequencies = Tensor(frequencies, shape: [headDim / 2]).to(device)
     }
 
     /// Rotates the heads of `x`, `[rows, heads · headDim]`, to their `positions`.

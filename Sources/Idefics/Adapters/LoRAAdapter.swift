@@ -58,13 +58,17 @@ public struct LoRAAdapter: Sendable {
     ///   - source: The checkpoint, dense or quantised.
     ///   - isExact: Whether products with quantised weights leave the activations as they are; slower.
     ///   - dropoutSeed: For a pass of training; see `update(of:dropoutSeed:)`.
+    ///   - device: Where the model is to lie.
     /// - Returns: The root.
     public func weights(
         over source: any TensorSource,
         isExact: Bool = false,
-        dropoutSeed: UInt64? = nil
+        dropoutSeed: UInt64? = nil,
+        device: Device = .cpu
     ) -> Weights {
         let base = savedParameters.isEmpty ? source : OverlaidTensors(source, replaced: savedParameters)
-        return Weights(base, isExact: isExact).adapted { path, _ in update(of: path, dropoutSeed: dropoutSeed) }
+        return Weights(base, isExact: isExact, device: device).adapted { path, _ in
+            update(of: path, dropoutSeed: dropoutSeed)?.to(device)
+        }
     }
 }

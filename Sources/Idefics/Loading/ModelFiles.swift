@@ -6,6 +6,7 @@ import IdeficsCheckpoints
 import IdeficsFoundation
 public import IdeficsGeneration
 import IdeficsImages
+public import IdeficsTensor
 public import IdeficsTokenizers
 
 /// A model directory in Hugging Face format.
@@ -77,17 +78,20 @@ public struct ModelFiles: Sendable {
     ///   - adapter: what was learned on this model; nil for none.
     ///   - memory: what the model may take; weights beyond it are read for every pass. nil leaves that to the system,
     ///     which is good where they fit.
+    ///   - device: where the model lies.
     /// - Returns: the model, and names in the checkpoint that it does not know.
     /// - Throws: `CheckpointError`; missing and misshapen tensors are reported by name, all at once.
     public func model(
         _ config: IdeficsConfig,
         isExact: Bool = false,
         adapter: LoRAAdapter? = nil,
-        memory: MemoryBudget? = nil
+        memory: MemoryBudget? = nil,
+        device: Device = .cpu
     ) throws -> (model: IdeficsModel, unexpected: [String]) {
         let checkpoint = try Checkpoint(directory: directory)
         let weights =
-            adapter?.weights(over: checkpoint, isExact: isExact) ?? Weights(checkpoint, isExact: isExact)
+            adapter?.weights(over: checkpoint, isExact: isExact, device: device)
+            ?? Weights(checkpoint, isExact: isExact, device: device)
         var model = IdeficsModel(config, weights)
         let unexpected: [String]
         do {

@@ -59,7 +59,7 @@ struct GatedCrossAttentionLayer: Sendable {
 
     /// A gate that is trained is open even at 0: its gradient needs the branch.
     private static func isOpen(_ gate: Tensor) -> Bool {
-        gate.isRecorded || gate.floatArray().contains { $0 != 0 }
+        gate.isRecorded || gate.toHost().floatArray().contains { $0 != 0 }
     }
 
     /// Keys and values of image tokens, `[tokens, visionDim]`, each `[tokens, hidden]`.

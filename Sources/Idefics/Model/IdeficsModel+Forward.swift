@@ -18,7 +18,7 @@ extension IdeficsModel {
     ///   - inputs: the batch.
     ///   - observe: sees the activations; those of the decoder have a row for each real token, all sequences one after
     ///     the other.
-    /// - Returns: logits and image tokens.
+    /// - Returns: logits and image tokens, in main memory.
     /// - Throws: `IdeficsError.input` when a field does not fit.
     public func forward(_ inputs: IdeficsInputs, observe: ActivationObserver? = nil) throws -> IdeficsOutput {
         let rows = try inputs.rows(for: config)
@@ -39,9 +39,9 @@ extension IdeficsModel {
         let logits = logits(decode(batch, caches: &caches, observe: observe))
         let shape = [rows.count, slotsPerRow, images.first?.hiddenStates.shape[0] ?? 0, config.visionConfig.embedDim]
         return IdeficsOutput(
-            logits: padded(logits, rows: rows, tokens: inputs.inputIds.shape[1]),
+            logits: padded(logits, rows: rows, tokens: inputs.inputIds.shape[1]).toHost(),
             imageHiddenStates: images.isEmpty
-                ? Tensor.zeros(shape) : concatenate(images.map(\.hiddenStates)).reshaped(shape)
+                ? Tensor.zeros(shape) : concatenate(images.map(\.hiddenStates)).reshaped(shape).toHost()
         )
     }
 
@@ -59,7 +59,7 @@ extension IdeficsModel {
             sources += places
         }
         let isFull = sources.count == values.shape[0]
-        let rowsWithZero = isFull ? values : concatenate([values, Tensor.zeros([1, width])])
+        let rowsWithZero = isFull ? values : concatenate([values, Tensor.zeros([1, width], on: device)])
         return gatherRows(rowsWithZero, sources).reshaped([rows.count, tokens, width])
     }
 }

@@ -103,7 +103,7 @@ extension IdeficsModel {
     ) throws -> [EncodedImage] {
         guard !contents.isEmpty else { return [] }
         let isCheckpointing = training?.isCheckpointing ?? false
-        let input = cast(concatenate(contents.map(\.content)))
+        let input = cast(concatenate(contents.map(\.content)).to(device))
         let states =
             switch inputs.images {
             case .pixelValues:

@@ -127,7 +127,7 @@ extension IdeficsModel {
             let tokens = Array(used[start..<min(start + Self.judgedAtOnce, used.count)])
             let scores = logits(gatherRows(hidden, tokens))
             let width = scores.shape[1]
-            scores.withFloats { floats in
+            scores.toHost().withFloats { floats in
                 for (row, token) in tokens.enumerated() {
                     // SAFETY: row < rows of the logits, and no pointer leaves the closure.
                     let logits = UnsafeBufferPointer(rebasing: floats[row * width..<(row + 1) * width])

@@ -26,6 +26,8 @@ public struct IdeficsModel: Sendable {
     let norm: RMSNorm
     let lmHead: DecoupledLinear
     let rotary: RotaryEmbedding
+    /// Where its parameters lie, and what it computes.
+    public let device: Device
     /// What of it stays in memory, when not all of it fits; nil when it does.
     public internal(set) var memoryPlan: MemoryPlan?
 
@@ -68,7 +70,8 @@ public struct IdeficsModel: Sendable {
                     ? weights["lm_head"].linear("additional_fc", config.additionalVocabSize, hidden) : nil
             )
         }
-        rotary = RotaryEmbedding(headDim: config.headDim, theta: config.ropeTheta)
+        rotary = RotaryEmbedding(headDim: config.headDim, theta: config.ropeTheta, device: weights.device)
+        device = weights.device
     }
 
     /// What checkpoints of `config` hold, in the order the model takes it.
@@ -82,7 +85,8 @@ public struct IdeficsModel: Sendable {
             layerCount: config.numHiddenLayers,
             kvHeads: config.numKeyValueHeads,
             headDim: config.headDim,
-            type: cacheType
+            type: cacheType,
+            device: device
         )
     }
 

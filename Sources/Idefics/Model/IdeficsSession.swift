@@ -120,7 +120,7 @@ package final class IdeficsSession: DecodingSession {
     }
 
     package func step(tokenIds: [Int]) throws -> [Float] {
-        model.logits(extend(tokenIds.map { [$0] })).floatArray()
+        model.logits(extend(tokenIds.map { [$0] })).toHost().floatArray()
     }
 
     package func select(rows: [Int]) {

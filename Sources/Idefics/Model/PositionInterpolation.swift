@@ -30,7 +30,7 @@ func interpolatePositions(
     let vertical = cubicTaps(count: rows, grid: grid, scaleMargin: scaleMargin)
     let horizontal = cubicTaps(count: columns, grid: grid, scaleMargin: scaleMargin)
     var resized = [Float](repeating: 0, count: (1 + rows * columns) * width)
-    table.withFloats { source in
+    table.toHost().withFloats { source in
         resized.replaceSubrange(0..<width, with: source[0..<width])
         for (row, down) in vertical.enumerated() {
             for (column, across) in horizontal.enumerated() {
@@ -45,7 +45,7 @@ func interpolatePositions(
             }
         }
     }
-    return Tensor(resized, shape: [1 + rows * columns, width])
+    return Tensor(resized, shape: [1 + rows * columns, width]).to(table.device)
 }
 
 /// For each output index the four grid indices (clamped to the border) and their weights.

@@ -71,7 +71,9 @@ public struct VisionTransformer: Sendable {
                 observe: observe
             )
         }
-        guard !parts.isEmpty else { return Tensor.zeros([0, positions.shape[0], config.embedDim]) }
+        guard !parts.isEmpty else {
+            return Tensor.zeros([0, positions.shape[0], config.embedDim], on: positions.device)
+        }
         return concatenate(parts)
     }
 

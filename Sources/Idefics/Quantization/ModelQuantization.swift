@@ -295,8 +295,8 @@ extension QuantizedTensor {
         var (squares, total, largest) = (0.0, 0.0, 0.0)
         for start in stride(from: 0, to: rows, by: step) {
             let range = start..<min(start + step, rows)
-            self[range].dequantized().withFloats { found in
-                cast(original[range]).withFloats { expected in
+            self[range].dequantized().toHost().withFloats { found in
+                cast(original[range]).toHost().withFloats { expected in
                     for (a, b) in zip(found, expected) {
                         let difference = Double(a - b)
                         squares += difference * difference

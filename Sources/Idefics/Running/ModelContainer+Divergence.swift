@@ -99,8 +99,8 @@ extension ModelContainer {
     ///   them the largest logit is the same one.
     private func compare(_ logits: Tensor, with expected: Tensor) -> (divergence: Double, agreeing: Int) {
         let width = logits.shape[1]
-        return logits.withFloats { logits in
-            expected.withFloats { expected in
+        return logits.toHost().withFloats { logits in
+            expected.toHost().withFloats { expected in
                 var (divergence, agreeing) = (0.0, 0)
                 for start in stride(from: 0, to: logits.count, by: width) {
                     // SAFETY: both tensors have rows of `width`, and no pointer leaves the closures.

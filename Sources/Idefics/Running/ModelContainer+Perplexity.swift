@@ -102,7 +102,7 @@ extension ModelContainer {
     /// −log p of `targets` by the rows of `logits` that predict them.
     nonisolated func negativeLogLikelihoods(_ targets: ArraySlice<Int>, _ logits: Tensor) throws -> [Double] {
         let width = logits.shape[1]
-        return try logits.withFloats { floats in
+        return try logits.toHost().withFloats { floats in
             try targets.enumerated().map { row, tokenId in
                 // SAFETY: row < rows of the logits, and no pointer leaves the closure.
                 let scores = UnsafeBufferPointer(rebasing: floats[row * width..<(row + 1) * width])

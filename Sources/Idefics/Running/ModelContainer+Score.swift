@@ -104,7 +104,7 @@ extension ModelContainer {
                 parts[index].append(
                     try ContinuationScore(
                         tokenIds: Array(piece.tokenIds[start..<end]),
-                        logits: logits.floatArray(),
+                        logits: logits.toHost().floatArray(),
                         vocabSize: session.vocabSize
                     )
                 )

@@ -40,20 +40,28 @@ public actor ModelContainer {
     ///   - adapter: a directory with a LoRA adapter as PEFT writes it, to be used with the model; nil for none.
     ///   - memory: what the model may take; weights beyond it are read for every pass (`model.memoryPlan` tells).
     ///   - cacheType: how keys and values are stored.
+    ///   - device: where the model lies.
     /// - Throws: what reading or checking the files throws; each names the file and the field.
     public init(
         directory: URL,
         isExact: Bool = false,
         adapter: URL? = nil,
         memory: MemoryBudget = MemoryBudget(),
-        cacheType: KeyValueType = .f32
+        cacheType: KeyValueType = .f32,
+        device: Device = .cpu
     ) throws {
         let files = ModelFiles(directory: directory)
         config = try files.config()
         generationConfig = try files.generationConfig(for: config)
         processor = files.hasTokenizer ? try files.processor() : nil
         let learned = try adapter.map { [config] in try LoRAAdapter(directory: $0, for: config) }
-        var (model, unexpectedTensors) = try files.model(config, isExact: isExact, adapter: learned, memory: memory)
+        var (model, unexpectedTensors) = try files.model(
+            config,
+            isExact: isExact,
+            adapter: learned,
+            memory: memory,
+            device: device
+        )
         model.cacheType = cacheType
         (self.model, self.unexpectedTensors) = (model, unexpectedTensors)
         self.directory = directory
@@ -187,7 +195,7 @@ public actor ModelContainer {
         let generator = try Generator(
             session: session,
             requests: prompts.map { GenerationRequest(promptTokenIds: $0, config: config) },
-            promptLogits: promptLogits.floatArray(),
+            promptLogits: promptLogits.toHost().floatArray(),
             decode: tokenizer.map { tokenizer in { tokenizer.decode(tokenIds: $0, skipSpecialTokens: false) } },
             isCancelled: { Task.isCancelled },
             elapsedSeconds: { (ContinuousClock.now - start) / .seconds(1) }

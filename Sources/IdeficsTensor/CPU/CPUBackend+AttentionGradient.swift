@@ -112,6 +112,13 @@ extension CPUBackend {
     }
 }
 
+extension AttentionGradient {
+    /// Where each distinct page of `segments` is used first, in the order of first use.
+    package static func distinctPages(of segments: [AttentionSegment]) -> [(segment: Int, index: Int)] {
+        AttentionPages(segments).first
+    }
+}
+
 /// The distinct pages of segments, and which segments share some.
 private struct AttentionPages {
     /// Where each distinct page is used first.

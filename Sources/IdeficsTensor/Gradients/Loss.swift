@@ -30,6 +30,11 @@ public struct HeadUpdate: Sendable {
     public var input: Tensor
     /// `[outFeatures, r]`.
     public var weight: Tensor
+
+    /// A product of `input` with `weight`.
+    public init(input: Tensor, weight: Tensor) {
+        (self.input, self.weight) = (input, weight)
+    }
 }
 
 /// Losses of rows and their gradients.
@@ -164,6 +169,7 @@ extension Tensor {
     /// The elements times the one of `factor`; as they are for 1.
     fileprivate func scaledUnlessOne(by factor: Tensor) -> Tensor {
         if factor.withFloats({ $0[0] == 1 }) { return self }
-        return training.scaled(reshaped([shape[0], count / max(shape[0], 1)]), by: factor.to(device), residual: nil).reshaped(shape)
+        return training.scaled(reshaped([shape[0], count / max(shape[0], 1)]), by: factor.to(device), residual: nil)
+            .reshaped(shape)
     }
 }

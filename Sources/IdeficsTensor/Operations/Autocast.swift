@@ -7,6 +7,9 @@ enum Autocast {
     @TaskLocal static var isBF16 = false
 }
 
+/// Whether products in here are in bf16, for backends that do them later.
+package var isAutocastBF16: Bool { Autocast.isBF16 }
+
 /// Runs `body` with products of linear layers in `dtype`, and the products on the way back from what it records, too.
 ///
 /// With `bf16` both sides of every product are rounded to it, sums are f32, and so are results: where the machine has dot

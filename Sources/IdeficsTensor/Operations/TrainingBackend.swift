@@ -120,6 +120,12 @@ public struct AttentionGradient: Sendable {
     /// `[pageTokens, kvHeads · headDim]` for each distinct page, in the order of first use.
     public var pages: [Page]
 
+    /// Gradients of a query (nil if not wanted) and of pages.
+    public init(q: Tensor?, pages: [Page]) {
+        self.q = q
+        self.pages = pages
+    }
+
     /// Gradients of a page.
     public struct Page: Sendable {
         /// Segment in which it is used first.
@@ -130,6 +136,11 @@ public struct AttentionGradient: Sendable {
         public var k: Tensor
         /// Gradient of the values.
         public var v: Tensor
+
+        /// Gradients of the page `index` of `segment`.
+        public init(segment: Int, index: Int, k: Tensor, v: Tensor) {
+            (self.segment, self.index, self.k, self.v) = (segment, index, k, v)
+        }
     }
 }
 
@@ -141,6 +152,11 @@ public struct NormGradient: Sendable {
     public var weight: Tensor?
     /// `[features]`.
     public var bias: Tensor?
+
+    /// Gradients; nil for those not wanted.
+    public init(x: Tensor?, weight: Tensor?, bias: Tensor?) {
+        (self.x, self.weight, self.bias) = (x, weight, bias)
+    }
 
     /// Which of them are wanted.
     public struct Wanted: Sendable {

@@ -41,6 +41,12 @@ public struct LowRankAdapter: Sendable {
         self.dropout = dropout.flatMap { $0.probability > 0 ? $0 : nil }
     }
 
+    /// The same adapter in the memory of `device`.
+    public func to(_ device: Device) -> LowRankAdapter {
+        guard device !== a.device else { return self }
+        return LowRankAdapter(a: a.to(device), b: b.to(device), scaling: scaling, dropout: dropout)
+    }
+
     /// Bytes that a product with it reads.
     public var byteCount: Int { a.byteCount + b.byteCount }
 
@@ -51,7 +57,7 @@ public struct LowRankAdapter: Sendable {
     public func merged(with weight: Tensor) -> Tensor {
         precondition(weight.shape == [b.shape[0], a.shape[1]], "merged: \(weight.shape), a \(a.shape), b \(b.shape)")
         let (rank, columns) = (a.shape[0], a.shape[1])
-        let values = cast(a)
+        let values = cast(a).toHost()
         let transposed = Tensor(uninitialized: [columns, rank]) { pointer in
             let result = pointer.assumingMemoryBound(to: Float.self)
             values.withFloats { a in
@@ -60,7 +66,7 @@ public struct LowRankAdapter: Sendable {
                 }
             }
         }
-        return linear(cast(b), LinearProduct(.dense(transposed), scale: scale, residual: cast(weight)))
+        return linear(cast(b), LinearProduct(.dense(transposed.to(a.device)), scale: scale, residual: cast(weight)))
     }
 
     /// `scaling · dropout(x) · aᵀ`, `[rows, r]`: what is left of the adapter is the product with `bᵀ`.
@@ -69,7 +75,7 @@ public struct LowRankAdapter: Sendable {
         return linear(input, LinearProduct(.dense(a), scale: scale))
     }
 
-    fileprivate var scale: Tensor { Tensor([scaling], shape: [1]) }
+    fileprivate var scale: Tensor { Tensor([scaling], shape: [1]).to(a.device) }
 }
 
 /// `linear` when a product has an adapter: the small products first, whose result the large ones add as they are written.
