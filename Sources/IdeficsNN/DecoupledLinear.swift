@@ -19,8 +19,8 @@ public struct DecoupledLinear: Sendable {
     }
 
     /// Logits of `x`, `[rows, hidden]`, as `[rows, vocabSize + additionalVocabSize]`, added tokens last.
-    public func callAsFunction(_ x: Tensor) -> Tensor {
+    public func callAsFunction(_ x: Tensor, precision: Precision = .f32) -> Tensor {
         let products = [weight.product()] + (additionalFc.map { [$0.product()] } ?? [])
-        return concatenateColumns(linear(x, products))
+        return concatenateColumns(linear(x, products, precision: precision))
     }
 }

@@ -26,14 +26,16 @@ public struct Linear: Sendable {
     ///   - activation: applied to the result.
     ///   - scale: `[1]` or `[outFeatures]`, multiplies the activated result.
     ///   - residual: `[rows, outFeatures]`, added last.
+    ///   - precision: of the product.
     /// - Returns: `[rows, outFeatures]`.
     public func callAsFunction(
         _ x: Tensor,
         activation: Activation = .none,
         scale: Tensor? = nil,
-        residual: Tensor? = nil
+        residual: Tensor? = nil,
+        precision: Precision = .f32
     ) -> Tensor {
-        linear(x, product(activation: activation, scale: scale, residual: residual))
+        linear(x, product(activation: activation, scale: scale, residual: residual), precision: precision)
     }
 
     /// The layer as one of several products of the same input.

@@ -20,8 +20,14 @@ public struct SwiGLU: Sendable {
     }
 
     /// `residual + scale ⊙ network(x)`; `x` and the result are `[rows, hidden]`.
-    public func callAsFunction(_ x: Tensor, scale: Tensor? = nil, residual: Tensor? = nil) -> Tensor {
-        let parts = linear(x, [gateProj.product(), upProj.product()])
-        return downProj(swiglu(gate: parts[0], up: parts[1]), scale: scale, residual: residual)
+    public func callAsFunction(
+        _ x: Tensor,
+        scale: Tensor? = nil,
+        residual: Tensor? = nil,
+        precision: Precision = .f32
+    ) -> Tensor {
+        let parts = linear(x, [gateProj.product(), upProj.product()], precision: precision)
+        let inner = swiglu(gate: parts[0], up: parts[1])
+        return downProj(inner, scale: scale, residual: residual, precision: precision)
     }
 }

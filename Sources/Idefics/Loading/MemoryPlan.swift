@@ -119,8 +119,8 @@ struct WeightUse: Comparable {
         } else if name.hasPrefix("model.embed_tokens.") {
             guard model.config.tieWordEmbeddings else { return nil }
             order = (2, 0, 0)
-        } else if name.hasPrefix("model.gated_cross_attn_layers."), index < model.gatedCrossAttnLayers.count {
-            let block = model.gatedCrossAttnLayers[index]
+        } else if name.hasPrefix("model.gated_cross_attn_layers."), index < model.decoder.gatedCrossAttnLayers.count {
+            let block = model.decoder.gatedCrossAttnLayers[index]
             if name.hasSuffix("cross_attn.k_proj.weight") || name.hasSuffix("cross_attn.v_proj.weight") {
                 order = (0, 1, 0)
             } else {

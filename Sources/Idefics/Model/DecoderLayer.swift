@@ -39,10 +39,9 @@ struct DecoderLayer: Sendable {
     /// - Parameters:
     ///   - hidden: `[rows, hidden]`, the sequences one after the other.
     ///   - batch: which rows belong to which sequence, and their positions.
-    ///   - index: the layer's place, for the observer.
+    ///   - index: the layer's number.
     ///   - rotary: the position embedding.
-    ///   - observe: sees the attention's output and the layer's.
-    ///   - dropout: of a pass of training.
+    ///   - pass: how it is run; its observer sees the attention's output and the layer's.
     ///   - segment: takes new keys (rotated) and values of a sequence and tells what its new queries see.
     /// - Returns: `[rows, hidden]`.
     func callAsFunction(
@@ -50,22 +49,25 @@ struct DecoderLayer: Sendable {
         batch: DecoderBatch,
         index: Int,
         rotary: RotaryEmbedding,
-        observe: ActivationObserver?,
-        dropout: BranchDropout? = nil,
+        _ pass: ForwardPass,
         segment: (_ sequence: Int, _ k: Tensor, _ v: Tensor) -> AttentionSegment
     ) -> Tensor {
-        let qkv = linear(inputLayerNorm(hidden), [qProj.product(), kProj.product(), vProj.product()])
+        let (precision, dropout, observe) = (pass.precision, pass.dropout, pass.observe)
+        let projections = [qProj.product(), kProj.product(), vProj.product()]
+        let qkv = linear(inputLayerNorm(hidden), projections, precision: precision)
         let dropped = dropout?.attention(.selfAttention, layer: index)
         let context = context(qkv, positions: batch.positions, rotary: rotary, dropout: dropped) { k, v in
             batch.sequenceRows.enumerated().map { sequence, rows in segment(sequence, k[rows], v[rows]) }
         }
-        if let observe { observe("layer.\(index).attn", oProj(context)) }
+        if let observe { observe("layer.\(index).attn", oProj(context, precision: precision)) }
         if let dropout {
-            let attended = dropout.add(oProj(context), to: hidden, .selfAttention, layer: index)
-            return dropout.add(mlp(postAttentionLayerNorm(attended)), to: attended, .network, layer: index)
+            let branch = oProj(context, precision: precision)
+            let attended = dropout.add(branch, to: hidden, .selfAttention, layer: index)
+            let network = mlp(postAttentionLayerNorm(attended), precision: precision)
+            return dropout.add(network, to: attended, .network, layer: index)
         }
-        let attended = oProj(context, residual: hidden)
-        let output = mlp(postAttentionLayerNorm(attended), residual: attended)
+        let attended = oProj(context, residual: hidden, precision: precision)
+        let output = mlp(postAttentionLayerNorm(attended), residual: attended, precision: precision)
         observe?("layer.\(index).out", output)
         return output
     }

@@ -63,8 +63,8 @@ struct GatedCrossAttentionLayer: Sendable {
     }
 
     /// Keys and values of image tokens, `[tokens, visionDim]`, each `[tokens, hidden]`.
-    func keysValues(_ imageTokens: Tensor) -> (k: Tensor, v: Tensor) {
-        let kv = linear(imageTokens, [kProj.product(), vProj.product()])
+    func keysValues(_ imageTokens: Tensor, precision: Precision) -> (k: Tensor, v: Tensor) {
+        let kv = linear(imageTokens, [kProj.product(), vProj.product()], precision: precision)
         return (kLayerNorm.map { $0(kv[0]) } ?? kv[0], kv[1])
     }
 
@@ -73,34 +73,37 @@ struct GatedCrossAttentionLayer: Sendable {
     /// - Parameters:
     ///   - hidden: `[rows, hidden]`.
     ///   - runs: which rows see which images.
-    ///   - index: this block's place, for the observer.
-    ///   - observe: sees the attention's output and the block's.
-    ///   - dropout: of a pass of training.
+    ///   - index: this block's number among gated blocks, for the observer.
+    ///   - layer: the number of the layer it precedes, by which branches are dropped.
+    ///   - pass: how it is run; its observer sees the attention's output and the block's.
     ///   - keysValues: the keys and values of an image in this block.
     /// - Returns: `[rows, hidden]`.
     func callAsFunction(
         _ hidden: Tensor,
         runs: [ImageRun],
         index: Int,
-        observe: ActivationObserver?,
-        dropout: BranchDropout? = nil,
+        layer: Int,
+        _ pass: ForwardPass,
         keysValues: (EncodedImage) -> KeyValuePages
     ) -> Tensor {
+        let (precision, dropout, observe) = (pass.precision, pass.dropout, pass.observe)
         var attended = hidden
         let isAttending = isCrossAttnGateOpen || observe != nil
         let segments = isAttending ? runs.compactMap { $0.segment(keysValues) } : []
         if !segments.isEmpty {
-            var q = qProj(inputLayerNorm(hidden))
+            var q = qProj(inputLayerNorm(hidden), precision: precision)
             if let qLayerNorm { q = qLayerNorm(q) }
             let scale = 1 / Float(hidden.shape[1] / heads).squareRoot()
             // Rows of no segment are zero here and stay so through the bias-free projection.
-            let dropped = dropout?.attention(.crossAttention, layer: index)
+            let dropped = dropout?.attention(.crossAttention, layer: layer)
             let context = attention(q, segments, heads: heads, kvHeads: heads, scale: scale, dropout: dropped)
-            if let observe { observe("cross.\(index).attn", oProj(context)) }
+            if let observe { observe("cross.\(index).attn", oProj(context, precision: precision)) }
             // To drop behind the gate is to drop before it: both multiply elements.
             attended =
-                dropout?.add(oProj(context, scale: crossAttnGate), to: hidden, .crossAttention, layer: index)
-                ?? oProj(context, scale: crossAttnGate, residual: hidden)
+                dropout.map {
+                    let branch = oProj(context, scale: crossAttnGate, precision: precision)
+                    return $0.add(branch, to: hidden, .crossAttention, layer: layer)
+                } ?? oProj(context, scale: crossAttnGate, residual: hidden, precision: precision)
         }
         guard isDenseGateOpen else {
             observe?("cross.\(index).out", attended)
@@ -108,8 +111,10 @@ struct GatedCrossAttentionLayer: Sendable {
         }
         let normed = postAttentionLayerNorm(attended)
         let output =
-            dropout?.add(mlp(normed, scale: denseGate), to: attended, .gatedNetwork, layer: index)
-            ?? mlp(normed, scale: denseGate, residual: attended)
+            dropout.map {
+                let branch = mlp(normed, scale: denseGate, precision: precision)
+                return $0.add(branch, to: attended, .gatedNetwork, layer: layer)
+            } ?? mlp(normed, scale: denseGate, residual: attended, precision: precision)
         observe?("cross.\(index).out", output)
         return output
     }

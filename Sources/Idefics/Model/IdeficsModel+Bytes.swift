@@ -11,11 +11,15 @@ extension IdeficsModel {
     /// - Parameter seesImages: whether the token sees an image; otherwise the gated blocks' attention is not run.
     /// - Returns: bytes.
     package func decodeParameterBytes(seesImages: Bool = false) -> Int {
-        let decoder = layers.reduce(0) { $0 + $1.parameterBytes }
-        let gated = gatedCrossAttnLayers.reduce(0) { $0 + $1.decodeParameterBytes(seesImages: seesImages) }
+        let blocks = decoder.blocks.reduce(0) { sum, block in
+            switch block {
+            case .gatedCrossAttention(_, _, let block): sum + block.decodeParameterBytes(seesImages: seesImages)
+            case .layer(_, let layer): sum + layer.parameterBytes
+            }
+        }
         let head = lmHead.weight.parameterBytes + (lmHead.additionalFc?.parameterBytes ?? 0)
-        return decoder + gated + norm.weight.byteCount + head + embedTokens.weight.byteCount
-            / embedTokens.weight.shape[0]
+        let embedding = decoder.embedTokens.weight
+        return blocks + decoder.norm.weight.byteCount + head + embedding.byteCount / embedding.shape[0]
     }
 
     /// Bytes of keys and values that one token after `context` others reads.

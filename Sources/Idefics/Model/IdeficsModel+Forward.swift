@@ -25,7 +25,8 @@ extension IdeficsModel {
         // Logits once as they are computed and once padded.
         try checkMemory(tokens: rows.reduce(0) { $0 + $1.tokenIds.count }, outputRows: 2 * inputs.inputIds.count)
         let slotsPerRow = inputs.images.tensor.shape[1]
-        let images = try encode(inputs, slots: Array(0..<rows.count * slotsPerRow), observe: observe)
+        let pass = ForwardPass(observe: observe)
+        let images = try encode(inputs, slots: Array(0..<rows.count * slotsPerRow), pass)
         let batch = DecoderBatch(
             rows.enumerated().map { row, content in
                 DecoderBatch.Sequence(
@@ -35,8 +36,8 @@ extension IdeficsModel {
                 )
             }
         )
-        var caches = rows.map { _ in makeCache() }
-        let logits = logits(decode(batch, caches: &caches, observe: observe))
+        let memory = CachedMemory(batch, caches: rows.map { _ in makeCache() })
+        let logits = logits(decoder(batch, memory, pass))
         let shape = [rows.count, slotsPerRow, images.first?.hiddenStates.shape[0] ?? 0, config.visionConfig.embedDim]
         return IdeficsOutput(
             logits: padded(logits, rows: rows, tokens: inputs.inputIds.shape[1]).toHost(),

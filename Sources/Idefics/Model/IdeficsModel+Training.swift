@@ -10,7 +10,7 @@ public struct TrainingPass: Sendable, Equatable {
     /// Whether each layer keeps only its input and is computed again on the way back: same numbers, a third more time,
     /// memory of one layer instead of all.
     public var isCheckpointing: Bool
-    /// Whether products are in bf16 and what layers keep is, too; see `autocast(to:)`.
+    /// Whether products are in bf16 and what layers keep is, too; see `Precision`.
     public var isBF16: Bool
     /// Factor of the z-loss; 0 for none.
     public var zLossWeight: Float
@@ -76,13 +76,13 @@ extension IdeficsModel {
     /// - Returns: the loss and its parts.
     /// - Throws: `IdeficsError.input` when the images do not fit.
     package func trainingLoss(_ batch: LabeledInputs, pass: TrainingPass = TrainingPass()) throws -> TokenLoss {
-        try autocast(to: pass.productType) { try loss(batch, pass: pass).loss }
+        try loss(batch, pass: pass).loss
     }
 
     /// The loss of a batch, and the decoder's outputs that it is computed from.
     private func loss(_ labeled: LabeledInputs, pass: TrainingPass) throws -> (loss: TokenLoss, hidden: Tensor) {
         let batch = try trainingBatch(labeled.inputs, rows: labeled.rows, pass: pass)
-        let hidden = trainingStates(batch, pass: pass)
+        let hidden = decoder(batch, WholeSequenceMemory(batch), pass.forward)
         let loss = linearCrossEntropy(
             hidden,
             heads: [lmHead.weight.weight] + (lmHead.additionalFc.map { [$0.weight] } ?? []),
@@ -90,7 +90,8 @@ extension IdeficsModel {
             targets: labeled.targets,
             zLossWeight: pass.zLossWeight,
             zMask: pass.zLossWeight == 0 ? nil : pass.zRows(batch.tokenIds),
-            counts: pass.counts
+            counts: pass.counts,
+            precision: pass.precision
         )
         return (loss, hidden)
     }
@@ -112,20 +113,23 @@ extension IdeficsModel {
         pass: TrainingPass = TrainingPass()
     ) throws -> (loss: TokenLoss, isRight: [Bool]) {
         let batch = try LabeledInputs(inputs, labels: labels, config: config)
-        return try autocast(to: pass.productType) {
-            let (loss, hidden) = try loss(batch, pass: pass)
-            return (loss, isRight(hidden, targets: batch.targets, rows: batch.rows))
-        }
+        let (loss, hidden) = try loss(batch, pass: pass)
+        return (loss, isRight(hidden, targets: batch.targets, rows: batch.rows, precision: pass.precision))
     }
 
     /// For each row whether all its labels are the likeliest tokens.
-    private func isRight(_ hidden: Tensor, targets: [Int], rows: [IdeficsInputs.Row]) -> [Bool] {
+    private func isRight(
+        _ hidden: Tensor,
+        targets: [Int],
+        rows: [IdeficsInputs.Row],
+        precision: Precision
+    ) -> [Bool] {
         let rowOfToken = rows.indices.flatMap { row in Array(repeating: row, count: rows[row].columns.count) }
         let used = targets.indices.filter { targets[$0] >= 0 }
         var isRight = Array(repeating: true, count: rows.count)
         for start in stride(from: 0, to: used.count, by: Self.judgedAtOnce) {
             let tokens = Array(used[start..<min(start + Self.judgedAtOnce, used.count)])
-            let scores = logits(gatherRows(hidden, tokens))
+            let scores = logits(gatherRows(hidden, tokens), precision: precision)
             let width = scores.shape[1]
             scores.toHost().withFloats { floats in
                 for (row, token) in tokens.enumerated() {
@@ -148,66 +152,23 @@ extension IdeficsModel {
         pass: TrainingPass
     ) throws -> DecoderBatch {
         DecoderBatch(
-            zip(rows, try encodeSeen(inputs, rows: rows, training: pass)).map { row, images in
+            zip(rows, try encodeSeen(inputs, rows: rows, pass.forward, isTraining: true)).map { row, images in
                 DecoderBatch.Sequence(tokenIds: row.tokenIds, images: images, past: 0)
             }
         )
     }
-
-    /// Decoder outputs of whole sequences, `[rows, hidden]`: `decode` without caches.
-    private func trainingStates(_ batch: DecoderBatch, pass: TrainingPass) -> Tensor {
-        let isCheckpointing = pass.isCheckpointing
-        let dropout =
-            pass.dropout > 0 ? BranchDropout(probability: pass.dropout, seed: pass.dropoutSeed) : nil
-        let images = batch.distinctImages
-        var hidden = embedTokens(batch.tokenIds)
-        for (index, layer) in layers.enumerated() {
-            if index % config.crossLayerInterval == 0 {
-                let block = gatedCrossAttnLayers[index / config.crossLayerInterval]
-                hidden = checkpoint(when: isCheckpointing) { [hidden] in
-                    // Keys and values of a block live as long as the block: of all blocks they would be the largest thing.
-                    let pages = block.pages(of: images)
-                    return block(hidden, runs: batch.imageRuns, index: index, observe: nil, dropout: dropout) { image in
-                        pages[ObjectIdentifier(image)] ?? KeyValuePages(pageTokens: 1)
-                    }
-                }
-            }
-            hidden = checkpoint(when: isCheckpointing) { [hidden, rotary] in
-                layer(hidden, batch: batch, index: index, rotary: rotary, observe: nil, dropout: dropout) {
-                    sequence,
-                    k,
-                    v in
-                    AttentionSegment(wholeSequence: batch.sequenceRows[sequence], k: k, v: v)
-                }
-            }
-        }
-        return norm(hidden)
-    }
 }
 
 extension TrainingPass {
-    /// What products are in.
-    fileprivate var productType: DType { isBF16 ? .bf16 : .f32 }
-}
+    /// Of the products of linear layers.
+    package var precision: Precision { isBF16 ? .bf16 : .f32 }
 
-extension GatedCrossAttentionLayer {
-    /// Keys and values of `images` in this block; none when its gate is closed.
-    fileprivate func pages(of images: [EncodedImage]) -> [ObjectIdentifier: KeyValuePages] {
-        guard isCrossAttnGateOpen, let first = images.first else { return [:] }
-        let tokens = first.hiddenStates.shape[0]
-        let (k, v) = keysValues(concatenate(images.map(\.hiddenStates)))
-        let pages = images.indices.map { index in
-            let rows = index * tokens..<(index + 1) * tokens
-            return (ObjectIdentifier(images[index]), KeyValuePages(k: k[rows], v: v[rows]))
-        }
-        return Dictionary(uniqueKeysWithValues: pages)
-    }
-}
-
-extension DecoderBatch {
-    /// Every image some row sees, once, in order of appearance.
-    fileprivate var distinctImages: [EncodedImage] {
-        var seen: Set<ObjectIdentifier> = []
-        return imageRuns.flatMap(\.images).filter { seen.insert(ObjectIdentifier($0)).inserted }
+    /// How blocks are run.
+    fileprivate var forward: ForwardPass {
+        ForwardPass(
+            precision: precision,
+            isCheckpointing: isCheckpointing,
+            dropout: dropout > 0 ? BranchDropout(probability: dropout, seed: dropoutSeed) : nil
+        )
     }
 }

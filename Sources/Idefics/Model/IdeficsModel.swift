@@ -17,15 +17,10 @@ public struct IdeficsModel: Sendable {
     public let visionModel: VisionTransformer
     /// Compresses image features; nil when the decoder sees them all.
     public let perceiverResampler: PerceiverResampler?
-    /// Embeds tokens.
-    public let embedTokens: DecoupledEmbedding
     /// How caches and images made from now on store keys and values.
     public var cacheType = KeyValueType.f32
-    let gatedCrossAttnLayers: [GatedCrossAttentionLayer]
-    let layers: [DecoderLayer]
-    let norm: RMSNorm
+    let decoder: Decoder
     let lmHead: DecoupledLinear
-    let rotary: RotaryEmbedding
     /// Where its parameters lie, and what it computes.
     public let device: Device
     /// What of it stays in memory, when not all of it fits; nil when it does.
@@ -48,16 +43,21 @@ public struct IdeficsModel: Sendable {
             ) : nil
         let hasAdditional = config.additionalVocabSize > 0
         let additionalShape = [config.additionalVocabSize, hidden]
-        embedTokens = DecoupledEmbedding(
+        let embedTokens = DecoupledEmbedding(
             weight: model["embed_tokens"].weight("weight", shape: [config.vocabSize, hidden]),
             additionalEmbedding: hasAdditional
                 ? model["embed_tokens"]["additional_embedding"].weight("weight", shape: additionalShape) : nil
         )
-        gatedCrossAttnLayers = (0..<config.numGatedLayers).map {
-            GatedCrossAttentionLayer(config, model["gated_cross_attn_layers"]["\($0)"])
-        }
-        layers = (0..<config.numHiddenLayers).map { DecoderLayer(config, model["layers"]["\($0)"]) }
-        norm = model.rmsNorm("norm", hidden, eps: config.rmsNormEps)
+        decoder = Decoder(
+            embedTokens: embedTokens,
+            gatedCrossAttnLayers: (0..<config.numGatedLayers).map {
+                GatedCrossAttentionLayer(config, model["gated_cross_attn_layers"]["\($0)"])
+            },
+            layers: (0..<config.numHiddenLayers).map { DecoderLayer(config, model["layers"]["\($0)"]) },
+            interval: config.crossLayerInterval,
+            norm: model.rmsNorm("norm", hidden, eps: config.rmsNormEps),
+            rotary: RotaryEmbedding(headDim: config.headDim, theta: config.ropeTheta, device: weights.device)
+        )
         if config.tieWordEmbeddings {
             lmHead = DecoupledLinear(
                 weight: Linear(weight: embedTokens.weight),
@@ -70,7 +70,6 @@ public struct IdeficsModel: Sendable {
                     ? weights["lm_head"].linear("additional_fc", config.additionalVocabSize, hidden) : nil
             )
         }
-        rotary = RotaryEmbedding(headDim: config.headDim, theta: config.ropeTheta, device: weights.device)
         device = weights.device
     }
 
@@ -90,43 +89,8 @@ public struct IdeficsModel: Sendable {
         )
     }
 
-    /// Runs new tokens through the decoder and adds them to the caches.
-    ///
-    /// - Parameters:
-    ///   - batch: the tokens.
-    ///   - caches: one for each sequence of the batch.
-    ///   - observe: sees the activations.
-    /// - Returns: `[rows, hidden]`, normalised, ready for `logits`.
-    func decode(_ batch: DecoderBatch, caches: inout [KVCache], observe: ActivationObserver? = nil) -> Tensor {
-        for (sequence, rows) in batch.sequenceRows.enumerated() { caches[sequence].reserve(rows.count) }
-        var hidden = embedTokens(batch.tokenIds)
-        observe?("text.embed", hidden)
-        for (index, layer) in layers.enumerated() {
-            if index % config.crossLayerInterval == 0 {
-                let block = index / config.crossLayerInterval
-                hidden = gatedCrossAttnLayers[block](hidden, runs: batch.imageRuns, index: block, observe: observe) {
-                    $0.keysValues[block]
-                }
-            }
-            hidden = layer(hidden, batch: batch, index: index, rotary: rotary, observe: observe) { sequence, k, v in
-                caches[sequence].write(layer: index, k: k, v: v)
-                let past = caches[sequence].count
-                return AttentionSegment(
-                    queries: batch.sequenceRows[sequence],
-                    pages: caches[sequence].pages(layer: index),
-                    keyCount: past + k.shape[0],
-                    causalPast: past
-                )
-            }
-        }
-        for (sequence, rows) in batch.sequenceRows.enumerated() { caches[sequence].advance(rows.count) }
-        let output = norm(hidden)
-        observe?("final_norm", output)
-        return output
-    }
-
     /// Logits of decoder outputs `[rows, hidden]`: `[rows, vocabSize + additionalVocabSize]`.
-    func logits(_ hidden: Tensor) -> Tensor {
-        lmHead(hidden)
+    func logits(_ hidden: Tensor, precision: Precision = .f32) -> Tensor {
+        lmHead(hidden, precision: precision)
     }
 }

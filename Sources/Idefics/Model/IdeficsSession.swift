@@ -110,7 +110,9 @@ package final class IdeficsSession: DecodingSession {
         // The caches are moved out and back: a second reference would make every step copy a page.
         var caches = sequences.map(\.cache)
         for index in sequences.indices { sequences[index].cache = KVCache(layerCount: 0, kvHeads: 1, headDim: 1) }
-        let hidden = model.decode(batch, caches: &caches)
+        let memory = CachedMemory(batch, caches: consume caches)
+        let hidden = model.decoder(batch, memory, ForwardPass())
+        caches = memory.finish()
         for index in sequences.indices {
             sequences[index].cache = caches[index]
             sequences[index].tokenIds += tokenIds[index]

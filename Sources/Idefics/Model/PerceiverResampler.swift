@@ -25,31 +25,22 @@ public struct PerceiverResampler: Sendable {
     ///
     /// - Parameters:
     ///   - context: `[images, positions, visionDim]`, the vision tower's output.
-    ///   - isCheckpointing: whether blocks that are trained keep only their input; see `checkpoint`.
-    ///   - observe: sees each block's branch outputs and the result.
+    ///   - pass: how blocks are run; its observer sees each block's branch outputs and the result.
     /// - Returns: `[images, latents, visionDim]`.
-    public func callAsFunction(
-        _ context: Tensor,
-        isCheckpointing: Bool = false,
-        observe: ActivationObserver? = nil
-    ) -> Tensor {
+    func callAsFunction(_ context: Tensor, _ pass: ForwardPass) -> Tensor {
         let (images, positions, width) = (context.shape[0], context.shape[1], context.shape[2])
         let rows = context.reshaped([images * positions, width])
         var hidden = concatenate(Array(repeating: latents, count: max(images, 1)))
         if images == 0 { hidden = hidden[0..<0] }
         for (index, block) in blocks.enumerated() {
-            guard let observe else {
-                hidden = checkpoint(when: isCheckpointing) { [hidden] in
-                    block(hidden, context: rows, images: images) { _, _ in }
+            hidden = pass.run(.resampler(index)) { [hidden] in
+                block(hidden, context: rows, images: images, precision: pass.precision) { name, branch in
+                    pass.observe?("perceiver.\(index).\(name)", branch.reshaped([images, latents.shape[0], width]))
                 }
-                continue
-            }
-            hidden = block(hidden, context: rows, images: images) { name, branch in
-                observe("perceiver.\(index).\(name)", branch.reshaped([images, latents.shape[0], width]))
             }
         }
         let output = layerNorm(hidden).reshaped([images, latents.shape[0], width])
-        observe?("perceiver.out", output)
+        pass.observe?("perceiver.out", output)
         return output
     }
 }
@@ -88,14 +79,27 @@ struct PerceiverBlock: Sendable {
     }
 
     /// `latents` is `[images · latents, visionDim]`, `context` `[images · positions, visionDim]`.
-    func callAsFunction(_ latents: Tensor, context: Tensor, images: Int, observe: ActivationObserver) -> Tensor {
-        let attended = add(attend(latents, context: context, images: images, observe: observe), latents)
-        let branch = cProj(fc(ln(attended), activation: .relu))
+    func callAsFunction(
+        _ latents: Tensor,
+        context: Tensor,
+        images: Int,
+        precision: Precision,
+        observe: ActivationObserver
+    ) -> Tensor {
+        let read = attend(latents, context: context, images: images, precision: precision, observe: observe)
+        let attended = add(read, latents)
+        let branch = cProj(fc(ln(attended), activation: .relu, precision: precision), precision: precision)
         observe("ff", branch)
         return add(branch, attended)
     }
 
-    private func attend(_ latents: Tensor, context: Tensor, images: Int, observe: ActivationObserver) -> Tensor {
+    private func attend(
+        _ latents: Tensor,
+        context: Tensor,
+        images: Int,
+        precision: Precision,
+        observe: ActivationObserver
+    ) -> Tensor {
         guard images > 0 else { return latents }
         let latentCount = latents.shape[0] / images
         let contextCount = context.shape[0] / images
@@ -111,8 +115,8 @@ struct PerceiverBlock: Sendable {
                 ]
             }
         )
-        var q = qProj(normedLatents)
-        let kv = linear(keyInput, [kProj.product(), vProj.product()])
+        var q = qProj(normedLatents, precision: precision)
+        let kv = linear(keyInput, [kProj.product(), vProj.product()], precision: precision)
         var k = kv[0]
         if let qLayerNorm { q = qLayerNorm(q) }
         if let kLayerNorm { k = kLayerNorm(k) }
@@ -125,7 +129,8 @@ struct PerceiverBlock: Sendable {
             )
         }
         let scale = 1 / Float(q.shape[1] / heads).squareRoot()
-        let branch = outputProj(attention(q, segments, heads: heads, kvHeads: heads, scale: scale))
+        let context = attention(q, segments, heads: heads, kvHeads: heads, scale: scale)
+        let branch = outputProj(context, precision: precision)
         observe("attn", branch)
         return branch
     }

@@ -49,27 +49,20 @@ public struct VisionTransformer: Sendable {
     /// - Parameters:
     ///   - images: `[images, 3, height, width]`, normalised.
     ///   - interpolatePosEncoding: allows sizes other than the configuration's; positions are then resized bicubically.
-    ///   - isCheckpointing: whether layers that are trained keep only their input; see `checkpoint`.
-    ///   - observe: sees the embeddings and each layer's output.
+    ///   - pass: how layers are run; its observer sees the embeddings and each layer's output.
     /// - Returns: `[images, positions, embedDim]`.
     /// - Throws: `IdeficsError.input` for a size the position embedding does not fit.
-    public func callAsFunction(
+    func callAsFunction(
         _ images: Tensor,
-        interpolatePosEncoding: Bool = false,
-        isCheckpointing: Bool = false,
-        observe: ActivationObserver? = nil
+        interpolatePosEncoding: Bool,
+        _ pass: ForwardPass
     ) throws -> Tensor {
         let (height, width) = (images.shape[2], images.shape[3])
         let positions = try positions(height: height, width: width, isInterpolated: interpolatePosEncoding)
         let count = images.shape[0]
-        let step = observe == nil ? Self.imagesAtOnce : max(count, 1)
+        let step = pass.observe == nil ? Self.imagesAtOnce : max(count, 1)
         let parts = stride(from: 0, to: count, by: step).map { start in
-            encode(
-                images[start..<min(start + step, count)],
-                positions: positions,
-                isCheckpointing: isCheckpointing,
-                observe: observe
-            )
+            encode(images[start..<min(start + step, count)], positions: positions, pass)
         }
         guard !parts.isEmpty else {
             return Tensor.zeros([0, positions.shape[0], config.embedDim], on: positions.device)
@@ -77,31 +70,29 @@ public struct VisionTransformer: Sendable {
         return concatenate(parts)
     }
 
-    private func encode(
-        _ images: Tensor,
-        positions: Tensor,
-        isCheckpointing: Bool,
-        observe: ActivationObserver?
-    ) -> Tensor {
+    private func encode(_ images: Tensor, positions: Tensor, _ pass: ForwardPass) -> Tensor {
         let count = images.shape[0]
         let tokens = positions.shape[0]
         let patches = patchEmbedding(
             patchify(images, patchSize: config.patchSize),
-            residual: concatenate(Array(repeating: positions[1..<tokens], count: count))
+            residual: concatenate(Array(repeating: positions[1..<tokens], count: count)),
+            precision: pass.precision
         )
         let classRow = add(classEmbedding, positions[0..<1])
         var hidden = concatenate(
             (0..<count).flatMap { [classRow, patches[$0 * (tokens - 1)..<($0 + 1) * (tokens - 1)]] }
         )
         let shape = [count, tokens, config.embedDim]
-        observe?("vision.embeddings", hidden.reshaped(shape))
+        pass.observe?("vision.embeddings", hidden.reshaped(shape))
         if let preLayerNorm {
             hidden = preLayerNorm(hidden)
-            observe?("vision.pre_layrnorm", hidden.reshaped(shape))
+            pass.observe?("vision.pre_layrnorm", hidden.reshaped(shape))
         }
         for (index, layer) in layers.enumerated() {
-            hidden = checkpoint(when: isCheckpointing) { [hidden] in layer(hidden, tokensPerImage: tokens) }
-            observe?("vision.layer.\(index)", hidden.reshaped(shape))
+            hidden = pass.run(.vision(index)) { [hidden] in
+                layer(hidden, tokensPerImage: tokens, precision: pass.precision)
+            }
+            pass.observe?("vision.layer.\(index)", hidden.reshaped(shape))
         }
         return hidden.reshaped(shape)
     }
@@ -165,8 +156,9 @@ struct VisionLayer: Sendable {
     }
 
     /// `hidden` is `[images · tokensPerImage, embedDim]`, as is the result.
-    func callAsFunction(_ hidden: Tensor, tokensPerImage: Int) -> Tensor {
-        let qkv = linear(layerNorm1(hidden), [qProj.product(), kProj.product(), vProj.product()])
+    func callAsFunction(_ hidden: Tensor, tokensPerImage: Int, precision: Precision) -> Tensor {
+        let projections = [qProj.product(), kProj.product(), vProj.product()]
+        let qkv = linear(layerNorm1(hidden), projections, precision: precision)
         let segments = stride(from: 0, to: hidden.shape[0], by: tokensPerImage).map { start in
             let rows = start..<start + tokensPerImage
             return AttentionSegment(
@@ -177,7 +169,8 @@ struct VisionLayer: Sendable {
         }
         let scale = 1 / Float(hidden.shape[1] / heads).squareRoot()
         let context = attention(qkv[0], segments, heads: heads, kvHeads: heads, scale: scale)
-        let attended = outProj(context, residual: hidden)
-        return fc2(fc1(layerNorm2(attended), activation: activation), residual: attended)
+        let attended = outProj(context, residual: hidden, precision: precision)
+        let inner = fc1(layerNorm2(attended), activation: activation, precision: precision)
+        return fc2(inner, residual: attended, precision: precision)
     }
 }

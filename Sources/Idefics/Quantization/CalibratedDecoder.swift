@@ -36,33 +36,31 @@ struct CalibratedDecoder {
         self.model = model
         self.format = format
         self.known = known
-        wanted = windows.map { model.embedTokens($0) }
+        wanted = windows.map { model.decoder.embedTokens($0) }
         found = wanted
     }
 
-    /// Rounds gated block `index` and moves the streams behind it.
+    /// Rounds the matrices of the block `name`, whose turn it must be, and moves the streams past it.
     ///
-    /// Without images only its network does something, and only when its gate is open; everything else is not rounded
-    /// here.
-    mutating func gatedBlock(_ index: Int) throws -> [String: QuantizedTensor] {
-        let block = model.gatedCrossAttnLayers[index]
-        guard block.isDenseGateOpen else { return [:] }
-        return try network(
-            block.mlp,
-            norm: block.postAttentionLayerNorm,
-            gate: block.denseGate,
-            name: "model.gated_cross_attn_layers.\(index).mlp"
-        )
-    }
-
-    /// Rounds decoder layer `index` and moves the streams behind it.
-    mutating func layer(_ index: Int) throws -> [String: QuantizedTensor] {
-        let layer = model.layers[index]
-        let name = "model.layers.\(index)"
-        var rounded = try attention(layer, name: "\(name).self_attn")
-        let network = try network(layer.mlp, norm: layer.postAttentionLayerNorm, gate: nil, name: "\(name).mlp")
-        rounded.merge(network) { _, new in new }
-        return rounded
+    /// Without images only the network of a gated block does something, and only when its gate is open; everything else of
+    /// it is not rounded here.
+    mutating func round(_ name: BlockName) throws -> [String: QuantizedTensor] {
+        switch model.decoder.blocks.first(where: { $0.name == name }) {
+        case .gatedCrossAttention(_, _, let block):
+            guard block.isDenseGateOpen else { return [:] }
+            return try network(
+                block.mlp,
+                norm: block.postAttentionLayerNorm,
+                gate: block.denseGate,
+                name: "\(name).mlp"
+            )
+        case .layer(_, let layer):
+            var rounded = try attention(layer, name: "\(name).self_attn")
+            let network = try network(layer.mlp, norm: layer.postAttentionLayerNorm, gate: nil, name: "\(name).mlp")
+            rounded.merge(network) { _, new in new }
+            return rounded
+        case nil: return [:]
+        }
     }
 
     // MARK: - Attention
@@ -96,7 +94,7 @@ struct CalibratedDecoder {
     /// The attention of one window, from queries, keys and values that are not rotated yet.
     private func context(_ qkv: [Tensor], _ layer: DecoderLayer) -> Tensor {
         let rows = 0..<qkv[0].shape[0]
-        return layer.context(qkv, positions: rows.map(Int32.init), rotary: model.rotary) { k, v in
+        return layer.context(qkv, positions: rows.map(Int32.init), rotary: model.decoder.rotary) { k, v in
             [AttentionSegment(wholeSequence: rows, k: k, v: v)]
         }
     }

@@ -35,8 +35,8 @@ public struct ModelQuantization: Sendable {
         /// Whether its scales are quantised once more.
         let isDouble: Bool
 
-        /// The layer whose matrices are rounded together with it when there is a calibration text.
-        var layer: DecoderPart? { DecoderPart(parameter: name) }
+        /// The block of the decoder whose matrices are rounded together when there is a calibration text.
+        let block: BlockName?
         var byteCount: Int { declarations.reduce(0) { $0 + $1.byteCount } }
     }
 
@@ -66,6 +66,7 @@ public struct ModelQuantization: Sendable {
         let config = config
         let checkpoint = checkpoint
         let parameters = IdeficsModel.parameters(of: config)
+        let places = Dictionary(uniqueKeysWithValues: model.decoder.blocks.enumerated().map { ($1.name, $0) })
         try options.checkKept(among: parameters.filter(\.isWeight).map(\.name))
         let plan = try parameters.map { parameter in
             guard let metadata = checkpoint.metadata(named: parameter.name), let dtype = metadata.dtype.dtype,
@@ -80,19 +81,17 @@ public struct ModelQuantization: Sendable {
                 shape: parameter.shape,
                 format: format,
                 declarations: parameter.declarations(format: format, dtype: dtype, isDouble: isDouble),
-                isDouble: isDouble
+                isDouble: isDouble,
+                block: BlockName(parameter: parameter.name).flatMap { places[$0] == nil ? nil : $0 }
             )
         }
-        // Layers in the order they are run: what one is rounded to changes the inputs of the next.
-        let interval = config.crossLayerInterval
+        // Blocks in the order they are run: what one is rounded to changes the inputs of the next.
+        let place = { (tensor: PlannedTensor) in tensor.block.flatMap { places[$0] } ?? -1 }
         self.plan =
             calibration == nil
             ? plan
-            : plan.filter { $0.layer == nil }
-                + plan.filter { $0.layer != nil }.enumerated().sorted { a, b in
-                    let (x, y) = (a.element.layer?.place(interval) ?? 0, b.element.layer?.place(interval) ?? 0)
-                    return (x, a.offset) < (y, b.offset)
-                }.map(\.element)
+            : plan.enumerated().sorted { (place($0.element), $0.offset) < (place($1.element), $1.offset) }
+                .map(\.element)
         if let wrong = windows.joined().first(where: { $0 < 0 || $0 >= config.totalVocabSize }) {
             throw IdeficsError.input(field: "calibration", reason: "token id \(wrong) is not in the model's vocabulary")
         }
@@ -142,11 +141,11 @@ public struct ModelQuantization: Sendable {
         )
         var written = 0
         var decoder = windows.isEmpty ? nil : calibratedDecoder(writer)
-        var layer: DecoderPart?
+        var block: BlockName?
         var rounded: [String: QuantizedTensor] = [:]
         for tensor in plan {
-            if let next = tensor.layer, next != layer {
-                layer = next
+            if let next = tensor.block, next != block {
+                block = next
                 rounded = try decoder?.round(next) ?? [:]
             }
             if tensor.declarations.contains(where: { writer.needs($0.name) }) {

@@ -63,7 +63,7 @@ extension CPUBackend {
                         Int64(products.count),
                         Int64(count),
                         Int64(features),
-                        Autocast.isBF16 ? 1 : 0
+                        call.precision.kernelFlag
                     )
                 }
                 var column = 0
@@ -80,7 +80,7 @@ extension CPUBackend {
                             Int64(head.shape[0]),
                             Int64(features),
                             1,
-                            Autocast.isBF16 ? 1 : 0
+                            call.precision.kernelFlag
                         )
                     }
                     column += head.shape[0]
@@ -199,7 +199,7 @@ extension CPUBackend {
                 dtype: weight.dtype,
                 scales: weight.scales,
                 exact: weight.isExact ? 1 : 0,
-                bf16: Autocast.isBF16 ? 1 : 0,
+                bf16: call.precision.kernelFlag,
                 n: Int64(head.shape[0]),
                 bias: nil,
                 activation: IDF_ACT_NONE,

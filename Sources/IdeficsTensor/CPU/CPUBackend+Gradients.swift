@@ -4,7 +4,10 @@
 internal import CIdeficsKernels
 
 extension CPUBackend {
-    package func linearInputGradient(_ products: [(gradient: Tensor, weight: Weight)]) -> Tensor {
+    package func linearInputGradient(
+        _ products: [(gradient: Tensor, weight: Weight)],
+        precision: Precision
+    ) -> Tensor {
         let rows = products[0].gradient.shape[0]
         let inFeatures = products[0].weight.shape[1]
         let kernelProducts = products.map { product in
@@ -32,14 +35,14 @@ extension CPUBackend {
                         Int64(kernelProducts.count),
                         Int64(rows),
                         Int64(inFeatures),
-                        Autocast.isBF16 ? 1 : 0
+                        precision.kernelFlag
                     )
                 }
             }
         }
     }
 
-    package func linearWeightGradient(_ gradient: Tensor, x: Tensor) -> Tensor {
+    package func linearWeightGradient(_ gradient: Tensor, x: Tensor, precision: Precision) -> Tensor {
         precondition(gradient.shape[0] == x.shape[0], "linearWeightGradient: \(gradient.shape), x \(x.shape)")
         let (rows, n, k) = (Int64(x.shape[0]), Int64(gradient.shape[1]), Int64(x.shape[1]))
         OperationCount.add(rows: gradient.shape[1], inner: x.shape[0], columns: x.shape[1])
@@ -56,7 +59,7 @@ extension CPUBackend {
                     n,
                     k,
                     0,
-                    Autocast.isBF16 ? 1 : 0
+                    precision.kernelFlag
                 )
             }
         }

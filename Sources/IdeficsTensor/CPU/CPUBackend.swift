@@ -7,7 +7,7 @@ internal import CIdeficsKernels
 package struct CPUBackend: TrainingBackend {
     package init() { _ = Engine.defaultThreadCount }
 
-    package func linear(_ x: Tensor, _ products: [LinearProduct]) -> [Tensor] {
+    package func linear(_ x: Tensor, _ products: [LinearProduct], precision: Precision) -> [Tensor] {
         precondition(x.shape.count == 2, "linear: x \(x.shape) is not [rows, features]")
         let rows = x.shape[0]
         let inFeatures = x.shape[1]
@@ -33,7 +33,7 @@ package struct CPUBackend: TrainingBackend {
                 dtype: weight.dtype,
                 scales: weight.scales,
                 exact: weight.isExact ? 1 : 0,
-                bf16: Autocast.isBF16 ? 1 : 0,
+                bf16: precision.kernelFlag,
                 n: Int64(outFeatures),
                 bias: product.bias.map { UnsafePointer($0.floats) },
                 activation: product.activation.kernelActivation,
@@ -210,4 +210,9 @@ struct PageTables {
         for place in pages.k { k.append(UnsafeRawPointer(place.pointer)) }
         for place in pages.v { v.append(UnsafeRawPointer(place.pointer)) }
     }
+}
+
+extension Precision {
+    /// How kernels of products are told.
+    var kernelFlag: Int32 { self == .bf16 ? 1 : 0 }
 }

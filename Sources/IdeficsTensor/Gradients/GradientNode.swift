@@ -27,15 +27,16 @@ final class GradientNode: @unchecked Sendable {
     private let isKept: Bool
     /// Shapes of the results.
     let shapes: [[Int]]
-    /// Precision of products on the way back: that of the pass that made the step.
-    let isBF16 = Autocast.isBF16
+    /// Of the products of the pass, here and in what is computed from the results; see `KeptTensor`.
+    let precision: Precision
 
     /// A leaf when `backward` is nil.
-    init(shapes: [[Int]], isKept: Bool = false, backward: Backward?) {
+    init(shapes: [[Int]], precision: Precision, isKept: Bool = false, backward: Backward?) {
         id = Self.count.wrappingAdd(1, ordering: .relaxed).newValue
         isLeaf = backward == nil
         self.isKept = isKept
         self.shapes = shapes
+        self.precision = precision
         self.backward = backward
     }
 
@@ -112,10 +113,13 @@ extension Tensor {
     /// The same elements as a parameter: gradients of what is computed with it can be asked for.
     ///
     /// `f32`, or `bf16` or `f16` as stored; its gradients are f32.
-    public func trainable() -> Tensor {
+    ///
+    /// - Parameter precision: of the products of the pass; operations before the first product keep their inputs in it.
+    /// - Returns: the parameter.
+    public func trainable(precision: Precision = .f32) -> Tensor {
         precondition(dtype.isWeight, "trainable: \(dtype) \(shape) has no gradient")
         var leaf = self
-        leaf.origin = GradientOrigin(node: GradientNode(shapes: [shape], backward: nil), index: 0)
+        leaf.origin = GradientOrigin(node: GradientNode(shapes: [shape], precision: precision, backward: nil), index: 0)
         return leaf
     }
 
@@ -131,11 +135,12 @@ extension Tensor {
 
     /// The tensor as the one result of a step.
     func recorded(
+        _ precision: Precision,
         isKept: Bool = false,
         _ backward: @escaping (_ gradient: Tensor, _ walk: GradientWalk) -> Void
     ) -> Tensor {
         var result = self
-        let node = GradientNode(shapes: [shape], isKept: isKept) { gradients, walk in
+        let node = GradientNode(shapes: [shape], precision: precision, isKept: isKept) { gradients, walk in
             if let gradient = gradients[0] { backward(gradient, walk) }
         }
         result.origin = GradientOrigin(node: node, index: 0)

@@ -95,9 +95,7 @@ final class GradientWalk {
     func run() {
         while let last = waiting.popLast() {
             let backward = last.node.takeBackward()
-            Autocast.$isBF16.withValue(last.node.isBF16) {
-                backward(zip(last.sums, last.node.shapes).map { sum, shape in sum.tensor?.reshaped(shape) }, self)
-            }
+            backward(zip(last.sums, last.node.shapes).map { sum, shape in sum.tensor?.reshaped(shape) }, self)
         }
     }
 }

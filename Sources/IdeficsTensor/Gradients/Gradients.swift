@@ -59,7 +59,7 @@ public func gradients(
 public func checkpoint(when isWanted: Bool = true, _ body: @escaping () -> Tensor) -> Tensor {
     let result = body()
     guard isWanted, result.isRecorded else { return result }
-    return result.constant().recorded { gradient, walk in
+    return result.constant().recorded(Precision(of: result.target)) { gradient, walk in
         // What is computed a second time is no progress.
         walk.add(gradient, to: OperationCount.pausing(body).target)
     }

@@ -16,6 +16,8 @@ public struct CrossEntropyCall: Sendable {
     public var lossFactor: Float
     /// Factors of the squared logsumexps; nil for none.
     public var zFactors: [Float]?
+    /// Of the products with the heads.
+    public var precision: Precision
     /// Whether the gradient of `hidden` is wanted.
     public var isHiddenWanted: Bool
     /// Whether the gradients of the updates are wanted.
@@ -92,6 +94,7 @@ public struct TokenLoss: Sendable {
 ///   - zMask: m, the rows of the z-loss; nil for those with a target.
 ///   - counts: what the means are over; nil for the rows here. Losses of parts of a step, each with the counts of the
 ///     whole, add up to the loss of the step, however rows lie in parts.
+///   - precision: of the products with the heads.
 /// - Returns: the loss and its parts.
 public func linearCrossEntropy(
     _ hidden: Tensor,
@@ -100,7 +103,8 @@ public func linearCrossEntropy(
     targets: [Int],
     zLossWeight: Float = 0,
     zMask: [Bool]? = nil,
-    counts: LossCounts? = nil
+    counts: LossCounts? = nil,
+    precision: Precision = .f32
 ) -> TokenLoss {
     let rows = hidden.shape[0]
     let columns = heads.reduce(0) { $0 + $1.shape[0] }
@@ -114,7 +118,12 @@ public func linearCrossEntropy(
     let (targetCount, zCount) = (counts?.targets ?? count, counts?.zRows ?? mask.count { $0 })
     let isWhole = used.count == rows
     let updates = adapters.map { adapter in
-        adapter.map { HeadUpdate(input: $0.scaledInput(isWhole ? hidden : gatherRows(hidden, used)), weight: $0.b) }
+        adapter.map {
+            HeadUpdate(
+                input: $0.scaledInput(isWhole ? hidden : gatherRows(hidden, used), precision: precision),
+                weight: $0.b
+            )
+        }
     }
     let zFactor = zCount > 0 ? zLossWeight / Float(zCount) : 0
     let result = hidden.training.crossEntropy(
@@ -125,6 +134,7 @@ public func linearCrossEntropy(
             targets: used.map { Int32(max(targets[$0], -1)) },
             lossFactor: targetCount > 0 ? 1 / Float(targetCount) : 0,
             zFactors: zFactor != 0 ? used.map { mask[$0] ? zFactor : 0 } : nil,
+            precision: precision,
             isHiddenWanted: hidden.isRecorded,
             areUpdatesWanted: updates.contains { $0?.isRecorded == true },
             areHeadsWanted: heads.map(\.isRecorded)
@@ -139,7 +149,7 @@ public func linearCrossEntropy(
         let target = hidden.target
         let headTargets = heads.map(\.target)
         let updateTargets = updates.map { $0.map { (input: $0.input.target, weight: $0.weight.target) } }
-        total = total.recorded { gradient, walk in
+        total = total.recorded(precision) { gradient, walk in
             let scaled = { (tensor: Tensor) in tensor.scaledUnlessOne(by: gradient) }
             for (head, found) in zip(headTargets, result.heads) {
                 if let found { walk.add(scaled(found), to: head) }

@@ -8,13 +8,17 @@ extension Tensor {
     /// `view` of the same elements in another shape.
     func recordReshape(_ view: Tensor) -> Tensor {
         let (target, shape) = (target, shape)
-        return view.recorded(isKept: true) { gradient, walk in walk.add(gradient.reshaped(shape), to: target) }
+        return view.recorded(Precision(of: target), isKept: true) { gradient, walk in
+            walk.add(gradient.reshaped(shape), to: target)
+        }
     }
 
     /// `view` of the rows `range`.
     func recordRows(_ view: Tensor, _ range: Range<Int>) -> Tensor {
         let target = target
-        return view.recorded(isKept: true) { gradient, walk in walk.add(gradient, to: target, row: range.lowerBound) }
+        return view.recorded(Precision(of: target), isKept: true) { gradient, walk in
+            walk.add(gradient, to: target, row: range.lowerBound)
+        }
     }
 }
 
@@ -29,8 +33,9 @@ extension Weight {
 
 func recordRMSNorm(_ y: Tensor, _ x: Tensor, weight: Tensor, eps: Float) -> Tensor {
     let (target, weightTarget) = (x.target, weight.target)
-    let (kept, weight) = (KeptTensor(x), weight.constant())
-    return y.recorded { gradient, walk in
+    let precision = Precision(of: target, weightTarget)
+    let (kept, weight) = (KeptTensor(x, precision), weight.constant())
+    return y.recorded(precision) { gradient, walk in
         let x = kept.value
         let wanted = NormGradient.Wanted(x: target.isWanted, weight: weightTarget.isWanted)
         let found = x.training.rmsNormGradient(gradient, x: x, weight: weight, eps: eps, wanted: wanted)
@@ -41,8 +46,9 @@ func recordRMSNorm(_ y: Tensor, _ x: Tensor, weight: Tensor, eps: Float) -> Tens
 
 func recordLayerNorm(_ y: Tensor, _ x: Tensor, weight: Tensor, bias: Tensor?, eps: Float) -> Tensor {
     let (target, weightTarget, biasTarget) = (x.target, weight.target, bias?.target)
-    let (kept, weight) = (KeptTensor(x), weight.constant())
-    return y.recorded { gradient, walk in
+    let precision = Precision(of: target, weightTarget, biasTarget)
+    let (kept, weight) = (KeptTensor(x, precision), weight.constant())
+    return y.recorded(precision) { gradient, walk in
         let x = kept.value
         let wanted = NormGradient.Wanted(
             x: target.isWanted,
@@ -61,10 +67,11 @@ func recordLayerNorm(_ y: Tensor, _ x: Tensor, weight: Tensor, bias: Tensor?, ep
 func recordAttention(_ output: Tensor, _ call: AttentionCall) -> Tensor {
     let target = call.q.target
     // Keys and values stay in the pages that segments share.
-    let (q, result) = (KeptTensor(call.q), KeptTensor(call.output))
+    let precision = Precision(of: target)
+    let (q, result) = (KeptTensor(call.q, precision), KeptTensor(call.output, precision))
     var call = call
     (call.q, call.output) = (q.stored, result.stored)
-    return output.recorded { [call] gradient, walk in
+    return output.recorded(precision) { [call] gradient, walk in
         var whole = call
         (whole.q, whole.output) = (q.value, result.value)
         let found = gradient.training.attentionGradient(gradient, whole)
@@ -81,7 +88,7 @@ func recordAttention(_ output: Tensor, _ call: AttentionCall) -> Tensor {
 
 func recordRope(_ y: Tensor, _ x: Tensor, positions: [Int32], inverseFrequencies: Tensor, heads: Int) -> Tensor {
     let target = x.target
-    return y.recorded { gradient, walk in
+    return y.recorded(Precision(of: target)) { gradient, walk in
         // The transpose of a rotation is the rotation back.
         let back = positions.map { -$0 }
         walk.add(rope(gradient, positions: back, inverseFrequencies: inverseFrequencies, heads: heads), to: target)
@@ -90,8 +97,9 @@ func recordRope(_ y: Tensor, _ x: Tensor, positions: [Int32], inverseFrequencies
 
 func recordSwiGLU(_ y: Tensor, gate: Tensor, up: Tensor) -> Tensor {
     let (gateTarget, upTarget) = (gate.target, up.target)
-    let (gate, up) = (KeptTensor(gate), KeptTensor(up))
-    return y.recorded { gradient, walk in
+    let precision = Precision(of: gateTarget, upTarget)
+    let (gate, up) = (KeptTensor(gate, precision), KeptTensor(up, precision))
+    return y.recorded(precision) { gradient, walk in
         let found = gradient.training.swigluGradient(gradient, gate: gate.value, up: up.value)
         walk.add(found.gate, to: gateTarget)
         walk.add(found.up, to: upTarget)
@@ -100,7 +108,7 @@ func recordSwiGLU(_ y: Tensor, gate: Tensor, up: Tensor) -> Tensor {
 
 func recordAdd(_ y: Tensor, _ a: Tensor, _ b: Tensor) -> Tensor {
     let (first, second) = (a.target, b.target)
-    return y.recorded { gradient, walk in
+    return y.recorded(Precision(of: first, second)) { gradient, walk in
         walk.add(gradient, to: first)
         walk.add(gradient, to: second)
     }
@@ -108,12 +116,14 @@ func recordAdd(_ y: Tensor, _ a: Tensor, _ b: Tensor) -> Tensor {
 
 func recordTanh(_ y: Tensor, _ x: Tensor) -> Tensor {
     let target = x.target
-    return y.recorded(isKept: true) { gradient, walk in walk.add(y.training.tanhGradient(gradient, y: y), to: target) }
+    return y.recorded(Precision(of: target), isKept: true) { gradient, walk in
+        walk.add(y.training.tanhGradient(gradient, y: y), to: target)
+    }
 }
 
 func recordDropout(_ y: Tensor, _ x: Tensor, probability: Double, seed: UInt64, offset: UInt64) -> Tensor {
     let target = x.target
-    return y.recorded { gradient, walk in
+    return y.recorded(Precision(of: target)) { gradient, walk in
         walk.add(gradient.training.dropout(gradient, probability: probability, seed: seed, offset: offset), to: target)
     }
 }
@@ -122,17 +132,17 @@ func recordDropout(_ y: Tensor, _ x: Tensor, probability: Double, seed: UInt64, 
 
 func recordEmbedding(_ y: Tensor, _ table: Weight, ids: [Int32]) -> Tensor {
     let target = table.target
-    return y.recorded { gradient, walk in walk.add(gradient, to: target, rows: ids) }
+    return y.recorded(Precision(of: target)) { gradient, walk in walk.add(gradient, to: target, rows: ids) }
 }
 
 func recordCast(_ y: Tensor, _ x: Tensor) -> Tensor {
     let target = x.target
-    return y.recorded(isKept: true) { gradient, walk in walk.add(gradient, to: target) }
+    return y.recorded(Precision(of: target), isKept: true) { gradient, walk in walk.add(gradient, to: target) }
 }
 
 func recordConcatenate(_ y: Tensor, _ parts: [Tensor]) -> Tensor {
     let targets = parts.map(\.target)
-    return y.recorded { gradient, walk in
+    return y.recorded(Precision(of: targets)) { gradient, walk in
         var row = 0
         for target in targets {
             walk.add(gradient[row..<row + target.shape[0]], to: target)
@@ -143,7 +153,7 @@ func recordConcatenate(_ y: Tensor, _ parts: [Tensor]) -> Tensor {
 
 func recordConcatenateColumns(_ y: Tensor, _ parts: [Tensor]) -> Tensor {
     let targets = parts.map(\.target)
-    return y.recorded { gradient, walk in
+    return y.recorded(Precision(of: targets)) { gradient, walk in
         var column = 0
         for target in targets {
             let columns = column..<column + target.shape[1]
@@ -155,5 +165,7 @@ func recordConcatenateColumns(_ y: Tensor, _ parts: [Tensor]) -> Tensor {
 
 func recordGatherRows(_ y: Tensor, _ x: Tensor, _ indices: [Int]) -> Tensor {
     let target = x.target
-    return y.recorded { gradient, walk in walk.add(gradient, to: target, rows: indices.map(Int32.init)) }
+    return y.recorded(Precision(of: target)) { gradient, walk in
+        walk.add(gradient, to: target, rows: indices.map(Int32.init))
+    }
 }

@@ -37,17 +37,17 @@ extension Weight {
 
 /// `linear` when something is recorded: one step for all products of the input, then steps for activations and factors
 /// that need the product as it is.
-func recordedLinear(_ x: Tensor, _ products: [LinearProduct]) -> [Tensor] {
+func recordedLinear(_ x: Tensor, _ products: [LinearProduct], precision: Precision) -> [Tensor] {
     let cores = products.map { product in
         product.isSplit ? LinearProduct(product.weight, bias: product.bias) : product
     }
-    var results = x.backend.linear(x, cores)
+    var results = x.backend.linear(x, cores, precision: precision)
     let targets = cores.map(ProductTargets.init)
     let xTarget = x.target
     // x is kept only for the gradients of weights.
-    let x = cores.contains { $0.weight.isRecorded } ? KeptTensor(x).stored : nil
-    let node = GradientNode(shapes: results.map(\.shape)) { gradients, walk in
-        linearBackward(gradients, targets, x: x, xTarget: xTarget, walk)
+    let x = cores.contains { $0.weight.isRecorded } ? KeptTensor(x, precision).stored : nil
+    let node = GradientNode(shapes: results.map(\.shape), precision: precision) { gradients, walk in
+        linearBackward(gradients, targets, x: x, xTarget: xTarget, precision, walk)
     }
     for index in results.indices where xTarget.isWanted || cores[index].isRecorded {
         results[index].origin = GradientOrigin(node: node, index: index)
@@ -60,6 +60,7 @@ private func linearBackward(
     _ targets: [ProductTargets],
     x: Tensor?,
     xTarget: GradientTarget,
+    _ precision: Precision,
     _ walk: GradientWalk
 ) {
     var inputs: [(gradient: Tensor, weight: Weight)] = []
@@ -71,12 +72,15 @@ private func linearBackward(
         let product = target.scale.map { gradient.training.scaled(gradient, by: $0, residual: nil) } ?? gradient
         if let bias = target.bias { walk.add(product.training.columnSums(product, times: nil), to: bias) }
         if let x, target.weightTarget.isWanted {
-            walk.add(product.training.linearWeightGradient(product, x: x), to: target.weightTarget)
+            walk.add(
+                product.training.linearWeightGradient(product, x: x, precision: precision),
+                to: target.weightTarget
+            )
         }
         inputs.append((product, target.weight))
     }
     if xTarget.isWanted, let first = inputs.first {
-        walk.add(first.gradient.training.linearInputGradient(inputs), to: xTarget)
+        walk.add(first.gradient.training.linearInputGradient(inputs, precision: precision), to: xTarget)
     }
 }
 
@@ -88,8 +92,9 @@ public func activate(_ x: Tensor, _ activation: Activation) -> Tensor {
     let y = x.training.activate(x, activation)
     guard x.isRecorded else { return y }
     let target = x.target
-    let kept = KeptTensor(x)
-    return y.recorded { gradient, walk in
+    let precision = Precision(of: target)
+    let kept = KeptTensor(x, precision)
+    return y.recorded(precision) { gradient, walk in
         walk.add(gradient.training.activateGradient(gradient, x: kept.value, activation), to: target)
     }
 }
@@ -99,9 +104,10 @@ public func scaled(_ x: Tensor, by scale: Tensor, residual: Tensor? = nil) -> Te
     let y = x.training.scaled(x, by: scale, residual: residual)
     guard x.isRecorded || scale.isRecorded || residual?.isRecorded == true else { return y }
     let (target, scaleTarget, residualTarget) = (x.target, scale.target, residual?.target)
-    let kept = scale.isRecorded ? KeptTensor(x) : nil
+    let precision = Precision(of: target, scaleTarget, residualTarget)
+    let kept = scale.isRecorded ? KeptTensor(x, precision) : nil
     let scale = scale.constant()
-    return y.recorded { gradient, walk in
+    return y.recorded(precision) { gradient, walk in
         if let residualTarget { walk.add(gradient, to: residualTarget) }
         if let kept {
             let training = gradient.training

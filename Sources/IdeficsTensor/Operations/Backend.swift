@@ -10,7 +10,7 @@ public protocol Backend: Sendable {
     /// `residual + scale ⊙ activation(x · weightᵀ + bias)` for each product.
     ///
     /// `x` is `[rows, inFeatures]`; each result `[rows, outFeatures]`.
-    func linear(_ x: Tensor, _ products: [LinearProduct]) -> [Tensor]
+    func linear(_ x: Tensor, _ products: [LinearProduct], precision: Precision) -> [Tensor]
 
     /// `softmax(scale · q kᵀ) v` for the queries of each segment; rows of no segment are zero.
     ///

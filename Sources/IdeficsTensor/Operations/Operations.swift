@@ -53,15 +53,19 @@ public enum Activation: String, Sendable {
 }
 
 /// Several products of the same `x` in one parallel region; see `Backend.linear`.
-public func linear(_ x: Tensor, _ products: [LinearProduct]) -> [Tensor] {
-    if products.contains(where: { $0.adapter != nil }) { return adaptedLinear(x, products) }
-    guard x.isRecorded || products.contains(where: \.isRecorded) else { return x.backend.linear(x, products) }
-    return recordedLinear(x, products)
+public func linear(_ x: Tensor, _ products: [LinearProduct], precision: Precision = .f32) -> [Tensor] {
+    if products.contains(where: { $0.adapter != nil }) {
+        return adaptedLinear(x, products, precision: precision)
+    }
+    guard x.isRecorded || products.contains(where: \.isRecorded) else {
+        return x.backend.linear(x, products, precision: precision)
+    }
+    return recordedLinear(x, products, precision: precision)
 }
 
 /// One product; see `Backend.linear`.
-public func linear(_ x: Tensor, _ product: LinearProduct) -> Tensor {
-    linear(x, [product])[0]
+public func linear(_ x: Tensor, _ product: LinearProduct, precision: Precision = .f32) -> Tensor {
+    linear(x, [product], precision: precision)[0]
 }
 
 /// Softmax attention of each segment's queries over its keys; see `Backend.attention`.

@@ -6,10 +6,10 @@
 /// `gradient` is that of an operation's result. Results are fresh tensors; what is not wanted is nil.
 public protocol TrainingBackend: Backend {
     /// Σ gradientᵢ · weightᵢ, `[rows, inFeatures]`: what the products of one input with weights give back to it.
-    func linearInputGradient(_ products: [(gradient: Tensor, weight: Weight)]) -> Tensor
+    func linearInputGradient(_ products: [(gradient: Tensor, weight: Weight)], precision: Precision) -> Tensor
 
     /// gradientᵀ · x, `[outFeatures, inFeatures]`; `x` is f32 or bf16.
-    func linearWeightGradient(_ gradient: Tensor, x: Tensor) -> Tensor
+    func linearWeightGradient(_ gradient: Tensor, x: Tensor, precision: Precision) -> Tensor
 
     /// Sums over the rows of `a`, or of `a ⊙ b`, of `[rows, features]`: `[features]`.
     func columnSums(_ a: Tensor, times b: Tensor?) -> Tensor

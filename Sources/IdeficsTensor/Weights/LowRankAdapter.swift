@@ -70,17 +70,17 @@ public struct LowRankAdapter: Sendable {
     }
 
     /// `scaling · dropout(x) · aᵀ`, `[rows, r]`: what is left of the adapter is the product with `bᵀ`.
-    func scaledInput(_ x: Tensor) -> Tensor {
+    func scaledInput(_ x: Tensor, precision: Precision) -> Tensor {
         let input = dropout.map { IdeficsTensor.dropout(x, probability: $0.probability, seed: $0.seed) } ?? x
-        return linear(input, LinearProduct(.dense(a), scale: scale))
+        return linear(input, LinearProduct(.dense(a), scale: scale), precision: precision)
     }
 
     fileprivate var scale: Tensor { Tensor([scaling], shape: [1]).to(a.device) }
 }
 
 /// `linear` when a product has an adapter: the small products first, whose result the large ones add as they are written.
-func adaptedLinear(_ x: Tensor, _ products: [LinearProduct]) -> [Tensor] {
-    let updates = lowRankInputs(x, products.compactMap(\.adapter))
+func adaptedLinear(_ x: Tensor, _ products: [LinearProduct], precision: Precision) -> [Tensor] {
+    let updates = lowRankInputs(x, products.compactMap(\.adapter), precision: precision)
     var next = 0
     let plain = products.map { product in
         guard let adapter = product.adapter else { return product }
@@ -92,21 +92,25 @@ func adaptedLinear(_ x: Tensor, _ products: [LinearProduct]) -> [Tensor] {
             scale: adapter.scale,
             residual: isSplit ? nil : product.residual
         )
-        return LinearProduct(product.weight, bias: product.bias, residual: linear(updates[next], update))
+        return LinearProduct(
+            product.weight,
+            bias: product.bias,
+            residual: linear(updates[next], update, precision: precision)
+        )
     }
-    return zip(linear(x, plain), products).map { result, product in
+    return zip(linear(x, plain, precision: precision), products).map { result, product in
         product.adapter != nil && product.hasFactor ? product.followed(result) : result
     }
 }
 
 /// `dropout(x) · aᵀ` of each adapter, `[rows, r]`: in one region unless each has an input of its own.
-private func lowRankInputs(_ x: Tensor, _ adapters: [LowRankAdapter]) -> [Tensor] {
+private func lowRankInputs(_ x: Tensor, _ adapters: [LowRankAdapter], precision: Precision) -> [Tensor] {
     guard adapters.contains(where: { $0.dropout != nil }) else {
-        return linear(x, adapters.map { LinearProduct(.dense($0.a)) })
+        return linear(x, adapters.map { LinearProduct(.dense($0.a)) }, precision: precision)
     }
     return adapters.map { adapter in
         let input = adapter.dropout.map { dropout(x, probability: $0.probability, seed: $0.seed) } ?? x
-        return linear(input, LinearProduct(.dense(adapter.a)))
+        return linear(input, LinearProduct(.dense(adapter.a)), precision: precision)
     }
 }
 
