@@ -4,10 +4,10 @@
 import IdeficsTensor
 
 extension DeferredBackend: Backend {
-    func linear(_ x: Tensor, _ products: [LinearProduct]) -> [Tensor] {
+    func linear(_ x: Tensor, _ products: [LinearProduct], precision: Precision) -> [Tensor] {
         let parts = products.flatMap { $0.weight.tensors.map(Optional.some) + [$0.bias, $0.scale, $0.residual] }
         return deferred(products.map { ([x.shape[0], $0.weight.shape[0]], .f32) }, reading: [x] + parts) { cpu, views in
-            cpu.linear(views(x), products.map { views($0) })
+            cpu.linear(views(x), products.map { views($0) }, precision: precision)
         }
     }
 

@@ -4,17 +4,20 @@
 import IdeficsTensor
 
 extension DeferredBackend: TrainingBackend {
-    func linearInputGradient(_ products: [(gradient: Tensor, weight: Weight)]) -> Tensor {
+    func linearInputGradient(_ products: [(gradient: Tensor, weight: Weight)], precision: Precision) -> Tensor {
         let shape = [products[0].gradient.shape[0], products[0].weight.shape[1]]
         let parts = products.flatMap { [$0.gradient] + $0.weight.tensors }
         return deferred(shape, reading: parts) { cpu, views in
-            cpu.linearInputGradient(products.map { (views($0.gradient), views($0.weight)) })
+            cpu.linearInputGradient(
+                products.map { (views($0.gradient), views($0.weight)) },
+                precision: precision
+            )
         }
     }
 
-    func linearWeightGradient(_ gradient: Tensor, x: Tensor) -> Tensor {
+    func linearWeightGradient(_ gradient: Tensor, x: Tensor, precision: Precision) -> Tensor {
         deferred([gradient.shape[1], x.shape[1]], reading: [gradient, x]) {
-            $0.linearWeightGradient($1(gradient), x: $1(x))
+            $0.linearWeightGradient($1(gradient), x: $1(x), precision: precision)
         }
     }
 

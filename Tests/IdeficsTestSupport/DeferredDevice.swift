@@ -207,10 +207,9 @@ struct DeferredBackend: Sendable {
             )
         }
         let buffers = results.map { queue.buffer($0.storage) }
-        let productType: DType = isAutocastBF16 ? .bf16 : .f32
         queue.enqueue { [cpu, queue] in
             var views = HostViews(queue)
-            let values = autocast(to: productType) { body(cpu, &views) }
+            let values = body(cpu, &views)
             precondition(values.count == buffers.count, "an operation has \(values.count) results")
             for (value, buffer) in zip(values, buffers) {
                 precondition(value.byteCount == buffer.byteCount, "a result of another size: \(value.shape)")

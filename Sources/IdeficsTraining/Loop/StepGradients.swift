@@ -54,7 +54,7 @@ package struct StepGradients {
             let number = firstMicroBatch + UInt64(index)
             var random = RandomStream(seed: seed, stream: ~number)  // streams from 0 are the orders of epochs
             pass.dropoutSeed = random.next()
-            let leaves = blocks.map { store.gather($0).mapValues { $0.trainable() } }
+            let leaves = blocks.map { store.gather($0).mapValues { [pass] in $0.trainable(precision: pass.precision) } }
             defer { for block in blocks { store.release(block) } }
             let model = try trainable.model(
                 leaves.reduce(into: [:]) { $0.merge($1) { $1 } },

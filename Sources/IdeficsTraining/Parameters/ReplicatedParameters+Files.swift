@@ -33,7 +33,7 @@ extension ReplicatedParameters {
             SafetensorsWriter.Declaration(name: $0.name, dtype: $0.tensor.dtype, shape: $0.tensor.shape)
         }
         let writer = try SafetensorsWriter(directory.url.appending(path: name), tensors: declarations)
-        for (name, tensor) in named { try tensor.withUnsafeBytes { try writer.append($0, to: name) } }
+        for (name, tensor) in named { try tensor.toHost().withUnsafeBytes { try writer.append($0, to: name) } }
         try writer.finish()
     }
 
