@@ -58,6 +58,8 @@ let package = Package(
         .target(name: "CIdeficsKernels", cSettings: cSettings, linkerSettings: [.linkedLibrary("m")]),
         .target(name: "CIdeficsPages", cSettings: cSettings),
         library("IdeficsTensor", ["IdeficsFoundation", "CIdeficsKernels", "CIdeficsPages"]),
+        // What every device must compute, beside plain loops.
+        library("BackendConformance", ["IdeficsTensor"]),
         library("IdeficsNN", ["IdeficsTensor"]),
 
         // MARK: Files and network
@@ -121,6 +123,7 @@ let package = Package(
         tests("IdeficsFoundation"),
         tests("CIdeficsKernels", ["CIdeficsConformance"]),
         tests("IdeficsTensor"),
+        tests("BackendConformance", ["IdeficsTensor"]),
         tests("IdeficsNN", ["IdeficsTensor"]),
         tests("IdeficsCheckpoints", ["IdeficsTensor"]),
         tests("IdeficsTokenizers"),

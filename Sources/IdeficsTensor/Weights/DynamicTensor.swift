@@ -72,6 +72,11 @@ public struct DynamicTensor: Sendable {
         self = tensor.quantization.quantize(tensor, map: map)
     }
 
+    /// The same numbers in the memory of `device`.
+    public func to(_ device: Device) -> DynamicTensor {
+        DynamicTensor(map: map, codes: codes.to(device), scales: scales.to(device))
+    }
+
     /// The numbers, f32.
     public func dequantized() -> Tensor { codes.quantization.dequantize(self) }
 

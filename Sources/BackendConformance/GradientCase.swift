@@ -3,6 +3,15 @@
 
 import IdeficsTensor
 
+/// A function of some tensors whose gradients are checked.
+struct GradientCase: Sendable {
+    let name: String
+    let shapes: [[Int]]
+    /// Least magnitude of the values: away from the kinks of a function.
+    var margin: Float = 0
+    let function: @Sendable ([Tensor]) -> Tensor
+}
+
 extension GradientCase {
     static let all = linears + adapters + attentions + norms + elements + rows + losses
 
@@ -14,7 +23,7 @@ extension GradientCase {
             linear($0[0], LinearProduct(.dense($0[1]), bias: $0[2], residual: $0[3]))
         },
         GradientCase(name: "linear, constant scale", shapes: [[3, 5], [4, 5], [4], [3, 4]]) {
-            let scale = Tensor([0.5, -2, 1, 0], shape: [4])
+            let scale = Tensor([0.5, -2, 1, 0], shape: [4]).to($0[0].device)
             return linear($0[0], LinearProduct(.dense($0[1]), bias: $0[2], scale: scale, residual: $0[3]))
         },
         GradientCase(name: "linear, one gate", shapes: [[3, 5], [4, 5], [1], [3, 4]]) {
@@ -31,9 +40,9 @@ extension GradientCase {
             return concatenateColumns([y[1], y[0]])
         },
         GradientCase(name: "linear, low rank beside", shapes: [[3, 5], [2, 5], [4, 2]]) {
-            let base = Tensor([Float](repeating: 0.5, count: 20), shape: [4, 5])
+            let base = Tensor([Float](repeating: 0.5, count: 20), shape: [4, 5]).to($0[0].device)
             let y = linear($0[0], [LinearProduct(.dense(base)), LinearProduct(.dense($0[1]))])
-            let scale = Tensor([Float(2)], shape: [1])
+            let scale = Tensor([Float(2)], shape: [1]).to($0[0].device)
             return linear(y[1], LinearProduct(.dense($0[2]), scale: scale, residual: y[0]))
         },
     ]
@@ -41,7 +50,7 @@ extension GradientCase {
     /// Adapters alone, beside others, with dropout, and where an activation, a gate and a residual follow.
     private static let adapters: [GradientCase] = [
         GradientCase(name: "adapter", shapes: [[3, 5], [2, 5], [4, 2]]) {
-            let base = Tensor([Float](repeating: 0.5, count: 20), shape: [4, 5])
+            let base = Tensor([Float](repeating: 0.5, count: 20), shape: [4, 5]).to($0[0].device)
             let adapter = LowRankAdapter(a: $0[1], b: $0[2], scaling: 2)
             return linear($0[0], LinearProduct(.dense(base), adapter: adapter))
         },
@@ -64,7 +73,7 @@ extension GradientCase {
             name: "adapter, activation, gates, residual",
             shapes: [[3, 5], [2, 5], [4, 2], [4], [4], [3, 4]]
         ) {
-            let base = Tensor([Float](repeating: 0.25, count: 20), shape: [4, 5])
+            let base = Tensor([Float](repeating: 0.25, count: 20), shape: [4, 5]).to($0[0].device)
             let adapter = LowRankAdapter(a: $0[1], b: $0[2], scaling: 2)
             return linear(
                 $0[0],
@@ -118,12 +127,12 @@ extension GradientCase {
             return attention(input[0], segments, heads: 4, kvHeads: 2, scale: 0.7, dropout: dropout)
         },
         GradientCase(name: "attention, queries alone", shapes: [[3, 4]]) { input in
-            let keys = Tensor((0..<20).map { Float($0 * 7 % 11) / 5 - 1 }, shape: [5, 4])
+            let keys = Tensor((0..<20).map { Float($0 * 7 % 11) / 5 - 1 }, shape: [5, 4]).to(input[0].device)
             let segment = AttentionSegment(queries: 0..<3, pages: KeyValuePages(k: keys, v: keys), keyCount: 5)
             return attention(input[0], [segment], heads: 2, kvHeads: 2, scale: 1)
         },
         GradientCase(name: "attention, values alone", shapes: [[5, 4]]) { input in
-            let keys = Tensor((0..<20).map { Float($0 * 7 % 11) / 5 - 1 }, shape: [5, 4])
+            let keys = Tensor((0..<20).map { Float($0 * 7 % 11) / 5 - 1 }, shape: [5, 4]).to(input[0].device)
             let pages = KeyValuePages(k: keys, v: input[0])
             let segment = AttentionSegment(queries: 0..<5, pages: pages, keyCount: 5)
             return attention(keys, [segment], heads: 1, kvHeads: 1, scale: 1)
@@ -151,7 +160,7 @@ extension GradientCase {
 
     private static let elements: [GradientCase] = [
         GradientCase(name: "rope", shapes: [[4, 8]]) {
-            let frequencies = Tensor([1, 0.1], shape: [2])
+            let frequencies = Tensor([1, 0.1], shape: [2]).to($0[0].device)
             return rope($0[0], positions: [0, 1, 5, 300], inverseFrequencies: frequencies, heads: 2)
         },
         GradientCase(name: "swiglu", shapes: [[3, 5], [3, 5]]) { swiglu(gate: $0[0], up: $0[1]) },
@@ -203,7 +212,7 @@ extension GradientCase {
             ).total
         },
         GradientCase(name: "linearCrossEntropy, adapters alone, dropout", shapes: [[2, 6], [7, 2]]) {
-            let fixed = Tensor((0..<42).map { Float($0 * 7 % 11) / 5 - 1 }, shape: [7, 6])
+            let fixed = Tensor((0..<42).map { Float($0 * 7 % 11) / 5 - 1 }, shape: [7, 6]).to($0[0].device)
             let dropout = LowRankAdapter.Dropout(probability: 0.3, seed: 4)
             return linearCrossEntropy(
                 fixed[0..<5],
