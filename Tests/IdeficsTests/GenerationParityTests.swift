@@ -26,7 +26,7 @@ import Testing
         let generator = try Generator(
             session: session,
             requests: prompts.map { GenerationRequest(promptTokenIds: $0, config: config) },
-            promptLogits: logits.floatArray()
+            promptLogits: logits.toHost().floatArray()
         )
         let results = try generator.run()
         let ids = inputs.inputIds.intArray() ?? []

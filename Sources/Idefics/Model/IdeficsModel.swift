@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import IdeficsCheckpoints
-public import IdeficsNN
+import IdeficsNN
 public import IdeficsTensor
 
 /// IDEFICS: a Llama decoder that sees images through gated cross-attention blocks.
@@ -19,7 +19,7 @@ public struct IdeficsModel: Sendable {
     public let perceiverResampler: PerceiverResampler?
     /// How caches and images made from now on store keys and values.
     public var cacheType = KeyValueType.f32
-    let decoder: Decoder
+    let decoder: IdeficsDecoder
     let lmHead: DecoupledLinear
     /// Where its parameters lie, and what it computes.
     public let device: Device
@@ -48,7 +48,7 @@ public struct IdeficsModel: Sendable {
             additionalEmbedding: hasAdditional
                 ? model["embed_tokens"]["additional_embedding"].weight("weight", shape: additionalShape) : nil
         )
-        decoder = Decoder(
+        decoder = IdeficsDecoder(
             embedTokens: embedTokens,
             gatedCrossAttnLayers: (0..<config.numGatedLayers).map {
                 GatedCrossAttentionLayer(config, model["gated_cross_attn_layers"]["\($0)"])

@@ -3,7 +3,7 @@
 
 import IdeficsCheckpoints
 import IdeficsNN
-public import IdeficsTensor
+import IdeficsTensor
 
 /// Compresses the features of an image into a fixed number of latents.
 ///
@@ -20,6 +20,9 @@ public struct PerceiverResampler: Sendable {
         blocks = (0..<config.resamplerDepth).map { PerceiverBlock(config, width: width, weights["blocks"]["\($0)"]) }
         layerNorm = weights.layerNorm("layer_norm", width)
     }
+
+    /// Compresses `context`, `[images, positions, visionDim]`, in inference.
+    package func callAsFunction(_ context: Tensor) -> Tensor { self(context, ForwardPass()) }
 
     /// Compresses `context`.
     ///

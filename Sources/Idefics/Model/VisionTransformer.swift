@@ -44,6 +44,15 @@ public struct VisionTransformer: Sendable {
     /// Images encoded together at most: more would not be faster, only need more memory.
     private static let imagesAtOnce = 8
 
+    /// Encodes images of the configuration's size.
+    ///
+    /// - Parameter images: `[images, 3, imageSize, imageSize]`, normalised.
+    /// - Returns: `[images, positions, embedDim]`.
+    /// - Throws: `IdeficsError.input` for another size.
+    public func callAsFunction(_ images: Tensor) throws -> Tensor {
+        try self(images, interpolatePosEncoding: false, ForwardPass())
+    }
+
     /// Encodes `images`.
     ///
     /// - Parameters:

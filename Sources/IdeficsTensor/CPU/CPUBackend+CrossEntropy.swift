@@ -35,7 +35,7 @@ extension CPUBackend {
             for start in stride(from: 0, to: rows, by: step) {
                 let count = min(step, rows - start)
                 let hidden = call.hidden.floats + start * features
-                headProducts(call.heads, logits: logits, hidden: hidden, rows: count)
+                headProducts(call, logits: logits, hidden: hidden, rows: count)
                 addUpdates(call, logits: logits, start: start, rows: count)
                 let targets = Array(call.targets[start..<start + count])
                 let zFactors = call.zFactors.map { Array($0[start..<start + count]) }
@@ -189,9 +189,14 @@ extension CPUBackend {
     }
 
     /// Logits of some rows, the heads side by side.
-    private func headProducts(_ heads: [Weight], logits: Tensor, hidden: UnsafePointer<Float>, rows: Int) {
+    private func headProducts(
+        _ call: CrossEntropyCall,
+        logits: Tensor,
+        hidden: UnsafePointer<Float>,
+        rows: Int
+    ) {
         var column = 0
-        let jobs = heads.map { head in
+        let jobs = call.heads.map { head in
             defer { column += head.shape[0] }
             let weight = head.kernelWeight
             return idf_linear_job(
@@ -210,7 +215,7 @@ extension CPUBackend {
                 ldy: Int64(logits.shape[1])
             )
         }
-        let features = Int64(heads.first?.shape[1] ?? 0)
+        let features = Int64(call.heads.first?.shape[1] ?? 0)
         idf_linear(jobs, Int64(jobs.count), hidden, features, Int64(rows), features)
     }
 

@@ -7,7 +7,7 @@ import IdeficsTensor
 /// The decoder: a Llama language model, before every `crossLayerInterval`-th layer of it a gated cross-attention block.
 ///
 /// docs/model-spec.md §3.8–3.9; `IdeficsModel` of transformers from the embedding to the final norm.
-struct Decoder: Sendable {
+struct IdeficsDecoder: Sendable {
     /// Embeds tokens.
     let embedTokens: DecoupledEmbedding
     /// Gated blocks and layers in the order they are run.
