@@ -3,7 +3,7 @@
 
 import IdeficsCheckpoints
 import IdeficsNN
-import IdeficsTensor
+package import IdeficsTensor
 
 /// Compresses the features of an image into a fixed number of latents.
 ///

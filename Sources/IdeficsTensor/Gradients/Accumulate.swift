@@ -8,5 +8,5 @@
 ///   - sum: f32, as many elements.
 package func accumulate(_ gradient: Tensor, into sum: inout Tensor) {
     precondition(sum.count == gradient.count, "accumulate: \(gradient.shape) added to \(sum.shape)")
-    gradient.backend.accumulate(gradient, into: &sum, at: 0)
+    gradient.training.accumulate(gradient, into: &sum, at: 0)
 }
