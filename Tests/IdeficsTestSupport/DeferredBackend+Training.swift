@@ -25,7 +25,14 @@ extension DeferredBackend: TrainingBackend {
         deferred([a.shape[1]], reading: [a, b]) { $0.columnSums($1(a), times: $1(b)) }
     }
 
-    func dot(_ a: Tensor, _ b: Tensor) -> Double { cpu.dot(a.toHost(), b.toHost()) }
+    /// A number of the host, so all that waits is done.
+    func dot(_ a: Tensor, _ b: Tensor) -> Double {
+        let sum = deferred([1], .f64, reading: [a, b]) { cpu, views in
+            let sum = cpu.dot(views(a), views(b))
+            return Tensor(uninitialized: [1], dtype: .f64) { $0.storeBytes(of: sum, as: Double.self) }
+        }
+        return sum.toHost().withUnsafeBytes { $0.load(as: Double.self) }
+    }
 
     func scaled(_ x: Tensor, by scale: Tensor, residual: Tensor?) -> Tensor {
         deferred(x.shape, reading: [x, scale, residual]) { $0.scaled($1(x), by: $1(scale), residual: $1(residual)) }
