@@ -23,7 +23,7 @@ only 'Sources/IdeficsFoundation/Output/|Sources/IdeficsCLI/Bench/' \
     'FileHandle|(^|[^.A-Za-z_])(print|debugPrint|dump|puts|fputs|fputc|putchar|printf|vprintf|fprintf|fwrite)\('
 
 # Names of files need not be UTF-8, which Foundation takes them for.
-only 'Sources/IdeficsFoundation/Files/|Sources/IdeficsCLI/Bench/|Sources/IdeficsCLI/Commands/Bench|Sources/IdeficsCLI/Options/DemoModelOffer|Sources/IdeficsTensor/ControlGroups' \
+only 'Sources/IdeficsFoundation/Files/|Sources/IdeficsCLI/Bench/|Sources/IdeficsCLI/Commands/Bench|Sources/IdeficsCLI/Options/DemoModelOffer|Sources/IdeficsTensor/CPU/ControlGroups' \
     'Files are named, looked at, opened and removed by IdeficsFoundation/Files (Files, URL(localPath:), PathBytes):' \
     'FileManager\.default\.[^h]|(Data|String)\(contentsOf|URL\((filePath|fileURLWithPath)|resolvingSymlinksInPath|processInfo\.environment|CommandLine\.|(^|[^.A-Za-z_])f?open\([a-z.]*[pP]ath'
 

@@ -9,7 +9,7 @@ import Synchronization
 /// It has a heap of its own, refuses tensors of other devices, and does nothing until something is read back: every
 /// operation waits in a queue, as on a GPU. What it does then is done by the CPU's kernels, so its numbers are the CPU's.
 public struct DeferredDevice: Sendable {
-    /// The device. Its memory, like that of all devices made here, belongs to no other.
+    /// The device; its memory, like that of all devices made here, belongs to no other.
     public let device: Device
     /// How many operations were done, for tests that ask whether any was.
     public var operationCount: Int { queue.doneCount }
