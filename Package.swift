@@ -50,9 +50,11 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
-        // MARK: Ground floor: files, JSON, text, output; knows nothing of models
+        // MARK: Ground floor: files, JSON, text, output, hashes, random numbers, threads; knows nothing of models
         .target(name: "CIdeficsFiles", cSettings: cSettings),
-        library("IdeficsFoundation", ["CIdeficsFiles"]),
+        .target(name: "CIdeficsHash", cSettings: cSettings),
+        .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        library("IdeficsFoundation", ["CIdeficsFiles", "CIdeficsHash", "CCrypto"]),
 
         // MARK: Engine
         .target(name: "CIdeficsKernels", cSettings: cSettings, linkerSettings: [.linkedLibrary("m")]),
@@ -67,8 +69,7 @@ let package = Package(
         library("IdeficsTokenizers", ["IdeficsFoundation"]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         library("IdeficsNetwork", ["IdeficsFoundation", "CCurl"]),
-        .target(name: "CIdeficsHash", cSettings: cSettings),
-        library("IdeficsHub", ["IdeficsFoundation", "CIdeficsHash", "IdeficsNetwork"]),
+        library("IdeficsHub", ["IdeficsFoundation", "IdeficsNetwork"]),
         .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg62-turbo-dev"])]),
         .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
         .systemLibrary(name: "CWebP", pkgConfig: "libwebp", providers: [.apt(["libwebp-dev"])]),
@@ -110,13 +111,13 @@ let package = Package(
         ),
         .target(
             name: "IdeficsTestSupport",
-            dependencies: ["IdeficsCheckpoints", "IdeficsTensor"],
+            dependencies: ["IdeficsFoundation", "IdeficsCheckpoints", "IdeficsTensor"],
             path: "Tests/IdeficsTestSupport",
             swiftSettings: swiftSettings
         ),
         .target(
             name: "IdeficsHTTPTestSupport",
-            dependencies: ["IdeficsNetwork"],
+            dependencies: ["IdeficsFoundation"],
             path: "Tests/IdeficsHTTPTestSupport",
             swiftSettings: swiftSettings
         ),
@@ -128,7 +129,7 @@ let package = Package(
         tests("IdeficsCheckpoints", ["IdeficsTensor"]),
         tests("IdeficsTokenizers"),
         tests("IdeficsNetwork", ["IdeficsHTTPTestSupport"]),
-        tests("IdeficsHub", ["CIdeficsHash", "IdeficsNetwork", "IdeficsHTTPTestSupport"]),
+        tests("IdeficsHub", ["IdeficsNetwork", "IdeficsHTTPTestSupport"]),
         tests("IdeficsImages", ["IdeficsNetwork", "IdeficsHTTPTestSupport"]),
         tests("IdeficsGeneration", ["IdeficsTensor", "IdeficsTokenizers"]),
         tests(

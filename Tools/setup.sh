@@ -2,7 +2,7 @@
 # Copyright 2026 the idefics-swift authors
 # SPDX-License-Identifier: Apache-2.0
 #
-# Makes sure that what the package is built with is there: a Swift toolchain and the development files of four C
+# Makes sure that what the package is built with is there: a Swift toolchain and the development files of five C
 # libraries. Installs the latter where there is apt; elsewhere says exactly what is missing.
 set -euo pipefail
 
@@ -12,7 +12,7 @@ if ! command -v swift >/dev/null; then
 fi
 
 # pkg-config's name and Debian's name of each.
-libraries=(libcurl:libcurl4-openssl-dev libjpeg:libjpeg62-turbo-dev libpng:libpng-dev libwebp:libwebp-dev)
+libraries=(libcurl:libcurl4-openssl-dev libcrypto:libssl-dev libjpeg:libjpeg62-turbo-dev libpng:libpng-dev libwebp:libwebp-dev)
 
 missing=()
 if command -v pkg-config >/dev/null; then

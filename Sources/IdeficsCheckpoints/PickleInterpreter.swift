@@ -7,7 +7,7 @@
 /// every global outside `PickleGlobal` by name. It imports, calls and builds nothing. Memory is bounded by the length
 /// of the pickle, which is limited to 16 MiB (80,000 tensors).
 struct PickleInterpreter {
-    private var reader: ByteReader
+    private var reader: FieldReader
     private let file: String
     private var stack: [PickleValue] = []
     /// Heights of the stack at the open marks.
@@ -45,7 +45,7 @@ struct PickleInterpreter {
 
     private init(_ bytes: UnsafeRawBufferPointer, file: String) {
         self.file = file
-        reader = ByteReader(bytes, file: file, field: Self.field)
+        reader = FieldReader(bytes, file: file, field: Self.field)
     }
 
     /// The entries of `root`, which must be a dict from names to tensors.

@@ -1,13 +1,13 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsFoundation
 import IdeficsTensor
-import Synchronization
 
 /// What has been taken from a checkpoint and what was wrong with it, shared by all `Weights` of that checkpoint.
 final class WeightLedger: Sendable {
     let source: any TensorSource
-    private let notes = Mutex(Notes())
+    private let notes = Locked(Notes())
 
     private struct Notes {
         var used: Set<String> = []
@@ -97,10 +97,10 @@ final class WeightLedger: Sendable {
             ?? Tensor(shape: [0], dtype: dtype, storage: TensorStorage(byteCount: 0))
     }
 
-    func finish(ignoring patterns: [String], allowsUnexpected: Bool) throws -> [String] {
+    func finish(ignoring patterns: [GlobPattern], allowsUnexpected: Bool) throws -> [String] {
         try notes.withLock { notes in
             let unexpected = source.tensorNames.filter { name in
-                !notes.used.contains(name) && !patterns.contains { matches(name, pattern: $0) }
+                !notes.used.contains(name) && !patterns.contains { $0.matches(name) }
             }
             let isWhole = notes.missing.isEmpty && notes.misshapen.isEmpty && notes.mistyped.isEmpty
             if let reason = notes.missing.sorted().lazy.compactMap(self.source.reasonForMissing).first { throw reason }
@@ -118,30 +118,4 @@ final class WeightLedger: Sendable {
             return unexpected
         }
     }
-}
-
-/// Whether `name` is `pattern`, in which `*` stands for any text, even none.
-package func matches(_ name: String, pattern: String) -> Bool {
-    let name = Array(name.utf8)
-    let pattern = Array(pattern.utf8)
-    var position = 0
-    var patternPosition = 0
-    var star: (pattern: Int, name: Int)?
-    while position < name.count {
-        if patternPosition < pattern.count, pattern[patternPosition] == UInt8(ascii: "*") {
-            star = (patternPosition, position)
-            patternPosition += 1
-        } else if patternPosition < pattern.count, pattern[patternPosition] == name[position] {
-            position += 1
-            patternPosition += 1
-        } else if let last = star {
-            // Let the last star take one more byte.
-            star = (last.pattern, last.name + 1)
-            position = last.name + 1
-            patternPosition = last.pattern + 1
-        } else {
-            return false
-        }
-    }
-    return pattern[patternPosition...].allSatisfy { $0 == UInt8(ascii: "*") }
 }

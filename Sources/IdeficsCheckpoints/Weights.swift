@@ -1,6 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsFoundation
 public import IdeficsTensor
 
 /// A path into a checkpoint from which a model takes its tensors by name and shape.
@@ -159,7 +160,7 @@ public struct Weights: Sendable {
     /// - Throws: `CheckpointError.mismatch`, or the first error of reading a tensor.
     @discardableResult
     public func finish(ignoring patterns: [String] = staleKeys, allowsUnexpected: Bool = true) throws -> [String] {
-        try ledger.finish(ignoring: patterns, allowsUnexpected: allowsUnexpected)
+        try ledger.finish(ignoring: patterns.map { GlobPattern($0) }, allowsUnexpected: allowsUnexpected)
     }
 }
 

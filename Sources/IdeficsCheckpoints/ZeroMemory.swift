@@ -12,8 +12,9 @@ import Darwin
 #endif
 
 /// Zeros of any size that take no memory until touched, and little then: a private map of nothing.
-final class ZeroMemory {
-    private let pointer: UnsafeMutableRawPointer
+final class ZeroMemory: Sendable {
+    // SAFETY: the map cannot be written, and is unmapped only by deinit.
+    private nonisolated(unsafe) let pointer: UnsafeMutableRawPointer
     let byteCount: Int
 
     /// `byteCount` zeros; nil when there is not that much address space.

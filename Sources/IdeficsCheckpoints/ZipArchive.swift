@@ -30,7 +30,7 @@ package struct ZipArchive {
     /// - Throws: `CheckpointError` naming the member or structure that is wrong.
     package init(_ bytes: UnsafeRawBufferPointer, file: String) throws {
         let directory = try Self.directory(bytes, file: file)
-        var reader = ByteReader(
+        var reader = FieldReader(
             UnsafeRawBufferPointer(rebasing: bytes[..<directory.range.upperBound]),
             at: directory.range.lowerBound,
             file: file,
@@ -75,7 +75,7 @@ package struct ZipArchive {
                 reason: "not found; the file is cut short or no zip archive"
             )
         }
-        var reader = ByteReader(bytes, at: position + 4, file: file, field: "zip end record")
+        var reader = FieldReader(bytes, at: position + 4, file: file, field: "zip end record")
         let disk = try reader.integer(UInt16.self)
         let directoryDisk = try reader.integer(UInt16.self)
         let diskCount = try reader.integer(UInt16.self)
@@ -115,7 +115,7 @@ package struct ZipArchive {
         file: String
     ) throws -> (count: Int, size: Int, offset: Int, position: Int)? {
         guard end >= 20 else { return nil }
-        var locator = ByteReader(bytes, at: end - 20, file: file, field: "zip64 locator")
+        var locator = FieldReader(bytes, at: end - 20, file: file, field: "zip64 locator")
         guard try locator.integer(UInt32.self) == locatorSignature else { return nil }
         let endDisk = try locator.integer(UInt32.self)
         let position = try locator.size(UInt64.self)
@@ -123,7 +123,7 @@ package struct ZipArchive {
         guard endDisk == 0, diskCount <= 1 else { throw locator.malformed("the archive spans several volumes") }
         guard position <= end - 20 - 56 else { throw locator.malformed("points outside the file") }
 
-        var reader = ByteReader(bytes, at: position, file: file, field: "zip64 end record")
+        var reader = FieldReader(bytes, at: position, file: file, field: "zip64 end record")
         guard try reader.integer(UInt32.self) == end64Signature else { throw reader.malformed("wrong signature") }
         _ = try reader.take(8 + 2 + 2)  // size of the record, versions
         let disk = try reader.integer(UInt32.self)
@@ -140,7 +140,7 @@ package struct ZipArchive {
 
     // MARK: - Members
 
-    private static func record(_ reader: inout ByteReader, file: String) throws -> Record {
+    private static func record(_ reader: inout FieldReader, file: String) throws -> Record {
         reader.field = "zip directory"
         guard try reader.integer(UInt32.self) == recordSignature else { throw reader.malformed("wrong signature") }
         _ = try reader.take(2 + 2)  // versions
@@ -204,7 +204,7 @@ package struct ZipArchive {
         end: Int,
         file: String
     ) throws -> Range<Int> {
-        var reader = ByteReader(
+        var reader = FieldReader(
             UnsafeRawBufferPointer(rebasing: bytes[..<end]),
             at: record.headerOffset,
             file: file,
@@ -246,12 +246,12 @@ package struct ZipArchive {
         _ extra: UnsafeRawBufferPointer,
         file: String,
         field: String
-    ) throws -> ByteReader? {
-        var reader = ByteReader(extra, file: file, field: field)
+    ) throws -> FieldReader? {
+        var reader = FieldReader(extra, file: file, field: field)
         while !reader.isAtEnd {
             let id = try reader.integer(UInt16.self)
             let body = try reader.take(Int(try reader.integer(UInt16.self)))
-            if id == 1 { return ByteReader(body, file: file, field: field) }
+            if id == 1 { return FieldReader(body, file: file, field: field) }
         }
         return nil
     }

@@ -34,9 +34,12 @@ public struct FileSelection: Sendable, Equatable {
 
     private static let formats = [("model", ".safetensors"), ("pytorch_model", ".bin")]
 
-    /// Chooses among `names` those that match a pattern, weights in one format only.
-    package init(_ patterns: [GlobPattern], from names: some Collection<String>) {
+    /// Chooses among `names` those that match one of `patterns`, weights in one format only.
+    ///
+    /// Patterns are `huggingface_hub`'s: a folder (`dir/`) means all that is in it.
+    package init(_ patterns: [String], from names: some Collection<String>) {
         let all = Set(names)
+        let patterns = patterns.map { GlobPattern($0.hasSuffix("/") ? "\($0)*" : $0) }
         var wanted = all.filter { name in patterns.contains { $0.matches(name) } }
         shards = []
         for folder in Set(wanted.map { RepoPath.folder(of: $0) }).sorted() {

@@ -1,7 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-internal import IdeficsNetwork
+import IdeficsFoundation
 
 /// How far a download is.
 public struct HubProgress: Sendable, Equatable {

@@ -1,8 +1,6 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-internal import IdeficsNetwork
-
 /// The files asked for, of one model in the cache.
 struct Snapshot: Sendable {
     let repository: CachedRepository
@@ -10,7 +8,7 @@ struct Snapshot: Sendable {
 
     /// What is wanted of these files; throws if that is nothing, or a name is not safe.
     func selection(from names: some Collection<String>) throws -> FileSelection {
-        let selection = FileSelection(patterns.map { GlobPattern($0) }, from: names)
+        let selection = FileSelection(patterns, from: names)
         guard !selection.files.isEmpty || !selection.shards.isEmpty else {
             throw HubError.noMatchingFiles(repo: repository.id.description, patterns: patterns)
         }

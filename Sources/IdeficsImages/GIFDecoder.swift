@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CIdeficsCodecs
+import IdeficsFoundation
 
 /// Decodes the first frame of a GIF onto its canvas, as Pillow shows it.
 ///

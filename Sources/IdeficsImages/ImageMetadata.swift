@@ -1,6 +1,8 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsFoundation
+
 /// The orientation a file states in its EXIF block, or failing that in its XMP packet.
 ///
 /// Metadata is advisory: whatever cannot be read counts as absent.

@@ -1,6 +1,8 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsFoundation
+
 /// GIF's variable-width LZW, over a chain of sub-blocks.
 struct LZWDecoder {
     private let file: ByteReader

@@ -1,7 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-import CIdeficsCodecs
+import IdeficsFoundation
 
 /// A decoded picture: interleaved 8-bit RGB, rows from top to bottom.
 public struct RGBImage: Sendable, Hashable {
@@ -33,9 +33,7 @@ public struct RGBImage: Sendable, Hashable {
     ///
     /// It is not cryptographic: compare images whose hashes agree with `==`.
     public var contentHash: UInt64 {
-        pixels.withUnsafeBufferPointer { pixels in
-            idf_content_hash(pixels.baseAddress, pixels.count, UInt64(width) << 32 ^ UInt64(height))
-        }
+        pixels.withUnsafeBytes { IdeficsFoundation.contentHash($0, seed: UInt64(width) << 32 ^ UInt64(height)) }
     }
 
     /// Feeds ``contentHash`` into `hasher`.

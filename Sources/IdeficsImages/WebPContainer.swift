@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CIdeficsCodecs
+import IdeficsFoundation
 
 /// The RIFF container around a WebP image, read far enough to pick the first frame of an animation.
 struct WebPContainer {

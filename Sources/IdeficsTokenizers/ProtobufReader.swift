@@ -1,32 +1,38 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-/// Reads the protobuf wire format from a slice of a file; every length is checked against what is there.
+import IdeficsFoundation
+
+/// Reads the protobuf wire format from a message in a file; every length is checked against what is there.
 struct ProtobufReader {
     /// A field's value by wire type.
     enum Value {
         case varint(UInt64)
         case fixed32(UInt32)
         case fixed64
-        /// The range of the bytes in the file.
-        case bytes(Range<Int>)
+        case bytes(UnsafeRawBufferPointer)
     }
 
     let file: String
-    let bytes: [UInt8]
-    private var position: Int
-    private let end: Int
+    private var reader: ByteReader
+    /// Where the message begins in the file.
+    private let start: Int
 
-    init(file: String, bytes: [UInt8], range: Range<Int>) {
+    /// A reader of the message `bytes` of the file `file`, which outlive it.
+    init(file: String, bytes: UnsafeRawBufferPointer, start: Int = 0) {
         self.file = file
-        self.bytes = bytes
-        position = range.lowerBound
-        end = range.upperBound
+        self.start = start
+        reader = ByteReader(bytes)
+    }
+
+    /// A reader of a message that this one has just read as a field.
+    func message(_ bytes: UnsafeRawBufferPointer) -> ProtobufReader {
+        ProtobufReader(file: file, bytes: bytes, start: start + reader.position - bytes.count)
     }
 
     /// The next field, nil at the end.
     mutating func next() throws -> (number: Int, value: Value)? {
-        guard position < end else { return nil }
+        guard !reader.isAtEnd else { return nil }
         let key = try varint()
         let number = key >> 3
         guard number >= 1, number < 1 << 29 else { throw malformed("field number \(number)") }
@@ -34,19 +40,16 @@ struct ProtobufReader {
         switch key & 7 {
         case 0: value = .varint(try varint())
         case 1:
-            try skip(8)
+            _ = try take(8)
             value = .fixed64
         case 2:
             let length = try varint()
-            guard length <= UInt64(end - position) else {
-                throw malformed("a field of \(length) bytes in the last \(end - position)")
+            guard let count = Int(exactly: length), let bytes = reader.take(count) else {
+                throw malformed("a field of \(length) bytes in the last \(reader.count - reader.position)")
             }
-            let start = position
-            position += Int(length)
-            value = .bytes(start..<position)
+            value = .bytes(bytes)
         case 5:
-            try skip(4)
-            value = .fixed32((1...4).reduce(0) { $0 << 8 | UInt32(bytes[position - $1]) })
+            value = .fixed32(UInt32(littleEndian: try take(4).loadUnaligned(as: UInt32.self)))
         default: throw malformed("wire type \(key & 7)")
         }
         return (Int(number), value)
@@ -55,9 +58,7 @@ struct ProtobufReader {
     private mutating func varint() throws -> UInt64 {
         var value: UInt64 = 0
         for shift in stride(from: UInt64(0), through: 63, by: 7) {
-            guard position < end else { throw malformed("the file ends inside a number") }
-            let byte = UInt64(bytes[position])
-            position += 1
+            let byte = UInt64(try take(1)[0])
             if shift == 63, byte > 1 { break }
             value |= (byte & 0x7F) << shift
             if byte < 0x80 { return value }
@@ -65,12 +66,12 @@ struct ProtobufReader {
         throw malformed("a number longer than 64 bits")
     }
 
-    private mutating func skip(_ count: Int) throws {
-        guard end - position >= count else { throw malformed("the file ends inside a number") }
-        position += count
+    private mutating func take(_ count: Int) throws -> UnsafeRawBufferPointer {
+        guard let bytes = reader.take(count) else { throw malformed("the file ends inside a number") }
+        return bytes
     }
 
     private func malformed(_ reason: String) -> TokenizerError {
-        .malformedProtobuf(file: file, offset: position, reason: reason)
+        .malformedProtobuf(file: file, offset: start + reader.position, reason: reason)
     }
 }

@@ -41,13 +41,17 @@ struct SentencePieceModel {
     /// Reads the file; says nothing yet about whether its settings are supported.
     init(_ bytes: [UInt8], file: String) throws {
         self.file = file
-        var reader = ProtobufReader(file: file, bytes: bytes, range: 0..<bytes.count)
+        try bytes.withUnsafeBytes { try read(ProtobufReader(file: file, bytes: $0)) }
+    }
+
+    private mutating func read(_ model: ProtobufReader) throws {
+        var reader = model
         while let (number, value) = try reader.next() {
             guard 1...5 ~= number, number != 4 else { continue }
-            guard case .bytes(let range) = value else {
+            guard case .bytes(let bytes) = value else {
                 throw TokenizerError.invalidField(file: file, field: "field \(number)", reason: "is no message")
             }
-            let message = ProtobufReader(file: file, bytes: bytes, range: range)
+            let message = reader.message(bytes)
             switch number {
             case 1: try readPiece(message)
             case 2: try readTrainer(message)
@@ -64,7 +68,7 @@ struct SentencePieceModel {
         var type = PieceType.normal
         while let (number, value) = try message.next() {
             switch (number, value) {
-            case (1, .bytes(let range)): piece = Piece(text: Array(message.bytes[range]))
+            case (1, .bytes(let bytes)): piece = Piece(text: Array(bytes))
             case (2, .fixed32(let bits)): score = Float(bitPattern: bits)
             case (3, .varint(let raw)):
                 guard let known = PieceType(rawValue: raw) else { throw invalid("type \(raw)") }
@@ -113,8 +117,8 @@ struct SentencePieceModel {
         var message = message
         while let (number, value) = try message.next() {
             switch (number, value) {
-            case (1, .bytes(let range)): normalizerName = String(decoding: message.bytes[range], as: UTF8.self)
-            case (2, .bytes(let range)): hasCharacterMap = !range.isEmpty
+            case (1, .bytes(let bytes)): normalizerName = String(decoding: bytes, as: UTF8.self)
+            case (2, .bytes(let bytes)): hasCharacterMap = !bytes.isEmpty
             case (3, .varint(let raw)): addDummyPrefix = raw != 0
             case (4, .varint(let raw)): removeExtraSpaces = raw != 0
             case (5, .varint(let raw)): escapeSpaces = raw != 0
@@ -126,7 +130,7 @@ struct SentencePieceModel {
     private func readDenormalizer(_ message: ProtobufReader) throws {
         var message = message
         while let (number, value) = try message.next() {
-            if number == 2, case .bytes(let range) = value, !range.isEmpty {
+            if number == 2, case .bytes(let bytes) = value, !bytes.isEmpty {
                 throw TokenizerError.unsupported(file: file, field: "denormalizer_spec", name: "a character map")
             }
         }

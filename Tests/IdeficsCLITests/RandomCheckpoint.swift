@@ -4,16 +4,16 @@
 import Foundation
 import Idefics
 import IdeficsCheckpoints
+import IdeficsFoundation
 import IdeficsTensor
 import IdeficsTestSupport
-import Synchronization
 
 /// A checkpoint with random weights for any configuration.
 enum RandomCheckpoint {
     /// Writes `model.safetensors` beside the configuration: every tensor the model asks for, by its name and shape.
     static func write(config url: URL, seed: UInt64) throws {
-        let tensors = Mutex<[String: Tensor]>([:])
-        let generator = Mutex(SeededGenerator(seed: seed))
+        let tensors = Locked<[String: Tensor]>([:])
+        let generator = Locked(SeededGenerator(seed: seed))
         let weights = Weights { name, shape in
             let count = shape.reduce(1, *)
             let values = generator.withLock { generator in

@@ -1,6 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsFoundation
 import IdeficsGeneration
 
 /// A language model made of two tables: the logits after …, p, q are `first[q] + second[p]`.

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Foundation
-internal import IdeficsNetwork
+import IdeficsFoundation
 
 #if canImport(Glibc)
 internal import Glibc

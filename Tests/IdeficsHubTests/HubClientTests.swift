@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import IdeficsFoundation
 import IdeficsHTTPTestSupport
 import IdeficsHub
-import IdeficsNetwork
 import Testing
 
 @Suite struct HubClientTests {

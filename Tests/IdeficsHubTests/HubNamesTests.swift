@@ -73,26 +73,9 @@ import Testing
         #expect(reason("nothing") == "no such folder")
     }
 
-    @Test(arguments: [
-        ("*.json", "config.json", true), ("*.json", "a/b.json", true), ("*.json", "json", false), ("*", "", true),
-        ("a?c", "abc", true), ("a?c", "ac", false), ("[a-c]x", "bx", true), ("[!a-c]x", "bx", false),
-        ("[!a-c]x", "dx", true), ("[]]", "]", true), ("[abc", "[abc", true), ("a[", "a[", true), ("**", "x/y", true),
-        ("model-*-of-*.bin", "model-1-of-2.bin", true), ("*a*b*c", "xxaxxbxxc", true), ("*a*b*c", "xxaxxcxxb", false),
-        ("dir/", "dir/x", true), ("", "", true), ("", "a", false), ("[a-]", "-", true), ("é*", "één", true),
-        ("[z-a]", "m", false),
-    ])
-    func matchesPatterns(pattern: String, name: String, expected: Bool) {
-        #expect(GlobPattern(pattern).matches(name) == expected)
-    }
-
-    @Test func hostilePatternsAreFast() {
-        let pattern = GlobPattern(String(repeating: "*a", count: 2000) + "b")
-        #expect(!pattern.matches(String(repeating: "a", count: 2000)))
-    }
-
     @Test func selectsOneFormat() throws {
         func select(_ names: [String], _ patterns: [String] = FileSelection.model) -> [String] {
-            let selection = FileSelection(patterns.map { GlobPattern($0) }, from: names)
+            let selection = FileSelection(patterns, from: names)
             return selection.files + selection.shards.flatMap { [$0.index] + $0.candidates.sorted() }
         }
         #expect(select(["model.safetensors", "pytorch_model.bin", "x.gguf"]) == ["model.safetensors"])
@@ -104,6 +87,7 @@ import Testing
         #expect(select(both) == ["model.safetensors.index.json", "model-1.safetensors"])
         #expect(select(both + ["model.safetensors"]) == ["model.safetensors"])
         #expect(select(both, ["*.bin"]) == ["pytorch_model.bin.index.json", "pytorch_model-1.bin"])
+        #expect(select(["a/x", "b/x"], ["a/"]) == ["a/x"])
         #expect(select(["model-1.safetensors"]) == ["model-1.safetensors"])
         #expect(
             select(["a/model.safetensors", "pytorch_model.bin"], ["*"]) == ["a/model.safetensors", "pytorch_model.bin"]

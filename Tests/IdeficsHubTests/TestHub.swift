@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import IdeficsFoundation
 import IdeficsHTTPTestSupport
 import IdeficsHub
-import IdeficsNetwork
 import IdeficsTestSupport
 
 /// A hub on this machine with one repository, `org/tiny`, and its storage at another origin.
@@ -130,15 +130,12 @@ extension TestHub.Script {
 }
 
 func sha256(_ bytes: [UInt8]) -> String {
-    var hash = SHA256()
-    bytes.withUnsafeBytes { hash.update($0) }
-    return hash.hexDigest()
+    (try? bytes.withUnsafeBytes { try MessageDigest.hexDigest(.sha256, of: $0) }) ?? "no digest"
 }
 
 func gitBlob(_ bytes: [UInt8]) -> String {
-    var hash = SHA1()
-    (Array("blob \(bytes.count)\0".utf8) + bytes).withUnsafeBytes { hash.update($0) }
-    return hash.hexDigest()
+    let blob = Array("blob \(bytes.count)\0".utf8) + bytes
+    return (try? blob.withUnsafeBytes { try MessageDigest.hexDigest(.sha1, of: $0) }) ?? "no digest"
 }
 
 /// Calls `body` with a new folder that is removed afterwards.

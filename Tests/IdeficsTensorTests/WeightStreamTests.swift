@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import IdeficsFoundation
 import IdeficsTensor
 import IdeficsTestSupport
-import Synchronization
 import Testing
 
 @Suite struct WeightStreamTests {
@@ -86,7 +86,7 @@ import Testing
     @Test func severalThreadsMayCompute() async {
         let expected = weights.indices.map(product)
         let stream = WeightStream(units(resident: [5]), windowByteCount: 2 * Self.byteCount)
-        let wrong = Mutex(0)
+        let wrong = Locked(0)
         DispatchQueue.concurrentPerform(iterations: 4) { thread in
             for step in 0..<100 {
                 let index = (step * (thread + 1) + thread) % weights.count

@@ -1,21 +1,19 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsFoundation
+
 /// SplitMix64: the same numbers on every machine, so that failures can be repeated.
-public struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
+public struct SeededGenerator: RandomNumberGenerator, Sendable {
+    private var numbers: SplitMix64
 
     /// The sequence of `seed`.
     public init(seed: UInt64) {
-        state = seed
+        numbers = SplitMix64(seed: seed)
     }
 
     /// The next number.
     public mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ value >> 30) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ value >> 27) &* 0x94D0_49BB_1331_11EB
-        return value ^ value >> 31
+        numbers.next()
     }
 }

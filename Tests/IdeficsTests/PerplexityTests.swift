@@ -3,11 +3,11 @@
 
 import Foundation
 import Idefics
+import IdeficsFoundation
 import IdeficsGeneration
 import IdeficsTensor
 import IdeficsTestSupport
 import IdeficsTokenizers
-import Synchronization
 import Testing
 
 @Suite struct PerplexityTests {
@@ -73,7 +73,7 @@ import Testing
     @Test(arguments: [(300, 300), (1000, 1000), (160, 160), (140, 30), (2, 1)])
     func scoresAreThoseOfWholePasses(context: Int, stride: Int) async throws {
         let container = try ModelContainer(directory: Fixtures.url("f7-e2e"))
-        let progress = Mutex<[Int]>([])
+        let progress = Locked<[Int]>([])
         let found = try await container.likelihood(ofTokens: Self.tokenIds, context: context, stride: stride) {
             scored,
             total in

@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import IdeficsFoundation
 import IdeficsTestSupport
 import IdeficsTokenizers
-import Synchronization
 
 /// What a reference did with some texts and ids (`Tools/make_golden_tokenizers.py`, `make_golden_processor.py`).
 struct Golden: Decodable, Sendable {
@@ -50,7 +50,7 @@ func same(_ left: String, _ right: String) -> Bool {
 }
 
 /// Loaded once: in a debug build 32,000 pieces take a second.
-private let loaded = Mutex<[String: [any Tokenizer]]>([:])
+private let loaded = Locked<[String: [any Tokenizer]]>([:])
 
 /// All tokenizer files of a fixture folder, through both formats where there are both.
 func tokenizers(_ folder: String) throws -> [any Tokenizer] {

@@ -3,10 +3,10 @@
 
 import Foundation
 import Idefics
+import IdeficsFoundation
 import IdeficsTensor
 import IdeficsTestSupport
 import IdeficsTraining
-import Synchronization
 import Testing
 
 /// Micro-batches of one row of numbers from two "shards", taken in turn; a position has a text, a list and numbers.
@@ -114,7 +114,7 @@ private struct ShardSource: BatchSource {
         let options = ["trainer.gradientAccumulationSteps=2"]
         #expect(try await trainer(ShardSource(), options).run() == .finished)
         let stop = StopRequest()
-        let skipped = Mutex<[TrainingError]>([])
+        let skipped = Locked<[TrainingError]>([])
         let stopped = try trainer(ShardSource(), options, output: "other") { event in
             if case .skippedExample(let error) = event { skipped.withLock { $0.append(error) } }
             if case .skippedStep(_, let reason) = event { Issue.record("\(reason)") }

@@ -4,10 +4,10 @@
 import Foundation
 import Idefics
 import IdeficsCheckpoints
+import IdeficsFoundation
 import IdeficsTensor
 import IdeficsTestSupport
 import IdeficsTraining
-import Synchronization
 import Testing
 
 @Suite struct EvaluationTests {
@@ -25,7 +25,7 @@ import Testing
 
     /// Evaluations of a run, by step.
     private func evaluations(_ fixture: TrainingFixture, _ options: [String]) async throws -> [Int: EvaluationMetrics] {
-        let found = Mutex<[Int: EvaluationMetrics]>([:])
+        let found = Locked<[Int: EvaluationMetrics]>([:])
         _ = try await fixture.trainer(fixture.recipe(options)) { event in
             if case .evaluated(let step, let metrics) = event { found.withLock { $0[step] = metrics } }
         }.run()

@@ -3,9 +3,9 @@
 
 import Foundation
 import Idefics
+import IdeficsFoundation
 import IdeficsTestSupport
 import IdeficsTraining
-import Synchronization
 import Testing
 
 /// Runs that are stopped, by an error or by their user, lose nothing and end as others do.
@@ -23,7 +23,7 @@ import Testing
     func aBadPictureLosesNoStep(loggingSteps: Int) async throws {
         try fixture.write(TrainingFixture.lines + [#"{"image":"none.png","text":"x"}"#], to: "train.jsonl")
         let options = ["trainer.maxSteps=6", "data.shuffle=false", "trainer.loggingSteps=\(loggingSteps)"]
-        let told = Mutex<[Int]>([])
+        let told = Locked<[Int]>([])
         let failing = try fixture.trainer(fixture.recipe(options)) { event in
             if case .interrupted(let step, _) = event { told.withLock { $0.append(step) } }
         }
@@ -64,7 +64,7 @@ import Testing
             "trainer.maxSteps=11", "trainer.saveSteps=5", "trainer.rollbackAfterSkips=2", "data.shuffle=false",
             "trainer.saveTotalLimit=\(limit)",
         ]
-        let back = Mutex<[Int]>([])
+        let back = Locked<[Int]>([])
         @Sendable func note(_ event: TrainingEvent) {
             if case .rolledBack(_, let step) = event { back.withLock { $0.append(step) } }
         }

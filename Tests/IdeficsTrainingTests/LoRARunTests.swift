@@ -4,11 +4,11 @@
 import Foundation
 import Idefics
 import IdeficsCheckpoints
+import IdeficsFoundation
 import IdeficsImages
 import IdeficsTensor
 import IdeficsTestSupport
 import IdeficsTraining
-import Synchronization
 import Testing
 
 /// Whole runs with adapters on a base quantised to NF4.
@@ -42,7 +42,7 @@ import Testing
     }
 
     @Test func theLossFallsAndTheAdapterIsWhatWasLearned() async throws {
-        let told = Mutex<[Double]>([])
+        let told = Locked<[Double]>([])
         let trainer = try trainer("run") { event in
             if case .step(let metrics, _, _) = event { told.withLock { $0.append(metrics.loss) } }
         }

@@ -8,13 +8,12 @@ import IdeficsFoundation
 import IdeficsTensor
 import IdeficsTestSupport
 import IdeficsTraining
-import Synchronization
 import Testing
 
 @Suite struct TrainerTests {
     /// Events that a run told.
     private final class Events: Sendable {
-        private let all = Mutex<[TrainingEvent]>([])
+        private let all = Locked<[TrainingEvent]>([])
         func add(_ event: TrainingEvent) { all.withLock { $0.append(event) } }
         var list: [TrainingEvent] { all.withLock { $0 } }
     }

@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import IdeficsFoundation
 import IdeficsHTTPTestSupport
 import IdeficsTestSupport
 import IdeficsTraining
-import Synchronization
 import Testing
 
 /// Pictures by URL, from a server of this machine.
@@ -48,7 +48,7 @@ import Testing
         let names = ["rgb.png", "photo_444.jpg", "rgb.png", "photo_444.jpg"]
         try write(names, to: "web.jsonl", isRemote: true)
         try write(names, to: "files.jsonl", isRemote: false)
-        let wasAhead = Mutex(false)
+        let wasAhead = Locked(false)
         let trainer = try fixture.trainer(recipe("web")) { [server] event in
             guard case .step(let metrics, _, _) = event, metrics.step == 1 else { return }
             // The step does not end before this does; no more is asked of the machine's speed than to answer at all.
@@ -71,7 +71,7 @@ import Testing
 
     @Test func picturesThatCannotBeHadStopOrAreLeftOut() async throws {
         try write(["rgb.png", "none.png", "rgba.png"], to: "web.jsonl", isRemote: true)
-        let steps = Mutex<[Int]>([])
+        let steps = Locked<[Int]>([])
         let error = await #expect(throws: TrainingError.self) {
             try await fixture.trainer(recipe("web")) { event in
                 if case .step(let metrics, _, _) = event { steps.withLock { $0.append(metrics.step) } }

@@ -80,7 +80,4 @@ int idf_resize_bicubic_rgb_portable(
     size_t max_workspace
 );
 
-// A 64-bit hash of `size` bytes, the same on every machine. Not cryptographic: compare the bytes when hashes agree.
-uint64_t idf_content_hash(const uint8_t *_Nullable data, size_t size, uint64_t seed);
-
 #pragma clang assume_nonnull end

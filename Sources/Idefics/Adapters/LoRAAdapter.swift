@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import IdeficsCheckpoints
+import IdeficsFoundation
 public import IdeficsTensor
 
 /// Low-rank updates of a model's linear layers, and parameters that replace the model's: what fine-tuning learned, beside

@@ -3,7 +3,6 @@
 
 public import IdeficsCheckpoints
 import IdeficsFoundation
-import Synchronization
 
 /// What a `LoRAConfig` means for a model: its layers with adapters, and its parameters that are trained in full.
 public struct LoRATargets: Sendable {
@@ -57,7 +56,7 @@ public struct LoRATargets: Sendable {
     ///
     /// The patch embedding is a convolution in PEFT, the embedding has other adapters there.
     static func layers(of architecture: IdeficsConfig) -> [Layer] {
-        let found = Mutex<[Layer]>([])
+        let found = Locked<[Layer]>([])
         _ = Weights.listing { weights in
             _ = IdeficsModel(
                 architecture,

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
-import IdeficsGeneration
+import IdeficsFoundation
 import IdeficsTensor
 
 /// How the original training initialised what IDEFICS adds to its backbones (M4's `_init_weights`).

@@ -3,7 +3,6 @@
 
 import Foundation
 import IdeficsFoundation
-import IdeficsHub
 
 /// A line that is another one when the file at `url` is: its real path, size and date; a file that is not there has size 0.
 func fileIdentity(_ url: URL) -> String {
@@ -15,10 +14,10 @@ func fileIdentity(_ url: URL) -> String {
 ///
 /// For small files.
 func contentIdentity(_ url: URL) -> String {
-    guard let data = try? Files.readIfPresent(url.path, limit: 256 << 20) else {
+    guard let data = try? Files.readIfPresent(url.path, limit: 256 << 20),
+        let digest = try? data.withUnsafeBytes({ try MessageDigest.hexDigest(.sha256, of: $0) })
+    else {
         return "\(url.lastPathComponent) \(Files.size(url.path).map { "\($0) bytes" } ?? "-")"
     }
-    var hash = SHA256()
-    data.withUnsafeBytes { hash.update($0) }
-    return "\(url.lastPathComponent) \(hash.hexDigest())"
+    return "\(url.lastPathComponent) \(digest)"
 }

@@ -1,6 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsFoundation
 import IdeficsTensor
 
 /// One image as the decoder sees it: its tokens, and for each gated block their keys and values.
@@ -10,28 +11,26 @@ import IdeficsTensor
 public final class EncodedImage: Sendable {
     /// What it was made from (pixels, or embeddings), to recognise the same image again.
     let content: Tensor
-    let contentHash: Int
+    let contentHash: UInt64
     /// `[imageTokens, visionDim]`.
     let hiddenStates: Tensor
     /// One page for each gated block, of `imageTokens` rows; none in training, where blocks make them anew.
     let keysValues: [KeyValuePages]
 
-    init(content: Tensor, contentHash: Int, hiddenStates: Tensor, keysValues: [KeyValuePages]) {
+    init(content: Tensor, contentHash: UInt64, hiddenStates: Tensor, keysValues: [KeyValuePages]) {
         self.content = content
         self.contentHash = contentHash
         self.hiddenStates = hiddenStates
         self.keysValues = keysValues
     }
 
-    /// A hash of an image's bytes, the same for equal images of one process.
-    static func hash(_ content: Tensor) -> Int {
-        var hasher = Hasher()
-        content.withUnsafeBytes { hasher.combine(bytes: $0) }
-        return hasher.finalize()
+    /// A hash of an image's bytes.
+    static func hash(_ content: Tensor) -> UInt64 {
+        content.withUnsafeBytes { IdeficsFoundation.contentHash($0, seed: 0) }
     }
 
     /// Whether this image was made from exactly these bytes.
-    func isMade(from content: Tensor, hash: Int) -> Bool {
+    func isMade(from content: Tensor, hash: UInt64) -> Bool {
         contentHash == hash && Self.isEqual(self.content, content)
     }
 

@@ -77,7 +77,7 @@ extension IdeficsModel {
         let itemShape = Array(tensor.shape[2...])
         let items = tensor.reshaped([tensor.shape[0] * tensor.shape[1]] + itemShape)
         var found: [EncodedImage?] = []
-        var fresh: [(content: Tensor, hash: Int)] = []
+        var fresh: [(content: Tensor, hash: UInt64)] = []
         var freshOfSlot: [Int] = []
         for slot in slots {
             let content = items[slot..<slot + 1]
@@ -95,7 +95,7 @@ extension IdeficsModel {
     }
 
     private func encode(
-        _ contents: [(content: Tensor, hash: Int)],
+        _ contents: [(content: Tensor, hash: UInt64)],
         kind inputs: IdeficsInputs,
         _ pass: ForwardPass,
         isTraining: Bool

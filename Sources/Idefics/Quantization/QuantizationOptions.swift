@@ -1,7 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-import IdeficsCheckpoints
+import IdeficsFoundation
 public import IdeficsTensor
 
 /// How each part of a model is to be stored when it is quantised.
@@ -72,7 +72,7 @@ public struct QuantizationOptions: Sendable, Equatable {
     }
 
     private static func isPart(_ pattern: String, of name: String) -> Bool {
-        matches(".\(name).", pattern: "*.\(pattern).*")
+        GlobPattern("*.\(pattern).*").matches(".\(name).")
     }
 
     /// Refuses a pattern of `keptInInt8` that changes nothing: it would be a name written wrongly.

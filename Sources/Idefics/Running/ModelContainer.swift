@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Foundation
+import IdeficsFoundation
 public import IdeficsGeneration
 public import IdeficsImages
 public import IdeficsTensor

@@ -3,6 +3,7 @@
 
 import Idefics
 import IdeficsCheckpoints
+import IdeficsFoundation
 import IdeficsTensor
 
 /// Small random numbers in tensors of any size, quickly: for speed they are as good as trained ones.
@@ -13,13 +14,8 @@ struct RandomWeights: Sendable {
     /// Weights of `dtype`.
     init(_ dtype: DType) {
         self.dtype = dtype
-        var state: UInt64 = 0x9E37_79B9_7F4A_7C15
-        let values = (0..<(1 << 20) + 7).map { _ -> Float in
-            state ^= state << 13
-            state ^= state >> 7
-            state ^= state << 17
-            return (Float(state >> 40) / Float(1 << 24) - 0.5) * 0.05
-        }
+        var random = SplitMix64(seed: 0)
+        let values = (0..<(1 << 20) + 7).map { _ in (Float(random.next() >> 40) / Float(1 << 24) - 0.5) * 0.05 }
         pattern = cast(Tensor(values, shape: [values.count]), to: dtype)
     }
 

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import IdeficsFoundation
 import IdeficsHub
-import Synchronization
 
 /// Progress on standard error: one line that redraws itself, or a line every few seconds off a terminal.
 final class ProgressBar: Sendable {
@@ -30,7 +30,7 @@ final class ProgressBar: Sendable {
     }
 
     private let unit: Unit
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     init(unit: Unit = .bytes) {
         self.unit = unit

@@ -4,12 +4,11 @@
 import Foundation
 import IdeficsFoundation
 import IdeficsTraining
-import Synchronization
 
 /// Shows a training run: a bar that redraws itself on a terminal, else a line for each line of metrics; events as notes.
 final class TrainingOutput: Sendable {
-    private let isBarShown = Mutex(false)
-    private let isPeakExplained = Mutex(false)
+    private let isBarShown = Locked(false)
+    private let isPeakExplained = Locked(false)
 
     /// Shows what happened.
     func show(_ event: TrainingEvent) {

@@ -1,8 +1,6 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-import Synchronization
-
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
@@ -23,7 +21,7 @@ package enum StandardStreams {
     /// Whether standard error is a terminal.
     package static let isErrorTerminal = isatty(STDERR_FILENO) == 1
 
-    private static let isOutputClosed = Mutex(false)
+    private static let isOutputClosed = Locked(false)
 
     /// Makes failed writes errors instead of the end of the process, and closed streams empty ones; at the start of a
     /// program, before it opens anything.

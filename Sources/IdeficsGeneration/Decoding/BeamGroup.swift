@@ -1,6 +1,8 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsFoundation
+
 /// Beam search and beam sampling for one prompt, with the semantics of transformers 5.23.
 ///
 /// Each step ranks all continuations of all beams by their sum of log-probabilities and keeps

@@ -1,6 +1,8 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsFoundation
+
 /// Sequences that grow independently of one another: greedy search (one) or sampling (any number).
 struct SampleGroup: SequenceGroup {
     private struct Sequence {

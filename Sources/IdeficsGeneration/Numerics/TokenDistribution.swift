@@ -1,6 +1,8 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsFoundation
+
 /// The probabilities of one row of scores (its softmax), ready to be drawn from.
 ///
 /// Cumulative weights are kept in double precision and in the order of the token ids, so a draw is a function of the

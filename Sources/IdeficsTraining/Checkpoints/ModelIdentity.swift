@@ -81,7 +81,7 @@ extension ModelIdentity.File {
             } else if byteCount > Self.headByteCount {
                 read(Self.headByteCount, Self.pieceByteCount)
             }
-            crc32c = bytes.withUnsafeBytes { CRC32C.checksum($0) }
+            crc32c = bytes.withUnsafeBytes { CRC32.checksum($0, .castagnoli) }
         } catch TensorError.file(_, let reason) {
             throw TrainingError.file(path: url.path, reason: "cannot be read: \(reason)")
         }

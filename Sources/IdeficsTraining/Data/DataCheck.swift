@@ -3,8 +3,8 @@
 
 import Foundation
 import Idefics
+import IdeficsFoundation
 import IdeficsImages
-import Synchronization
 
 /// How far the pictures of a data set are looked at before a run begins; those by URL are never fetched for it.
 public enum ImageCheck: Sendable {
@@ -68,7 +68,7 @@ struct DataCheck: Sendable {
     func run(progress: @escaping @Sendable (Int, Int) -> Void) async throws -> Result {
         let partCount = (lines.count + Self.partSize - 1) / Self.partSize
         let tasks = min(partCount, max(1, ProcessInfo.processInfo.activeProcessorCount))
-        let done = Mutex(0)
+        let done = Locked(0)
         var parts = [Part?](repeating: nil, count: partCount)
         try await withThrowingTaskGroup(of: (Int, Part).self) { group in
             var next = 0

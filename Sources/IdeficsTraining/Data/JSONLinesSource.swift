@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import IdeficsFoundation
-import Synchronization
 
 /// A file of examples in an order that depends on seed and epoch alone.
 package final class JSONLinesSource: BatchSource {
@@ -13,7 +12,7 @@ package final class JSONLinesSource: BatchSource {
 
     private let data: TrainingData
     private let config: TrainingConfig
-    private let cache = Mutex(Cache())
+    private let cache = Locked(Cache())
 
     /// What is kept from step to step, so that it is not computed again; it decides nothing.
     private struct Cache {

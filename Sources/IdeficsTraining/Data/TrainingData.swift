@@ -3,7 +3,7 @@
 
 import Foundation
 package import Idefics
-import IdeficsGeneration
+import IdeficsFoundation
 import IdeficsImages
 
 /// Where in a file of examples a run is.

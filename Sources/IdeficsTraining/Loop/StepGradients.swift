@@ -3,7 +3,6 @@
 
 package import Idefics
 import IdeficsFoundation
-import IdeficsGeneration
 package import IdeficsTensor
 
 /// What the micro-batches of a step gave, beside the gradients, which the store has.

@@ -94,11 +94,17 @@ package final class EventFile: MetricsSink {
         return event.bytes
     }
 
+    /// The checksum as TFRecord stores it: rotated and moved, so that checksums of data with checksums stay good.
+    package static func maskedChecksum(_ bytes: [UInt8]) -> UInt32 {
+        let value = CRC32.checksum(bytes, .castagnoli)
+        return (value >> 15 | value << 17) &+ 0xA282_EAD8
+    }
+
     /// `data` as a record.
     package static func record(_ data: [UInt8]) -> [UInt8] {
         let length = withUnsafeBytes(of: UInt64(data.count).littleEndian, Array.init)
         func checksum(_ bytes: [UInt8]) -> [UInt8] {
-            withUnsafeBytes(of: CRC32C.masked(bytes).littleEndian, Array.init)
+            withUnsafeBytes(of: maskedChecksum(bytes).littleEndian, Array.init)
         }
         return length + checksum(length) + data + checksum(data)
     }

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Idefics
-import IdeficsCheckpoints
+import IdeficsFoundation
 
 /// Which parameters of a model are trained (docs/model-spec.md §6.2).
 package struct FreezeRules {
@@ -26,13 +26,14 @@ package struct FreezeRules {
     ///
     /// - Throws: `TrainingError.parameters` for a pattern that matches nothing, and when nothing is left.
     package func trained(of names: [String]) throws -> [String] {
-        for pattern in patterns.train + patterns.freeze
-        where !names.contains(where: { matches($0, pattern: pattern) }) {
+        let train = patterns.train.map { GlobPattern($0) }
+        let freeze = patterns.freeze.map { GlobPattern($0) }
+        for pattern in train + freeze where !names.contains(where: pattern.matches) {
             throw TrainingError.parameters(reason: "no parameter of the model is named \(pattern)")
         }
         let trained = names.filter { name in
-            if patterns.freeze.contains(where: { matches(name, pattern: $0) }) { return false }
-            return !isFrozen(name) || patterns.train.contains { matches(name, pattern: $0) }
+            if freeze.contains(where: { $0.matches(name) }) { return false }
+            return !isFrozen(name) || train.contains { $0.matches(name) }
         }
         guard !trained.isEmpty else { throw TrainingError.parameters(reason: "nothing is trained") }
         return trained.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }

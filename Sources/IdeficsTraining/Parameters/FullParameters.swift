@@ -62,8 +62,9 @@ public struct FullParameters: TrainableParameters {
 
     /// The whole model as a directory in Hugging Face format: every tensor in the type it had, with the other files.
     public func export(_ values: [String: Tensor], to directory: StagedDirectory) throws {
+        let staleKeys = Weights.staleKeys.map { GlobPattern($0) }
         let names = checkpoint.tensorNames.filter { name in
-            !Weights.staleKeys.contains { matches(name, pattern: $0) }
+            !staleKeys.contains { $0.matches(name) }
                 && !(config.tieWordEmbeddings && name.hasPrefix("lm_head."))
         }
         let declarations = try names.map { name in

@@ -5,7 +5,6 @@ public import Foundation
 public import Idefics
 import IdeficsCheckpoints
 public import IdeficsFoundation
-import IdeficsGeneration
 public import IdeficsTensor
 
 /// Low-rank adapters are trained beside a frozen model, dense or quantised, and with them, if asked, some of its modules

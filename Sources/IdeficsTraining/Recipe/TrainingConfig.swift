@@ -1,7 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-import IdeficsCheckpoints
+import IdeficsFoundation
 
 /// How a model is trained; names and meanings are those of transformers' `TrainingArguments` in camel case.
 ///
@@ -205,7 +205,7 @@ public struct TrainingConfig: Sendable, Equatable, Codable {
     public func learningRateMultiplier(_ name: String) -> Double {
         // In the order of the patterns: products in another order may differ in the last bit.
         learningRateMultipliers.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
-            .reduce(1) { matches(name, pattern: $1.key) ? $0 * $1.value : $0 }
+            .reduce(1) { GlobPattern($1.key).matches(name) ? $0 * $1.value : $0 }
     }
 
     /// The learning rate of a step.

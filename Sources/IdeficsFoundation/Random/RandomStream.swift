@@ -6,14 +6,14 @@
 /// The 256 bits of state are four outputs of SplitMix64 started at `seed` after the stream number was mixed into it by
 /// one SplitMix64 output. The same seed and stream give the same numbers on every machine; streams of one seed are
 /// unrelated, so each sequence draws from its own and does not notice its neighbours.
-public struct RandomStream: RandomNumberGenerator, Sendable, Equatable {
+package struct RandomStream: RandomNumberGenerator, Sendable, Equatable {
     private var state: (UInt64, UInt64, UInt64, UInt64)
 
     /// Starts stream number `stream` of `seed`.
-    public init(seed: UInt64, stream: UInt64 = 0) {
-        var numbering = SplitMix64(state: stream)
+    package init(seed: UInt64, stream: UInt64 = 0) {
+        var numbering = SplitMix64(seed: stream)
         // Stream 0 must not mean "seed unchanged" for one stream only: every stream goes through the same mixing.
-        var mixer = SplitMix64(state: seed ^ numbering.next())
+        var mixer = SplitMix64(seed: seed ^ numbering.next())
         state = (mixer.next(), mixer.next(), mixer.next(), mixer.next())
     }
 
@@ -23,7 +23,7 @@ public struct RandomStream: RandomNumberGenerator, Sendable, Equatable {
     }
 
     /// The next 64 random bits.
-    public mutating func next() -> UInt64 {
+    package mutating func next() -> UInt64 {
         let product = state.1 &* 5
         let result = ((product << 7) | (product >> 57)) &* 9
         let shifted = state.1 << 17
@@ -37,34 +37,17 @@ public struct RandomStream: RandomNumberGenerator, Sendable, Equatable {
     }
 
     /// A number drawn evenly from [0, 1): the top 53 bits of ``next()``.
-    public mutating func uniform() -> Double {
+    package mutating func uniform() -> Double {
         Double(next() >> 11) * 0x1p-53
     }
 
     /// A number drawn evenly from (0, 1), for use under a logarithm.
-    mutating func openUniform() -> Double {
+    package mutating func openUniform() -> Double {
         (Double(next() >> 12) + 0.5) * 0x1p-52
     }
 
     /// Whether two generators will give the same numbers from here on.
-    public static func == (a: RandomStream, b: RandomStream) -> Bool {
+    package static func == (a: RandomStream, b: RandomStream) -> Bool {
         a.state == b.state
-    }
-}
-
-/// SplitMix64 (Steele, Lea and Flood, 2014): spreads a seed over a larger state.
-package struct SplitMix64 {
-    private var state: UInt64
-
-    package init(state: UInt64) {
-        self.state = state
-    }
-
-    package mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

@@ -21,12 +21,14 @@ package final class ComputeThread: SerialExecutor {
         jobs.close()
     }
 
+    /// Runs `job` after those before it.
     package func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         let executor = asUnownedSerialExecutor()
         jobs.append { job.runSynchronously(on: executor) }
     }
 
+    /// This executor, as the runtime asks for it.
     package func asUnownedSerialExecutor() -> UnownedSerialExecutor {
         UnownedSerialExecutor(ordinary: self)
     }

@@ -1,10 +1,10 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-/// A file name pattern as in Python's `fnmatch`, which `huggingface_hub` uses: `*`, `?`, `[abc]`, `[a-z]`, `[!abc]`.
+/// A pattern for names of files or parameters as in Python's `fnmatch`: `*`, `?`, `[abc]`, `[a-z]`, `[!abc]`.
 ///
-/// `*` also matches `/`. Matching takes at most pattern length × name length steps.
-public struct GlobPattern: Hashable, Sendable, CustomStringConvertible {
+/// `*` also matches `/` and `.`. Matching takes at most pattern length × name length steps.
+package struct GlobPattern: Hashable, Sendable, CustomStringConvertible {
     private enum Element: Hashable, Sendable {
         case literal(Unicode.Scalar)
         case any
@@ -22,16 +22,15 @@ public struct GlobPattern: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// The pattern as given.
-    public let description: String
+    package let description: String
     private let elements: [Element]
 
     /// Reads a pattern; every text is one.
     ///
-    /// - Parameter text: The pattern; `dir/` means `dir/*`.
-    public init(_ text: String) {
+    /// - Parameter text: The pattern.
+    package init(_ text: String) {
         description = text
         var rest = Array(text.unicodeScalars)[...]
-        if rest.last == "/" { rest.append("*") }
         var elements: [Element] = []
         while let scalar = rest.popFirst() {
             switch scalar {
@@ -67,9 +66,9 @@ public struct GlobPattern: Hashable, Sendable, CustomStringConvertible {
 
     /// True if the whole name matches.
     ///
-    /// - Parameter name: A path in the repository.
+    /// - Parameter name: A path, or the name of a parameter.
     /// - Returns: Whether it matches.
-    public func matches(_ name: String) -> Bool {
+    package func matches(_ name: String) -> Bool {
         let scalars = Array(name.unicodeScalars)
         var (at, position) = (0, 0)
         var retry: (element: Int, position: Int)?

@@ -1,23 +1,24 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-/// Reads little-endian fields from bytes of hostile origin; every read is checked.
-struct ByteReader {
-    private let bytes: UnsafeRawBufferPointer
+import IdeficsFoundation
+
+/// Reads the fields of a checkpoint's file one after the other; errors name file and field.
+struct FieldReader {
+    private var reader: ByteReader
     private let file: String
     /// What errors call the place being read.
     var field: String
-    private(set) var position: Int
 
     /// A reader of `bytes`, which outlive it.
     init(_ bytes: UnsafeRawBufferPointer, at position: Int = 0, file: String, field: String) {
-        self.bytes = bytes
-        self.position = position
+        reader = ByteReader(bytes, at: position)
         self.file = file
         self.field = field
     }
 
-    var isAtEnd: Bool { position >= bytes.count }
+    var position: Int { reader.position }
+    var isAtEnd: Bool { reader.isAtEnd }
 
     /// An error about the field being read.
     func malformed(_ reason: String) -> CheckpointError {
@@ -26,16 +27,14 @@ struct ByteReader {
 
     /// The next `count` bytes.
     mutating func take(_ count: Int) throws -> UnsafeRawBufferPointer {
-        guard count >= 0, position >= 0, position <= bytes.count, count <= bytes.count - position else {
-            throw malformed("the file ends early: \(count) bytes wanted at \(position) of \(bytes.count)")
-        }
-        defer { position += count }
-        return UnsafeRawBufferPointer(rebasing: bytes[position..<position + count])
+        guard let bytes = reader.take(count) else { throw endsEarly(count) }
+        return bytes
     }
 
     /// The next little-endian integer.
     mutating func integer<Integer: FixedWidthInteger & BitwiseCopyable>(_ type: Integer.Type) throws -> Integer {
-        Integer(littleEndian: try take(MemoryLayout<Integer>.size).loadUnaligned(as: type))
+        guard let integer = reader.integer(type) else { throw endsEarly(MemoryLayout<Integer>.size) }
+        return integer
     }
 
     /// The next little-endian integer as a size or an offset.
@@ -57,12 +56,16 @@ struct ByteReader {
 
     /// The text before the next line feed, which is stepped over.
     mutating func line(atMost limit: Int) throws -> String {
-        let rest = bytes[min(position, bytes.count)...].prefix(limit + 1)
+        let rest = reader.bytes[min(position, reader.count)...].prefix(limit + 1)
         guard let end = rest.firstIndex(of: UInt8(ascii: "\n")) else {
             throw malformed("no line end within \(limit) bytes")
         }
         let text = try text(end - position)
-        position += 1
+        _ = try take(1)
         return text
+    }
+
+    private func endsEarly(_ count: Int) -> CheckpointError {
+        malformed("the file ends early: \(count) bytes wanted at \(position) of \(reader.count)")
     }
 }

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "idefics_codecs.h"
+#include "idefics_hash.h"
 
 // Odd constants with well-spread bits (the fractional parts of the golden ratio, sqrt 2, sqrt 3, sqrt 5 times 2^64).
 static const uint64_t mixers[4] = {
@@ -24,7 +24,8 @@ static uint64_t load(const uint8_t *bytes) {
     return word;
 }
 
-uint64_t idf_content_hash(const uint8_t *data, size_t size, uint64_t seed) {
+uint64_t idf_content_hash(const void *bytes, size_t size, uint64_t seed) {
+    const uint8_t *data = bytes;
     // Four independent lanes hide the multiplier's latency.
     uint64_t lanes[4] = {seed, seed ^ mixers[1], seed ^ mixers[2], seed ^ mixers[3]};
     size_t i = 0;

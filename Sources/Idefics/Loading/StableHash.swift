@@ -1,7 +1,0 @@
-// Copyright 2026 the idefics-swift authors
-// SPDX-License-Identifier: Apache-2.0
-
-/// A hash of `text` that is the same in every run and on every machine, unlike Swift's own: FNV-1a, 64 bits.
-package func stableHash(_ text: String) -> UInt64 {
-    text.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
-}
