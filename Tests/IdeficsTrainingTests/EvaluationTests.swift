@@ -89,6 +89,28 @@ import Testing
         #expect(try evaluate().isRight == [false] + Array(repeating: true, count: rows - 1))
     }
 
+    /// What is given to be evaluated is evaluated at the end, whether or not it is on the way.
+    @Test(arguments: [0, 2])
+    func whatIsGivenIsEvaluated(evalSteps: Int) async throws {
+        let fixture = try TrainingFixture()
+        let found = Mutex<[String]>([])
+        let recipe = try fixture.recipe([
+            "data.eval=\(fixture.folder.path("train.jsonl"))", "data.samples=[hi]", "data.sampleTokens=1",
+            "trainer.maxSteps=3", "trainer.evalSteps=\(evalSteps)",
+        ])
+        _ = try await fixture.trainer(recipe) { event in
+            switch event {
+            case .evaluated(let step, _): found.withLock { $0.append("evaluation \(step)") }
+            case .sample(let step, _, _): found.withLock { $0.append("sample \(step)") }
+            default: break
+            }
+        }.run()
+        let steps = evalSteps == 0 ? [3] : [2, 3]
+        #expect(found.withLock { $0 } == steps.flatMap { ["evaluation \($0)", "sample \($0)"] })
+        let lines = try MetricsFile(folder: RunFolder(recipe.output).url, step: 3).lines
+        #expect(lines.filter { $0.evalLoss != nil }.map(\.step) == steps)
+    }
+
     /// Documents are no answers: their loss is told, and nothing is said of right and wrong.
     @Test func documentsAreNotJudged() async throws {
         let fixture = try TrainingFixture()

@@ -113,6 +113,33 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: recipe.output + "/model"))
     }
 
+    /// A disk that is too full for the last checkpoint may have room for the result; here something is in the places of the
+    /// checkpoint and the curve.
+    @Test(arguments: [false, true])
+    func theResultNeedsNoCheckpoint(isStopped: Bool) async throws {
+        let recipe = try fixture.recipe(["trainer.maxSteps=\(isStopped ? 3 : 2)"])
+        let stop = StopRequest()
+        let failed = Mutex<[Int]>([])
+        let trainer = try fixture.trainer(recipe) { event in
+            if case .saveFailed(let step, _) = event { failed.withLock { $0.append(step) } }
+            guard case .step(let metrics, _, _) = event, metrics.step == 2 else { return }
+            for name in ["checkpoint-2/mine", "loss.svg/mine"] {
+                let url = URL(filePath: recipe.output).appending(path: name)
+                try? FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+            }
+            if isStopped { stop.stop() }
+        }
+        if isStopped {
+            // It has nothing but its checkpoint.
+            await #expect(throws: (any Error).self) { try await trainer.run(stop: stop) }
+        } else {
+            #expect(try await trainer.run() == .finished)
+            #expect(failed.withLock { $0 } == [2])
+            #expect(FileManager.default.fileExists(atPath: recipe.output + "/model/config.json"))
+        }
+        #expect(FileManager.default.fileExists(atPath: recipe.output + "/checkpoint-2/mine"))
+    }
+
     /// Which key is another is said.
     @Test func otherRecipesAreNamed() async throws {
         _ = try await fixture.trainer(fixture.recipe(["trainer.maxSteps=1"])).run()

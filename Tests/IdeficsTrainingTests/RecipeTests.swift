@@ -53,6 +53,54 @@ import Testing
         #expect(try TrainingRecipe(yaml: String(decoding: recipe.json, as: UTF8.self)) == recipe)
     }
 
+    /// Characters that YAML does not take as they are, or takes for line ends, in every text of a recipe.
+    @Test(arguments: [
+        "\u{7F}", "\u{C3}\u{89}", "a\u{85} b", "k\u{2028} z", " \u{2029}", "\u{FFFE}\u{FFFF}", "\u{FEFF}",
+    ])
+    func jsonHoldsAnyText(text: String) throws {
+        var recipe = try TrainingRecipe(yaml: Self.yaml)
+        recipe.data.train = "\(text)/a.jsonl"
+        recipe.data.samples = [SamplePrompt(text: "x\(text)y")]
+        recipe.data.ignoredKeys = [text]
+        let json = String(decoding: try recipe.json, as: UTF8.self)
+        #expect(try TrainingRecipe(yaml: json) == recipe)
+        #expect(try TrainingRecipe(yaml: json, overrides: ["trainer.seed=42"]) == recipe)
+    }
+
+    /// As Python's `json.dump` writes it.
+    @Test func jsonOfOtherSoftwareIsRead() throws {
+        let json = #"""
+            {"model": "DIR", "output": "run", "data": {"train": "a.jsonl", "samples": ["\ud83d\ude00", "a\/b"]},
+             "trainer": {"maxSteps": 10.0, "seed": 1e3, "learningRate": 1e-05, "learningRateMultipliers": {"1": 2},
+             "bf16": true, "dropout": null}, "parameters": {"train": ["null", "1"]}}
+            """#
+        let recipe = try TrainingRecipe(yaml: json, overrides: [#"data.ignoredKeys=["\ud83d\ude00"]"#])
+        #expect(recipe.data.samples.map(\.text) == ["\u{1F600}", "a/b"] && recipe.data.ignoredKeys == ["\u{1F600}"])
+        #expect(recipe.trainer.maxSteps == 10 && recipe.trainer.seed == 1000 && recipe.trainer.learningRate == 1e-5)
+        #expect(recipe.trainer.learningRateMultipliers == ["1": 2] && recipe.trainer.bf16)
+        #expect(recipe.trainer.dropout == nil && recipe.parameters.train == ["null", "1"])
+    }
+
+    @Test(arguments: [
+        (#"{"model": "a", "model": "b"}"#, "model", "twice"),
+        (#"{"data": {"samples": ["\ud83d"]}}"#, "data.samples[0]", "half"),
+        (#"{"trainer": {"maxSteps": 1.5}}"#, "trainer.maxSteps", "a whole number"),
+        (#"{"trainer": {"bf16": "x"}}"#, "trainer.bf16", "true or false"),
+        (
+            #"{"trainer": {"learningRate": NaN}, "model": "m", "output": "o", "data": {"train": "t"}}"#,
+            "trainer.learningRate", "0 or more"
+        ),
+        (#"{"trainer": {"noDecay": [null]}}"#, "trainer.noDecay", "null"),
+    ])
+    func wrongJSONIsNamed(json: String, key: String, reason: String) throws {
+        let error = #expect(throws: TrainingError.self) { try TrainingRecipe(yaml: json) }
+        guard case .config(let found, let text) = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(found == key && text.contains(reason), "\(String(describing: error))")
+    }
+
     @Test(arguments: [
         ("trainer.learningrate=1", "trainer.learningrate"), ("data.loss=some", "data.loss"), ("extra=1", "extra"),
         ("trainer.learningRate=-1", "trainer.learningRate"), ("trainer.learningRate=.nan", "trainer.learningRate"),
@@ -69,7 +117,8 @@ import Testing
         ("trainer=3", "trainer"), ("model=", "model"), ("model.x.y=1", "model.x.y"),
         ("data.samples=[{}]", "data.samples"),
         ("trainer.seed=-1", "trainer.seed"), ("=1", "=1"), ("trainer", "trainer"),
-        ("trainer.maxSteps=[", "trainer.maxSteps"),
+        ("trainer.maxSteps=[", "trainer.maxSteps"), ("trainer.noDecay=[null]", "trainer.noDecay"),
+        ("trainer.noDecay=[bias, ~]", "trainer.noDecay"), ("trainer={noDecay: [null]}", "trainer"),
     ])
     func wrongValuesAreNamed(override: String, key: String) throws {
         var yaml = Self.yaml

@@ -124,6 +124,17 @@ import Testing
         #expect(RunFolder(fixture.folder.path("run")).checkpointSteps() == [4])
     }
 
+    /// Texts of a recipe may hold any characters: its checkpoints are the run's own all the same, and can be resumed.
+    @Test func recipesOfCheckpointsHoldAnyText() async throws {
+        let options = [
+            "trainer.maxSteps=3", "trainer.saveSteps=1", "trainer.saveTotalLimit=1", "data.sampleTokens=1",
+            #"data.samples=["x\u007fy"]"#, #"data.ignoredKeys=["k\u2028 z"]"#,
+        ]
+        #expect(try await trainer("run", options).run() == .finished)
+        #expect(RunFolder(fixture.folder.path("run")).checkpointSteps() == [3])
+        #expect(try await trainer("run", options, isResuming: true).run() == .finished)
+    }
+
     /// A checkpoint with a user's notes in it, or that of another run, is not rotated away.
     @Test func othersCheckpointsAreNotRemoved() async throws {
         let options = ["trainer.maxSteps=5", "trainer.saveSteps=1", "trainer.saveTotalLimit=0"]

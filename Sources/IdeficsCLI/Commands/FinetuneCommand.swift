@@ -32,7 +32,7 @@ struct FinetuneCommand: AsyncParsableCommand {
     @Option(help: "Run folder; not needed with --check-only.")
     var output: String?
 
-    @Option(help: "JSON lines to evaluate on, every --eval-steps.")
+    @Option(help: "JSON lines to evaluate on: every --eval-steps, and after the last step.")
     var evalData: String?
 
     @Option(help: "Learning rate behind the warm-up. (default: 1e-05)")
@@ -103,7 +103,7 @@ struct FinetuneCommand: AsyncParsableCommand {
     @Option(help: "Checkpoints kept; 0 for all. (default: 2)")
     var saveTotalLimit: Int?
 
-    @Option(help: "Steps between evaluations; 0 for none. (default: 0)")
+    @Option(help: "Steps between evaluations; 0 for one after the last step only. (default: 0)")
     var evalSteps: Int?
 
     @Flag(help: "Evaluate before the first step, too.")
@@ -136,8 +136,8 @@ struct FinetuneCommand: AsyncParsableCommand {
         recipe.data.ignoredKeys = ignoreKey
         recipe.parameters.train = train
         recipe.parameters.freeze = freeze
-        let yaml = String(decoding: try recipe.json, as: UTF8.self)
-        try await runOptions.train(TrainingRecipe(yaml: yaml, overrides: overrides + lora.overrides + set))
+        let json = String(decoding: try recipe.json, as: UTF8.self)
+        try await runOptions.train(TrainingRecipe(yaml: json, overrides: overrides + lora.overrides + set))
     }
 
     /// Flags that were given, as keys of a recipe.

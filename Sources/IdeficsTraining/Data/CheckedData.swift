@@ -60,9 +60,8 @@ extension DataCheck.Result {
 }
 
 extension TrainingRecipe {
-    /// What is wrong with a sample that will be continued.
+    /// What is wrong with a sample, all of which are continued at least once.
     fileprivate var sampleProblem: TrainingError? {
-        guard trainer.evalSteps > 0 || trainer.evalOnStart else { return nil }
         for (index, sample) in data.samples.enumerated() {
             guard let place = sample.image else { continue }
             do {

@@ -120,9 +120,9 @@ public actor Trainer {
     ///
     /// - Parameter stop: ends the run after the step it is at.
     /// - Returns: how it ended.
-    /// - Throws: what data, model and the last checkpoint throw, after a checkpoint of the last whole step;
-    ///   `TrainingError.run` when every step was left out. A checkpoint that could not be written on the way is reported
-    ///   and the run goes on.
+    /// - Throws: what data, model and the checkpoint of a run that was stopped throw, after a checkpoint of the last whole
+    ///   step; `TrainingError.run` when every step was left out. Another checkpoint that could not be written is reported
+    ///   and the run goes on, to its result.
     public func run(stop: StopRequest = StopRequest()) async throws -> Outcome {
         defer {
             ahead?.cancel()
@@ -150,7 +150,14 @@ public actor Trainer {
             throw error
         }
         if log.hasSteps { _ = log.line(state.progress, epoch: epoch, evaluation: nil) }
-        if savedStep != state.progress.step { try save(log) }
+        if savedStep != state.progress.step {
+            // What was learned is exported all the same; a run that was stopped has nothing but its checkpoint.
+            if state.progress.step >= totalSteps, state.progress.updates > 0 {
+                saveIfPossible(log)
+            } else {
+                try save(log)
+            }
+        }
         guard state.progress.step >= totalSteps else { return .stopped }
         guard state.progress.updates > 0 else {
             let last = lastProblem.map { ": in the last one \($0)" } ?? ""
@@ -159,7 +166,7 @@ public actor Trainer {
                 reason: "all \(totalSteps) steps were left out, so nothing was learned and nothing is exported\(last)"
             )
         }
-        try log.finish()
+        log.finish()
         try export()
         return .finished
     }
@@ -181,7 +188,8 @@ public actor Trainer {
             let step = state.progress.step
             let isLast = step == totalSteps
             var evaluation: EvaluationMetrics?
-            if config.evalSteps > 0, step % config.evalSteps == 0 || isLast { evaluation = try await evaluate(&log) }
+            let isDue = config.evalSteps > 0 && step % config.evalSteps == 0
+            if isDue || isLast && !parts.evaluators.isEmpty { evaluation = try await evaluate(&log) }
             if step % config.loggingSteps == 0 || isLast || evaluation != nil {
                 let metrics = log.line(state.progress, epoch: epoch, evaluation: evaluation)
                 report(.step(metrics, total: totalSteps, secondsLeft: timeLeft.seconds(for: totalSteps - step)))

@@ -87,9 +87,7 @@ struct TrainingLog {
     }
 
     /// Ends a run that came to its last step.
-    ///
-    /// - Throws: what the sinks throw.
-    func finish() throws {
-        for sink in sinks { try sink.finish() }
+    func finish() {
+        for sink in sinks { try? sink.finish() }
     }
 }

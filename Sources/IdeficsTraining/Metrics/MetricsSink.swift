@@ -23,7 +23,7 @@ public protocol MetricsSink {
 
     /// Ends a run that came to its last step.
     ///
-    /// - Throws: what writing throws, with which the run fails.
+    /// - Throws: what writing throws; the run's result is written all the same.
     func finish() throws
 }
 

@@ -23,7 +23,7 @@ public struct DataConfig: Sendable, Equatable, Codable {
 
     /// JSON lines to train on.
     public var train = ""
-    /// JSON lines to evaluate on.
+    /// JSON lines to evaluate on, every `trainer.evalSteps` and after the last step.
     public var eval: String?
     /// Prompts that are continued at each evaluation, to look at.
     public var samples: [SamplePrompt] = []

@@ -1,9 +1,10 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import Foundation
 import Yams
 
-/// Reads the YAML of recipes: what comes out is of bounded size and depth, with texts as keys.
+/// Reads the YAML or JSON of recipes: what comes out is of bounded size and depth, with texts as keys.
 ///
 /// A few lines of YAML can stand for any amount of data: each alias (`*a`) is the whole of what it names.
 enum RecipeNode {
@@ -24,19 +25,22 @@ enum RecipeNode {
         guard text.utf8.count <= maximumByteCount else {
             throw problem("larger than \(maximumByteCount >> 20) MiB, which no recipe is")
         }
-        try checkAliases(text)
-        let node: Node?
-        do {
-            node = try Yams.compose(yaml: text)
-        } catch {
-            throw problem("not YAML: \(error)\(hint(text))")
-        }
+        let node = try composeJSON(text) ?? composeYAML(text)
         var count = 0
-        if let node { try check(node, depth: 0, &count) }
+        if let node { try check(node, key: "", depth: 0, &count) }
         return node
     }
 
-    private static func problem(_ reason: String) -> TrainingError { .config(key: "", reason: reason) }
+    private static func composeYAML(_ text: String) throws -> Node? {
+        try checkAliases(text)
+        do {
+            return try Yams.compose(yaml: text)
+        } catch {
+            throw problem("not YAML: \(error)\(hint(text))")
+        }
+    }
+
+    static func problem(_ reason: String, key: String = "") -> TrainingError { .config(key: key, reason: reason) }
 
     private static func hint(_ text: String) -> String {
         // A new line in front of a tab, whatever line ends the file has.
@@ -57,18 +61,26 @@ enum RecipeNode {
         }
     }
 
-    private static func check(_ node: Node, depth: Int, _ count: inout Int) throws {
+    private static func check(_ node: Node, key: String, depth: Int, _ count: inout Int) throws {
         count += 1
         guard count <= maximumCount else { throw problem("more than \(maximumCount) values, with aliases written out") }
         guard depth <= maximumDepth else { throw problem("more than \(maximumDepth) lists and sections in each other") }
         switch node {
         case .scalar, .alias: break
         case .sequence(let sequence):
-            for element in sequence { try check(element, depth: depth + 1, &count) }
+            for (index, element) in sequence.enumerated() {
+                // As a text it would be "null", or with YAML's dash alone the empty one, which every name contains.
+                guard element.null == nil else {
+                    throw problem("element \(index + 1) of the list is null, or nothing; leave it out", key: key)
+                }
+                try check(element, key: key, depth: depth + 1, &count)
+            }
         case .mapping(let mapping):
-            for (key, value) in mapping {
-                guard key.scalar != nil else { throw problem("keys are texts: one is a list or a section") }
-                try check(value, depth: depth + 1, &count)
+            for (name, value) in mapping {
+                guard let name = name.scalar?.string else {
+                    throw problem("keys are texts: one is a list or a section")
+                }
+                try check(value, key: key.isEmpty ? name : "\(key).\(name)", depth: depth + 1, &count)
             }
         }
     }

@@ -77,7 +77,7 @@ public struct TrainingConfig: Sendable, Equatable, Codable {
     public var saveSteps = 500
     /// Checkpoints that are kept; 0 for all.
     public var saveTotalLimit = 2
-    /// Steps between evaluations; 0 for none.
+    /// Steps between evaluations; 0 for one after the last step only.
     public var evalSteps = 0
     /// Whether the evaluation data is also scored before the first step.
     public var evalOnStart = false

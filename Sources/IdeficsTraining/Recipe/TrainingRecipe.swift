@@ -35,10 +35,10 @@ public struct TrainingRecipe: Sendable, Equatable, Codable {
         try keys.finish()
     }
 
-    /// The recipe in YAML (or JSON, which is YAML too).
+    /// The recipe in YAML or JSON.
     ///
     /// - Parameters:
-    ///   - yaml: the text; a byte order mark before it is left out.
+    ///   - yaml: the text, read as JSON if it is that; a byte order mark before it is left out.
     ///   - overrides: `section.key=value` each, the value in YAML; a later one wins.
     /// - Throws: `TrainingError.config` naming the key.
     public init(yaml: String, overrides: [String] = []) throws {
@@ -83,17 +83,32 @@ public struct TrainingRecipe: Sendable, Equatable, Codable {
     private static func problem(_ error: DecodingError) -> TrainingError {
         let context: DecodingError.Context
         switch error {
-        case .typeMismatch(_, let found), .valueNotFound(_, let found), .keyNotFound(_, let found),
-            .dataCorrupted(let found):
+        case .typeMismatch(let type, let found):
+            if found.underlyingError == nil, let expected = expectation(type) {
+                return .config(key: key(found), reason: "must be \(expected)")
+            }
             context = found
+        case .valueNotFound(_, let found), .keyNotFound(_, let found), .dataCorrupted(let found): context = found
         @unknown default: return .config(key: "", reason: "\(error)")
         }
         // A decoder may hand on an error of a section as the underlying one of its own.
         if let inner = context.underlyingError as? TrainingError { return inner }
-        return .config(
-            key: context.codingPath.map(\.stringValue).joined(separator: "."),
-            reason: context.debugDescription
-        )
+        return .config(key: key(context), reason: context.debugDescription)
+    }
+
+    private static func key(_ context: DecodingError.Context) -> String {
+        context.codingPath.map(\.stringValue).joined(separator: ".")
+    }
+
+    /// What a value of `type` is to people; nil for what the decoder's words say as well.
+    private static func expectation(_ type: any Any.Type) -> String? {
+        switch type {
+        case is Bool.Type: "true or false"
+        case is any FixedWidthInteger.Type: "a whole number"
+        case is any BinaryFloatingPoint.Type: "a number"
+        case is String.Type: "a text"
+        default: nil
+        }
     }
 }
 
@@ -130,6 +145,6 @@ extension Node {
     }
 
     private var isNull: Bool {
-        scalar.map { ["", "~", "null"].contains($0.string) && $0.style == .any || $0.string.isEmpty } ?? false
+        null != nil || scalar?.string.isEmpty == true
     }
 }
