@@ -22,7 +22,7 @@ echo '{"image": "cat.jpg", "text": "A cat."}' >"$folder/examples.jsonl"
 # Prints what a snippet is called with.
 arguments() {
     case $1 in
-        Generate | ImageStore) printf '%s\n' "$model" "$image" ;;
+        Generate | ImageStore | CustomBackend) printf '%s\n' "$model" "$image" ;;
         Batch) printf '%s\n' "$model" "$image" docs/images/triangle.png ;;
         Chat) printf '%s\n' "$model" "$image" 'What is this?' 'What else?' ;;
         Score) printf '%s\n' "$model" "$image" cat dog ;;

@@ -6,9 +6,9 @@
 /// Key `j` is row `j % pageTokens` of page `j / pageTokens`; a row holds `[kvHeads, headDim]`, stored as `type`.
 public struct KeyValuePages: Sendable {
     /// Where the keys of each page begin.
-    package private(set) var k: [MemoryPlace] = []
+    public private(set) var k: [MemoryPlace] = []
     /// Where its values begin.
-    package private(set) var v: [MemoryPlace] = []
+    public private(set) var v: [MemoryPlace] = []
     /// Where gradients of a page's keys and values go, by the place of the page; empty without training.
     private(set) var targets: [Int: (k: GradientTarget, v: GradientTarget)] = [:]
     /// Rows of a page.
@@ -73,7 +73,7 @@ public struct KeyValuePages: Sendable {
     }
 
     /// Adds a page whose keys and values begin at `k` and `v`.
-    package mutating func append(k: MemoryPlace, v: MemoryPlace) {
+    public mutating func append(k: MemoryPlace, v: MemoryPlace) {
         self.k.append(k)
         self.v.append(v)
     }

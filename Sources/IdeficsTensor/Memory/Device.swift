@@ -11,11 +11,11 @@ public final class Device: Sendable, CustomStringConvertible {
     /// Its memory.
     package let memory: any DeviceMemory
     /// What it does in inference.
-    package let backend: any Backend
+    public let backend: any Backend
     /// What it does in training; nil for a device that only runs models.
-    package let training: (any TrainingBackend)?
+    public let training: (any TrainingBackend)?
     /// What it does to weights that are stored in few bits; nil where that is left to the CPU.
-    package let quantization: (any QuantizationBackend)?
+    public let quantization: (any QuantizationBackend)?
 
     /// A device.
     ///
@@ -25,7 +25,7 @@ public final class Device: Sendable, CustomStringConvertible {
     ///   - backend: its operations.
     ///   - training: their gradients, and what optimizers need; nil for inference alone.
     ///   - quantization: quantizing, dequantizing and calibration; nil if it has none.
-    package init(
+    public init(
         name: String,
         memory: any DeviceMemory,
         backend: any Backend,
@@ -53,7 +53,7 @@ public final class Device: Sendable, CustomStringConvertible {
 }
 
 /// The memory of a device.
-package protocol DeviceMemory: Sendable {
+public protocol DeviceMemory: Sendable {
     /// Fresh bytes of `device`, not initialized.
     func allocate(byteCount: Int, on device: Device) -> TensorStorage
 
@@ -68,11 +68,7 @@ package protocol DeviceMemory: Sendable {
 struct HostMemory: DeviceMemory {
     func allocate(byteCount: Int, on device: Device) -> TensorStorage { TensorStorage(byteCount: byteCount) }
 
-    func upload(_ source: UnsafeRawBufferPointer, to device: Device) -> TensorStorage {
-        let storage = TensorStorage(byteCount: source.count)
-        if let base = source.baseAddress { storage.pointer.copyMemory(from: base, byteCount: source.count) }
-        return storage
-    }
+    func upload(_ source: UnsafeRawBufferPointer, to device: Device) -> TensorStorage { TensorStorage(copying: source) }
 
     func download(_ storage: TensorStorage, _ range: Range<Int>) -> TensorStorage {
         TensorStorage(borrowing: storage.pointer + range.lowerBound, byteCount: range.count, owner: storage)

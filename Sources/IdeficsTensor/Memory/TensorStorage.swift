@@ -30,6 +30,12 @@ public final class TensorStorage: @unchecked Sendable {
         owner = .pool(capacity: buffer.capacity)
     }
 
+    /// Main memory with a copy of `bytes`.
+    public convenience init(copying bytes: UnsafeRawBufferPointer) {
+        self.init(byteCount: bytes.count)
+        if let base = bytes.baseAddress { pointer.copyMemory(from: base, byteCount: bytes.count) }
+    }
+
     /// Main memory of `owner`, which stays alive as long as this storage; read-only unless the owner says otherwise.
     public init(borrowing pointer: UnsafeRawPointer, byteCount: Int, owner: AnyObject) {
         device = .cpu
@@ -39,7 +45,7 @@ public final class TensorStorage: @unchecked Sendable {
     }
 
     /// Memory of another device, which `buffer` stands for.
-    package init(device: Device, byteCount: Int, buffer: AnyObject) {
+    public init(device: Device, byteCount: Int, buffer: AnyObject) {
         self.device = device
         address = nil
         self.byteCount = byteCount
@@ -55,7 +61,7 @@ public final class TensorStorage: @unchecked Sendable {
     }
 
     /// What a device's memory knows this storage by; nil for main memory.
-    package var buffer: AnyObject? {
+    public var buffer: AnyObject? {
         if address == nil, case .object(let object) = owner { object } else { nil }
     }
 

@@ -142,7 +142,7 @@ public struct Tensor: Sendable {
     }
 
     /// Where the elements begin.
-    package var place: MemoryPlace { MemoryPlace(storage, byteOffset: byteOffset) }
+    public var place: MemoryPlace { MemoryPlace(storage, byteOffset: byteOffset) }
 
     /// First byte, for kernels; the caller keeps the tensor alive.
     package var bytes: UnsafeRawPointer { UnsafeRawPointer(storage.pointer + byteOffset) }
