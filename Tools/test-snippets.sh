@@ -42,9 +42,15 @@ for file in Snippets/*.swift; do
     mapfile -t list <<<"$list"
     echo "$name"
     # A model with random weights says anything, but something.
-    "$programs/$name" "${list[@]}" >"$folder/output"
-    [ -s "$folder/output" ] || {
+    "$programs/$name" "${list[@]}" >"$folder/$name.txt"
+    [ -s "$folder/$name.txt" ] || {
         echo "error: $name printed nothing" >&2
         exit 1
     }
 done
+
+# The same question: another device gives the CPU's answer.
+if [ "$(head -n 1 "$folder/CustomBackend.txt")" != "$(head -n 1 "$folder/ImageStore.txt")" ]; then
+    echo "error: CustomBackend answers otherwise than the CPU" >&2
+    exit 1
+fi
