@@ -25,10 +25,8 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-[ ${#modules[@]} -gt 0 ] || modules=(
-    IdeficsTensor IdeficsNN IdeficsCheckpoints IdeficsTokenizers IdeficsImages IdeficsHub IdeficsGeneration Idefics
-    IdeficsTraining
-)
+# The libraries that are products.
+[ ${#modules[@]} -gt 0 ] || mapfile -t modules < <(sed -n 's/^ *\.library(name: "\([^"]*\)".*/\1/p' Package.swift)
 
 swift build -c "$configuration" --product idefics
 built=$(swift build -c "$configuration" --show-bin-path)
