@@ -47,13 +47,20 @@ struct AddedTokenMatcher: Sendable {
     ///   - range: the part of it that is.
     ///   - tokens: the added tokens by index.
     ///   - isWord: for each byte whether it is part of words, where markup has no place; nil where all is markup.
+    ///   - start: where the segments begin, the end of an earlier one of the same range; nil for its beginning.
     /// - Returns: the segments.
-    func split(_ text: [UInt8], _ range: Range<Int>, tokens: [AddedToken], isWord: [Bool]? = nil) -> [Segment] {
-        guard !range.isEmpty else { return [] }
-        guard !isEmpty else { return [Segment(range: range, token: nil)] }
+    func split(
+        _ text: [UInt8],
+        _ range: Range<Int>,
+        tokens: [AddedToken],
+        isWord: [Bool]? = nil,
+        from start: Int? = nil
+    ) -> [Segment] {
+        var done = start ?? range.lowerBound
+        guard done < range.upperBound else { return [] }
+        guard !isEmpty else { return [Segment(range: done..<range.upperBound, token: nil)] }
         var segments: [Segment] = []
-        var done = range.lowerBound
-        var position = range.lowerBound
+        var position = done
         while position < range.upperBound {
             guard starts[Int(text[position])],
                 let match = longestMatch(text, position, range.upperBound, tokens, isWord)

@@ -150,25 +150,46 @@ public final class BPETokenizer: Tokenizer {
 
     /// The ids of `text` as one text; special tokens are recognised in its markup and not in its words.
     public func encode(_ text: MarkedText, addSpecialTokens: Bool) -> [Int] {
-        var bytes: [UInt8] = []
-        var isWord: [Bool] = []
-        for piece in text.pieces {
-            bytes += piece.text.utf8
-            isWord += repeatElement(!piece.isMarkup, count: piece.text.utf8.count)
-        }
-        let hasWords = text.pieces.contains { !$0.isMarkup }
-        return encode(bytes, isWord: hasWords ? isWord : nil, addSpecialTokens: addSpecialTokens)
+        let (bytes, isWord) = text.bytes
+        return encode(bytes, isWord: isWord, addSpecialTokens: addSpecialTokens)
     }
 
-    /// The ids of `bytes`; `isWord` tells for each whether it is part of words, nil where all is markup.
     private func encode(_ bytes: [UInt8], isWord: [Bool]?, addSpecialTokens: Bool) -> [Int] {
         var output = addSpecialTokens ? postProcessor.prefix : []
         output.reserveCapacity(output.count + bytes.count / 3 + 8)
+        encode(bytes, isWord: isWord, into: &output) { _, _ in }
+        if addSpecialTokens { output += postProcessor.suffix }
+        return output
+    }
+
+    /// Adds the ids of a part of `bytes`.
+    ///
+    /// - Parameters:
+    ///   - bytes: a text.
+    ///   - isWord: for each byte whether it is part of words; nil where all is markup.
+    ///   - start: where the part begins: at 0, or where `fence` was called with.
+    ///   - end: where the text ends; what comes after it is not there. nil for all of it.
+    ///   - output: receives the ids.
+    ///   - fence: is called with the end of each token that is cut out before all else, and the count of ids up to there:
+    ///     however the text goes on, or where it ends, these ids are the same.
+    func encode(
+        _ bytes: [UInt8],
+        isWord: [Bool]?,
+        from start: Int = 0,
+        to end: Int? = nil,
+        into output: inout [Int],
+        fence: (Int, Int) -> Void
+    ) {
         var merger = PairMerger()
         if isWord != nil { merger.avoided = markupSymbols }
-        for outer in added.rawMatcher.split(bytes, 0..<bytes.count, tokens: added.tokens, isWord: isWord) {
+        let range = 0..<(end ?? bytes.count)
+        for outer in added.rawMatcher.split(bytes, range, tokens: added.tokens, isWord: isWord, from: start) {
             if let token = outer.token {
                 output.append(added.tokens[token].id)
+                // Others depend on what follows them.
+                if !added.tokens[token].rstrip, !added.tokens[token].singleWord {
+                    fence(outer.range.upperBound, output.count)
+                }
                 continue
             }
             var segment = Array(bytes[outer.range])
@@ -195,8 +216,6 @@ public final class BPETokenizer: Tokenizer {
                 }
             }
         }
-        if addSpecialTokens { output += postProcessor.suffix }
-        return output
     }
 
     // MARK: - Decoding

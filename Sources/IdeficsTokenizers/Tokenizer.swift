@@ -42,6 +42,9 @@ public protocol Tokenizer: Sendable {
     /// The ids of `text` as one text; special tokens are recognised in its markup and not in its words.
     func encode(_ text: MarkedText, addSpecialTokens: Bool) -> [Int]
 
+    /// The ids of `text`, without special tokens around it, and how far they are those of texts it begins with.
+    func encode(_ text: MarkedText, beginnings: [MarkedText]) -> TokenizedBeginnings
+
     /// The text of `tokenIds`; ids outside the vocabulary are skipped.
     func decode(tokenIds: [Int], skipSpecialTokens: Bool) -> String
 

@@ -2,8 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import Idefics
 import IdeficsFoundation
 import IdeficsHTTPTestSupport
+import IdeficsTensor
 import IdeficsTestSupport
 import IdeficsTraining
 import Testing
@@ -89,5 +91,73 @@ import Testing
         await #expect(throws: TrainingError.self) {
             try await fixture.trainer(recipe("web", ["data.allowPrivateAddresses=false"])).run()
         }
+    }
+
+    /// Images of a micro-batch are on their way at the same time, and come in their order.
+    @Test func imagesOfABatchAreLoadedTogether() async throws {
+        let folder = fixture.folder.url
+        let arrived = Locked<Set<String>>([])
+        let gathering = try TestServer { request in
+            arrived.withLock { _ = $0.insert(request.target) }
+            // No image comes before all three are asked for; no more is asked of the machine's speed than to ask at all.
+            let deadline = Date(timeIntervalSinceNow: 60)
+            while arrived.withLock({ $0.count }) < 3, Date() < deadline { Thread.sleep(forTimeInterval: 0.002) }
+            guard let data = try? Data(contentsOf: folder.appending(path: request.path)),
+                arrived.withLock({ $0.count }) == 3
+            else { return .text("alone", status: 404) }
+            return Reply(body: data)
+        }
+        let items = ["rgb.png", "photo_444.jpg"].map { #"{"image":"\#(gathering.url("/\($0)").absoluteString)"}"# }
+        let lines = [
+            #"{"document":[\#(items.joined(separator: ",")),{"text":"Two."}]}"#,
+            #"{"image":"\#(gathering.url("/rgb.png?2").absoluteString)","text":"One."}"#,
+        ]
+        try fixture.write(lines, to: "web.jsonl")
+        var config = DataConfig()
+        config.shuffle = false
+        config.allowPrivateAddresses = true
+        let processor = try ModelFiles(directory: TrainingFixture.model).processor()
+        func batch(_ name: String) async throws -> TrainingBatch {
+            let file = try ExampleFile(path: fixture.folder.path(name))
+            let source = try JSONLinesSource(
+                TrainingData(file, processor: processor, config: config),
+                config: TrainingConfig()
+            )
+            let slice = try await source.batches(from: source.start, count: 1) { Issue.record("\($0)") }
+            return try #require(slice.batches.first)
+        }
+        let web = try await batch("web.jsonl")
+        #expect(web.imageCount == 3)
+        let names = lines.map { $0.replacing(gathering.url("/").absoluteString, with: "").replacing("?2", with: "") }
+        try fixture.write(names, to: "files.jsonl")
+        let files = try await batch("files.jsonl")
+        #expect(web.inputs.images.tensor.floatArray() == files.inputs.images.tensor.floatArray())
+    }
+
+    /// Of several images that cannot be had the first one is named, however late its answer comes.
+    @Test func theFirstBadImageIsNamed() async throws {
+        let first = Locked(false)
+        let refusing = try TestServer { request in
+            if request.path == "/a.png" {
+                let deadline = Date(timeIntervalSinceNow: 60)
+                while !first.withLock(\.self), Date() < deadline { Thread.sleep(forTimeInterval: 0.002) }
+            } else {
+                first.withLock { $0 = true }
+            }
+            return .text("no", status: request.path == "/a.png" ? 404 : 403)
+        }
+        let lines = ["rgb.png", "a.png", "b.png"].map { name in
+            let place = name == "rgb.png" ? name : refusing.url("/\(name)").absoluteString
+            return #"{"image":"\#(place)","text":"x"}"#
+        }
+        try fixture.write(lines, to: "web.jsonl")
+        let error = await #expect(throws: TrainingError.self) {
+            try await fixture.trainer(recipe("web", ["trainer.perDeviceTrainBatchSize=3"])).run()
+        }
+        guard case .data(_, 2, let reason) = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(reason.contains("404"))
     }
 }

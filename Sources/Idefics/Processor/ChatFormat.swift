@@ -71,8 +71,16 @@ public enum ChatFormat: Sendable, Equatable {
         if case .idefics(endOfUtterance: nil) = self { Self.nextUserTurn } else { nil }
     }
 
+    /// What stands after the turns for the assistant to go on.
+    package var answerHeader: String {
+        switch self {
+        case .idefics: "Assistant:"
+        case .chatML: "\(Self.turnStart)assistant\n"
+        }
+    }
+
     /// The token that ends an answer; nil when there is none.
-    var endOfTurnToken: String? {
+    package var endOfTurnToken: String? {
         switch self {
         case .idefics(let endOfUtterance): endOfUtterance
         case .chatML: Self.turnEnd

@@ -18,7 +18,6 @@ extension Prompt {
         switch format {
         case .idefics(let endOfUtterance):
             for message in messages { writer.writeIdefics(message, endOfUtterance: endOfUtterance ?? "") }
-            writer.write("Assistant:")
         case .chatML(let defaultSystem):
             // As templates do: only a conversation that begins without a system message gets the default one.
             if let defaultSystem, let first = messages.first, first.role != .system {
@@ -26,8 +25,8 @@ extension Prompt {
                 writer.writeChatML(ChatMessage(role: .system, items: [.marked(MarkedText(markup: defaultSystem))]))
             }
             for message in messages { writer.writeChatML(message) }
-            writer.write("\(ChatFormat.turnStart)assistant\n")
         }
+        writer.write(format.answerHeader)
         self.init(writer.finish())
     }
 }

@@ -33,37 +33,3 @@ package final class ComputeThread: SerialExecutor {
         UnownedSerialExecutor(ordinary: self)
     }
 }
-
-/// Jobs in order; `next` waits for one.
-///
-/// SAFETY: `@unchecked Sendable` holds because every access is under the condition's lock.
-private final class JobQueue: @unchecked Sendable {
-    private let condition = NSCondition()
-    private var jobs: [@Sendable () -> Void] = []
-    private var isClosed = false
-
-    func append(_ job: @escaping @Sendable () -> Void) {
-        condition.lock()
-        jobs.append(job)
-        condition.signal()
-        condition.unlock()
-    }
-
-    /// The next job; nil once the queue is closed and empty.
-    func next() -> (@Sendable () -> Void)? {
-        condition.lock()
-        defer { condition.unlock() }
-        while jobs.isEmpty {
-            if isClosed { return nil }
-            condition.wait()
-        }
-        return jobs.removeFirst()
-    }
-
-    func close() {
-        condition.lock()
-        isClosed = true
-        condition.signal()
-        condition.unlock()
-    }
-}

@@ -38,7 +38,6 @@ package struct EncodedExample: Sendable {
     ///   - config: what counts, and where long examples are cut.
     /// - Throws: `ExampleProblem`.
     package init(_ example: TrainingExample, processor: IdeficsProcessor, config: DataConfig) throws {
-        let tokenizer = processor.tokenizer
         var isTarget: [Bool]
         let ids: [Int]
         switch example.content {
@@ -51,18 +50,20 @@ package struct EncodedExample: Sendable {
             isAnswer = false
         case .conversation(let messages):
             let writer = ConversationText(processor)
-            ids = tokenizer.encode(try writer.text(messages), addSpecialTokens: false)
             isAnswer = config.loss == .assistant
+            let spans = isAnswer ? try writer.answers(in: messages) : []
+            let tokenized = processor.tokenizer.encode(
+                try writer.text(messages),
+                beginnings: spans.flatMap { [$0.before, $0.through] }
+            )
+            ids = tokenized.ids
             isTarget = Array(repeating: config.loss == .all, count: ids.count)
-            if isAnswer {
-                for span in try writer.answers(in: messages) {
-                    let start = ids.commonPrefix(tokenizer.encode(span.before, addSpecialTokens: false))
-                    let through = tokenizer.encode(span.through, addSpecialTokens: false)
-                    var end = ids.commonPrefix(through)
-                    // A token that reaches over the end of the answer belongs to it: its beginning has to be predicted.
-                    if end < through.count { end += 1 }
-                    for index in start..<max(start, min(end, ids.count)) { isTarget[index] = true }
-                }
+            for index in spans.indices {
+                let (before, through) = (tokenized.beginnings[2 * index], tokenized.beginnings[2 * index + 1])
+                let start = before.commonCount
+                // A token that reaches over the end of the answer belongs to it: its beginning has to be predicted.
+                let end = through.commonCount + (through.commonCount < through.count ? 1 : 0)
+                for index in start..<max(start, min(end, ids.count)) { isTarget[index] = true }
             }
         }
         if !config.imageTokensInLoss {
@@ -98,22 +99,16 @@ package struct EncodedExample: Sendable {
 private struct ConversationText {
     private let processor: IdeficsProcessor
     private let options: IdeficsProcessor.Options
-    /// What `Prompt(conversation:)` writes behind the turns for the assistant to go on.
+    /// What `Prompt(conversation:)` writes after the turns for the assistant to go on.
     private let header: String
-    /// Whether the line break behind a turn is no part of an answer, because a token ends it.
+    /// Whether the line break after a turn is no part of an answer, because a token ends it.
     private let hasEndToken: Bool
 
     init(_ processor: IdeficsProcessor) {
         self.processor = processor
         options = processor.chatFormat.processorOptions(over: IdeficsProcessor.Options())
-        switch processor.chatFormat {
-        case .idefics(let endOfUtterance):
-            header = "Assistant:"
-            hasEndToken = endOfUtterance != nil
-        case .chatML:
-            header = "<|im_start|>assistant\n"
-            hasEndToken = true
-        }
+        header = processor.chatFormat.answerHeader
+        hasEndToken = processor.chatFormat.endOfTurnToken != nil
     }
 
     /// The conversation so far, and what asks for the next answer.
@@ -144,12 +139,5 @@ private struct ConversationText {
             if hasEndToken, let turn = through.dropping(suffix: "\n") { through = turn }
             return (before, through)
         }
-    }
-}
-
-extension [Int] {
-    /// How many elements at the beginning are those of `other`.
-    fileprivate func commonPrefix(_ other: [Int]) -> Int {
-        zip(self, other).prefix { $0 == $1 }.count
     }
 }

@@ -22,7 +22,7 @@ package struct TrainingData: Sendable {
     package let file: ExampleFile
     private let processor: IdeficsProcessor
     private let config: DataConfig
-    private let fetcher: WebImageFetcher
+    private let loader: ImageLoader
     /// Tokens of each example, negative for one that is left out; nil when nobody has counted them.
     private let lengths: [Int32]?
 
@@ -33,10 +33,7 @@ package struct TrainingData: Sendable {
         self.lengths = lengths
         self.processor = processor
         self.config = config
-        fetcher = WebImageFetcher(
-            maxBytes: config.maxImageBytes,
-            allowPrivateAddresses: config.allowPrivateAddresses
-        )
+        loader = ImageLoader(config, side: processor.imageProcessor.imageSize)
     }
 
     /// The order of an epoch (Fisher and Yates, from a stream of its own).
@@ -140,15 +137,16 @@ package struct TrainingData: Sendable {
         return (items, nil)
     }
 
-    /// The micro-batch of `examples`; nil when all were left out.
+    /// The micro-batch of `examples`, whose images are loaded at the same time; nil when all were left out.
     package func batch(
         _ examples: [IndexedExample],
         skipped: (TrainingError) -> Void
     ) async throws -> TrainingBatch? {
         var (kept, images): ([EncodedExample], [[RGBImage]]) = ([], [])
-        for indexed in examples {
+        let loaded = await loader.load(examples.map(\.example.images))
+        for (indexed, loaded) in zip(examples, loaded) {
             do {
-                images.append(try await load(indexed.example.images))
+                images.append(try loaded.get())
                 kept.append(indexed.example)
             } catch {
                 let problem = file.error(indexed.index, config.reason(of: error))
@@ -158,12 +156,6 @@ package struct TrainingData: Sendable {
         }
         guard !kept.isEmpty else { return nil }
         return try TrainingBatch(kept, images: images, processor: processor, maxTokens: config.maxTokens)
-    }
-
-    private func load(_ sources: [ImageSource]) async throws -> [RGBImage] {
-        var images: [RGBImage] = []
-        for source in sources { images.append(try await source.load(limits: config.imageLimits, fetcher: fetcher)) }
-        return images
     }
 
     private func encodedUnlessBad(_ index: Int, skipped: (TrainingError) -> Void) throws -> EncodedExample? {
