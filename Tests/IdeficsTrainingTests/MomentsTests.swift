@@ -6,7 +6,8 @@ import IdeficsTraining
 import Testing
 
 @Suite struct MomentsTests {
-    private static func addresses(_ state: ReplicatedParameters) -> [UnsafeRawPointer?] {
+    private static func addresses(_ state: TrainingState) throws -> [UnsafeRawPointer?] {
+        let state = try #require(state.parameters as? ReplicatedParameters)
         let tensors: [Tensor] =
             state.values
             + state.moments.flatMap { moments -> [Tensor] in
@@ -21,29 +22,33 @@ import Testing
 
     /// A step changes parameters and moments where they lie: copies would double the memory of a run.
     @Test(arguments: TrainingConfig.Optimizer.allCases)
-    func stepsAreMadeInPlace(optim: TrainingConfig.Optimizer) {
+    func stepsAreMadeInPlace(optim: TrainingConfig.Optimizer) throws {
         let parameters = [TrainableParameter(name: "a", shape: [64, 80]), TrainableParameter(name: "b", shape: [7])]
         var config = TrainingConfig()
         config.optim = optim
-        var state = ReplicatedParameters(
-            parameters,
-            values: parameters.map { Tensor.zeros($0.shape) },
-            rule: AdamW(config),
-            groups: ParameterGroups(names: parameters.map(\.name), config: config)
+        // As the trainer holds it.
+        var state = TrainingState(
+            parameters: ReplicatedParameters(
+                parameters,
+                values: parameters.map { Tensor.zeros($0.shape) },
+                rule: AdamW(config),
+                groups: ParameterGroups(names: parameters.map(\.name), config: config)
+            ),
+            progress: TrainingState.Progress(position: try SourceValue(0))
         )
         func update(_ number: Int) {
             for parameter in parameters {
                 let gradient = Tensor([Float](repeating: 0.5, count: parameter.count), shape: parameter.shape)
-                state.add([parameter.name: gradient], of: ParameterBlock(of: parameter.name))
+                state.parameters.add([parameter.name: gradient], of: ParameterBlock(of: parameter.name))
             }
-            state.step(OptimizerStep(learningRate: 0.1, number: number))
+            state.parameters.step(OptimizerStep(learningRate: 0.1, number: number))
         }
         update(1)
-        let before = Self.addresses(state)
+        let before = try Self.addresses(state)
         update(2)
         #expect(before.count == (optim == .adamw ? 6 : 8))
-        #expect(Self.addresses(state) == before)
-        #expect(state.gradients.allSatisfy { $0 == nil })
-        #expect(state.values.allSatisfy { $0.floatArray().allSatisfy { abs($0 + 0.2) < 0.01 } })
+        #expect(try Self.addresses(state) == before)
+        #expect(state.parameters.gradientNorm() == 0)
+        #expect(state.parameters.namedValues.values.allSatisfy { $0.floatArray().allSatisfy { abs($0 + 0.2) < 0.01 } })
     }
 }

@@ -9,7 +9,8 @@ public struct ParameterBlock: Hashable, Sendable {
     /// The block of the parameter `name`: through its first number, where it has one; else the first two parts.
     ///
     /// `model.layers.3.mlp.up_proj.weight` is of `model.layers.3`, `model.embed_tokens.weight` of
-    /// `model.embed_tokens`. Names of adapters have PEFT's prefix in front.
+    /// `model.embed_tokens`. Names of adapters have PEFT's prefix in front. Blocks of layers are those that a pass of the model
+    /// runs one by one (`BlockName`).
     public init(of name: String) {
         let parts = name.split(separator: ".", omittingEmptySubsequences: false)
         let number = parts.firstIndex { !$0.isEmpty && $0.utf8.allSatisfy { 0x30...0x39 ~= $0 } }
