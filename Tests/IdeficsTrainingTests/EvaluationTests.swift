@@ -93,7 +93,7 @@ import Testing
     @Test(arguments: [0, 2])
     func whatIsGivenIsEvaluated(evalSteps: Int) async throws {
         let fixture = try TrainingFixture()
-        let found = Mutex<[String]>([])
+        let found = Locked<[String]>([])
         let recipe = try fixture.recipe([
             "data.eval=\(fixture.folder.path("train.jsonl"))", "data.samples=[hi]", "data.sampleTokens=1",
             "trainer.maxSteps=3", "trainer.evalSteps=\(evalSteps)",

@@ -119,7 +119,7 @@ import Testing
     func theResultNeedsNoCheckpoint(isStopped: Bool) async throws {
         let recipe = try fixture.recipe(["trainer.maxSteps=\(isStopped ? 3 : 2)"])
         let stop = StopRequest()
-        let failed = Mutex<[Int]>([])
+        let failed = Locked<[Int]>([])
         let trainer = try fixture.trainer(recipe) { event in
             if case .saveFailed(let step, _) = event { failed.withLock { $0.append(step) } }
             guard case .step(let metrics, _, _) = event, metrics.step == 2 else { return }
