@@ -20,11 +20,11 @@ func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target
     .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
 }
 
+/// Tests of `name`, which they import, as they import all of `dependencies`.
 func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
     .testTarget(
         name: "\(name)Tests",
-        dependencies: [.byName(name: name), "IdeficsTestSupport"]
-            + (name == "IdeficsFoundation" ? [] : ["IdeficsFoundation"]) + dependencies,
+        dependencies: [.byName(name: name)] + dependencies,
         swiftSettings: swiftSettings
     )
 }
@@ -121,38 +121,38 @@ let package = Package(
             path: "Tests/IdeficsHTTPTestSupport",
             swiftSettings: swiftSettings
         ),
-        tests("IdeficsFoundation"),
-        tests("CIdeficsKernels", ["CIdeficsConformance"]),
-        tests("IdeficsTensor"),
-        tests("BackendConformance", ["IdeficsTensor"]),
+        tests("IdeficsFoundation", ["IdeficsTestSupport"]),
+        tests("CIdeficsKernels", ["CIdeficsConformance", "IdeficsTestSupport"]),
+        tests("IdeficsTensor", ["IdeficsFoundation", "IdeficsTestSupport"]),
+        tests("BackendConformance", ["IdeficsTensor", "IdeficsTestSupport"]),
         tests("IdeficsNN", ["IdeficsTensor"]),
-        tests("IdeficsCheckpoints", ["IdeficsTensor"]),
-        tests("IdeficsTokenizers"),
-        tests("IdeficsNetwork", ["IdeficsHTTPTestSupport"]),
-        tests("IdeficsHub", ["IdeficsNetwork", "IdeficsHTTPTestSupport"]),
-        tests("IdeficsImages", ["IdeficsNetwork", "IdeficsHTTPTestSupport"]),
-        tests("IdeficsGeneration", ["IdeficsTensor", "IdeficsTokenizers"]),
+        tests("IdeficsCheckpoints", ["IdeficsFoundation", "IdeficsTensor", "IdeficsTestSupport"]),
+        tests("IdeficsTokenizers", ["IdeficsFoundation", "IdeficsTestSupport"]),
+        tests("IdeficsNetwork", ["IdeficsFoundation", "IdeficsTestSupport", "IdeficsHTTPTestSupport"]),
+        tests("IdeficsHub", ["IdeficsFoundation", "IdeficsNetwork", "IdeficsTestSupport", "IdeficsHTTPTestSupport"]),
+        tests("IdeficsImages", ["IdeficsTestSupport"]),
+        tests("IdeficsGeneration", ["IdeficsFoundation", "IdeficsTestSupport"]),
         tests(
             "Idefics",
             [
-                "IdeficsTensor", "IdeficsNN", "IdeficsCheckpoints", "IdeficsGeneration", "IdeficsImages",
-                "IdeficsTokenizers",
+                "IdeficsFoundation", "IdeficsTensor", "IdeficsCheckpoints", "IdeficsTokenizers", "IdeficsImages",
+                "IdeficsGeneration", "IdeficsTestSupport",
             ]
         ),
         tests(
             "IdeficsTraining",
             [
-                "Idefics", "IdeficsCLI", "IdeficsTensor", "IdeficsCheckpoints", "IdeficsGeneration", "IdeficsImages",
-                "IdeficsHTTPTestSupport",
+                "IdeficsCLI", "Idefics", "IdeficsFoundation", "IdeficsTensor", "IdeficsCheckpoints",
+                "IdeficsTokenizers", "IdeficsImages", "IdeficsTestSupport", "IdeficsHTTPTestSupport",
             ]
         ),
-        .testTarget(
-            name: "IdeficsCLITests",
-            dependencies: [
-                "IdeficsCLI", "Idefics", "IdeficsTestSupport", "IdeficsHTTPTestSupport", "IdeficsCheckpoints",
-                "IdeficsTensor", "IdeficsImages", .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ],
-            swiftSettings: swiftSettings
+        tests(
+            "IdeficsCLI",
+            [
+                "Idefics", "IdeficsFoundation", "IdeficsTensor", "IdeficsCheckpoints", "IdeficsImages",
+                "IdeficsTestSupport", "IdeficsHTTPTestSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]
         ),
     ],
     swiftLanguageModes: [.v6],

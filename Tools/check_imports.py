@@ -21,7 +21,7 @@ IMPORT = re.compile(
 BUILT_NOT_IMPORTED = {"IdeficsCLI", "CIdeficsConformance"}
 
 root = pathlib.Path(__file__).resolve().parent.parent
-package = json.loads(subprocess.check_output(["swift", "package", "dump-package"], cwd=root))
+package = json.loads(subprocess.check_output(["swift", "package", "--ignore-lock", "dump-package"], cwd=root))
 names = {target["name"] for target in package["targets"]}
 # Modules of other packages by the product that has them.
 products = {"Yams": "Yams", "ArgumentParser": "ArgumentParser"}

@@ -27,6 +27,9 @@ only 'Sources/IdeficsFoundation/Files/|Sources/IdeficsCLI/Bench/|Sources/Idefics
     'Files are named, looked at, opened and removed by IdeficsFoundation/Files (Files, URL(localPath:), PathBytes):' \
     'FileManager\.default\.[^h]|(Data|String)\(contentsOf|URL\((filePath|fileURLWithPath)|resolvingSymlinksInPath|processInfo\.environment|CommandLine\.|(^|[^.A-Za-z_])f?open\([a-z.]*[pP]ath'
 
+# Package.swift declares what its targets import, no more and no less.
+if command -v python3 >/dev/null; then Tools/check_imports.py || status=1; fi
+
 # Documentation names files and headings that are there; skipped where there is no Python.
 if command -v python3 >/dev/null; then Tools/check_links.py || status=1; fi
 

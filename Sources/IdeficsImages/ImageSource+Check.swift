@@ -79,17 +79,8 @@ extension ImageSource {
     /// Up to `count` bytes from `offset` on.
     private static func bytes(_ descriptor: Int32, _ offset: Int, _ count: Int) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
-            while filled < count {
-                let read = pread(
-                    descriptor,
-                    buffer.baseAddress.map { $0 + filled },
-                    count - filled,
-                    off_t(offset + filled)
-                )
-                if read < 0, errno == EINTR { continue }
-                guard read > 0 else { return }
-                filled += read
-            }
+            let bytes = UnsafeMutableRawBufferPointer(buffer)
+            filled = (try? Files.read(descriptor, at: Int64(offset), into: bytes, named: "")) ?? 0
         }
     }
 }

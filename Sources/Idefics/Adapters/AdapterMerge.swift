@@ -17,14 +17,7 @@ public struct AdapterMerge: Sendable {
     private let adapter: LoRAAdapter
     private let adapterDirectory: URL
     private let dtype: DType?
-    private let shardByteCount: Int
-    private let plan: [PlannedTensor]
-
-    /// One parameter and how it will be stored.
-    private struct PlannedTensor {
-        let parameter: Weights.Parameter
-        let declaration: SafetensorsWriter.Declaration
-    }
+    private let plan: CheckpointPlan<Weights.Parameter>
 
     /// Opens the model in `directory` and the adapter in `adapterDirectory` and checks that they fit each other.
     ///
@@ -49,7 +42,7 @@ public struct AdapterMerge: Sendable {
             throw IdeficsError.input(field: "dtype", reason: "weights are stored in f32, bf16 or f16")
         }
         _ = try source.model(config, adapter: adapter)
-        plan = try IdeficsModel.parameters(of: config).map { parameter in
+        let entries = try IdeficsModel.parameters(of: config).map { parameter in
             let stored = checkpoint.metadata(named: parameter.name)?.dtype.dtype
             guard let dtype = dtype ?? stored, dtype.isWeight else {
                 throw IdeficsError.model(
@@ -59,20 +52,17 @@ public struct AdapterMerge: Sendable {
                         + "dense model and quantise that, or give a type (--dtype bfloat16) to store it dequantised"
                 )
             }
-            return PlannedTensor(
-                parameter: parameter,
-                declaration: .init(name: parameter.name, dtype: dtype, shape: parameter.shape)
-            )
+            return CheckpointPlan.Entry(parameter, parameter.declarations(format: nil, dtype: dtype))
         }
+        plan = CheckpointPlan(entries, shardByteCount: shardByteCount)
         self.config = config
         self.checkpoint = checkpoint
         self.adapterDirectory = adapterDirectory
         self.dtype = dtype
-        self.shardByteCount = shardByteCount
     }
 
     /// Bytes of the weights as they will be.
-    public var byteCount: Int { plan.reduce(0) { $0 + $1.declaration.byteCount } }
+    public var byteCount: Int { plan.byteCount }
 
     /// Matrices that the adapter adds to.
     public var mergedCount: Int { adapter.layers.count }
@@ -98,24 +88,7 @@ public struct AdapterMerge: Sendable {
             keeping: [source.directory, adapterDirectory],
             resuming: identity
         )
-        let writer = try CheckpointWriter(
-            staged.url,
-            tensors: plan.map(\.declaration),
-            shardByteCount: shardByteCount,
-            keepsFinishedShards: true
-        )
-        var written = 0
-        for tensor in plan {
-            if writer.needs(tensor.declaration.name) {
-                try writer.write(
-                    cast(merged(tensor.parameter), to: tensor.declaration.dtype),
-                    named: tensor.declaration.name
-                )
-            }
-            written += tensor.declaration.byteCount
-            progress(written)
-        }
-        try writer.finish()
+        try plan.write(to: staged.url, keepsFinishedShards: true, progress: progress) { [try merged($0)] }
         try source.copyOtherFiles(to: staged, withConfig: false)
         try staged.write(configuration(), to: "config.json")
         try staged.commit()
@@ -155,7 +128,7 @@ public struct AdapterMerge: Sendable {
         let files =
             checkpoint.weightFileNames.map { source.directory.appending(path: $0) }
             + LoRAAdapter.fileNames.map { adapterDirectory.appending(path: $0) }
-        let options = ["idefics merge 1", "\(shardByteCount)", dtype?.rawValue ?? "as stored"]
+        let options = ["idefics merge 1", "\(plan.shardByteCount)", dtype?.rawValue ?? "as stored"]
         return (options + files.map(fileIdentity)).joined(separator: "\n")
     }
 }

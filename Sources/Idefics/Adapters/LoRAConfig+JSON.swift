@@ -25,10 +25,7 @@ extension LoRAConfig: Decodable {
         "fan_in_fan_out",
     ]
 
-    private static let understood: Set<String> = [
-        "alpha_pattern", "bias", "exclude_modules", "init_lora_weights", "lora_alpha", "lora_dropout",
-        "modules_to_save", "peft_type", "r", "rank_pattern", "target_modules", "use_rslora",
-    ]
+    private static let understood = settingNames.union(["bias", "init_lora_weights", "peft_type"])
 
     /// Ways to begin that leave the base model as it is; others (PiSSA, OLoRA, LoftQ …) subtract from its weights.
     private static let initializations: Set<String> = ["gaussian", "eva", "orthogonal", "true", "false"]
@@ -42,15 +39,9 @@ extension LoRAConfig: Decodable {
             throw ConfigProblem("peft_type", "\"\(type)\": only \"LORA\" is supported")
         }
         // Not said in files for architectures that PEFT knows the layers of; the tensors say it, too.
-        self.init(targetModules: try json.modules("target_modules") ?? .names([]))
-        excludeModules = try json.modules("exclude_modules")
-        try json.read("r", into: &r)
-        try json.read("lora_alpha", into: &loraAlpha)
-        try json.read("lora_dropout", into: &loraDropout)
-        try json.read("use_rslora", into: &useRslora)
-        try json.read("rank_pattern", into: &rankPattern)
-        try json.read("alpha_pattern", into: &alphaPattern)
-        try json.read("modules_to_save", into: &modulesToSave)
+        self.init(targetModules: .names([]))
+        var reader = Reader(json: json)
+        try visit(&reader)
         var base = ""
         try json.read("base_model_name_or_path", into: &base)
         baseModelNameOrPath = base.isEmpty ? nil : base
@@ -83,22 +74,37 @@ extension LoRAConfig: Decodable {
         return try encoder.encode(File(config: self))
     }
 
+    private struct Reader: LoRASettingsVisitor {
+        let json: KeyedDecodingContainer<JSONKey>
+
+        func visit<Value: Codable>(_ key: String, _ value: inout Value) throws { try json.read(key, into: &value) }
+        func visit(_ key: String, _ modules: inout Modules?) throws { modules = try json.modules(key) ?? modules }
+    }
+
+    private struct Writer: LoRASettingsVisitor {
+        var json: KeyedEncodingContainer<JSONKey>
+
+        mutating func visit<Value: Codable>(_ key: String, _ value: inout Value) throws {
+            // PEFT has null for no modules.
+            if let names = value as? [String], names.isEmpty { return try json.encodeNil(forKey: JSONKey(key)) }
+            try json.encode(value, forKey: JSONKey(key))
+        }
+
+        mutating func visit(_ key: String, _ modules: inout Modules?) throws {
+            try json.encode(modules, forKey: JSONKey(key))
+        }
+    }
+
     private struct File: Encodable {
         let config: LoRAConfig
 
         func encode(to encoder: any Encoder) throws {
             var json = encoder.container(keyedBy: JSONKey.self)
             try json.encode("LORA", forKey: JSONKey("peft_type"))
-            try json.encode(config.r, forKey: JSONKey("r"))
-            try json.encode(config.loraAlpha, forKey: JSONKey("lora_alpha"))
-            try json.encode(config.loraDropout, forKey: JSONKey("lora_dropout"))
-            try json.encode(config.targetModules, forKey: JSONKey("target_modules"))
-            try json.encode(config.excludeModules, forKey: JSONKey("exclude_modules"))
-            try json.encode(config.useRslora, forKey: JSONKey("use_rslora"))
-            try json.encode(config.rankPattern, forKey: JSONKey("rank_pattern"))
-            try json.encode(config.alphaPattern, forKey: JSONKey("alpha_pattern"))
-            let saved = config.modulesToSave.isEmpty ? nil : config.modulesToSave
-            try json.encode(saved, forKey: JSONKey("modules_to_save"))
+            var config = config
+            var writer = Writer(json: json)
+            try config.visit(&writer)
+            json = writer.json
             try json.encode(config.baseModelNameOrPath, forKey: JSONKey("base_model_name_or_path"))
             try json.encode("none", forKey: JSONKey("bias"))
             try json.encode(true, forKey: JSONKey("init_lora_weights"))

@@ -17,13 +17,13 @@ public struct ModelInitialization: Sendable {
     /// The model to be.
     public let config: IdeficsConfig
     /// Bytes of its weights.
-    public let byteCount: Int
+    public var byteCount: Int { plan.byteCount }
 
     private let options: InitializationOptions
     private let languageModel: LanguageModelBackbone
     private let visionModel: any VisionBackbone
     private let addedTokens: AddedTokens
-    private let parameters: [Weights.Parameter]
+    private let plan: CheckpointPlan<Weights.Parameter>
     /// Directories of both backbones.
     private let sources: [URL]
 
@@ -70,8 +70,10 @@ public struct ModelInitialization: Sendable {
         self.languageModel = language
         self.visionModel = vision
         addedTokens = tokens
-        self.parameters = parameters
-        byteCount = parameters.reduce(0) { $0 + $1.shape.reduce(1, *) * options.dtype.byteCount }
+        plan = CheckpointPlan(
+            parameters.map { .init($0, $0.declarations(format: nil, dtype: options.dtype)) },
+            shardByteCount: options.shardByteCount
+        )
     }
 
     private static func isVision(_ name: String) -> Bool {
@@ -103,19 +105,7 @@ public struct ModelInitialization: Sendable {
         for (name, data) in try addedTokens.tokenizer.files(from: languageModel.directory) {
             try staged.write(data, to: name)
         }
-        let writer = try CheckpointWriter(
-            staged.url,
-            tensors: parameters.map { .init(name: $0.name, dtype: options.dtype, shape: $0.shape) },
-            shardByteCount: options.shardByteCount
-        )
-        var written = 0
-        for parameter in parameters {
-            let tensor = cast(try tensor(parameter.name, shape: parameter.shape), to: options.dtype)
-            try writer.write(tensor, named: parameter.name)
-            written += tensor.byteCount
-            progress(written)
-        }
-        try writer.finish()
+        try plan.write(to: staged.url, progress: progress) { [try tensor($0.name, shape: $0.shape)] }
         try staged.commit()
     }
 

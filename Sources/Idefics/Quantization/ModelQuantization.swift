@@ -22,22 +22,19 @@ public struct ModelQuantization: Sendable {
     private let model: IdeficsModel
     /// Pieces of the calibration text; empty without one.
     private let windows: [[Int]]
-    private let shardByteCount: Int
-    private let plan: [PlannedTensor]
+    private let plan: CheckpointPlan<Parameter>
 
     /// One parameter and what becomes of it.
-    private struct PlannedTensor {
+    private struct Parameter {
         let name: String
         let shape: [Int]
         /// nil: it is copied.
         let format: QuantizedTensor.Format?
-        let declarations: [SafetensorsWriter.Declaration]
         /// Whether its scales are quantised once more.
         let isDouble: Bool
 
         /// The block of the decoder whose matrices are rounded together when there is a calibration text.
         let block: BlockName?
-        var byteCount: Int { declarations.reduce(0) { $0 + $1.byteCount } }
     }
 
     /// Opens the model in `directory` and checks that it is whole and not quantised yet.
@@ -59,7 +56,6 @@ public struct ModelQuantization: Sendable {
         config = try source.config()
         checkpoint = try Checkpoint(directory: directory)
         self.options = options
-        self.shardByteCount = shardByteCount
         self.calibration = calibration
         model = try source.model(config).model
         windows = try calibration?.windows(source) ?? []
@@ -68,7 +64,7 @@ public struct ModelQuantization: Sendable {
         let parameters = IdeficsModel.parameters(of: config)
         let places = Dictionary(uniqueKeysWithValues: model.decoder.blocks.enumerated().map { ($1.name, $0) })
         try options.checkKept(among: parameters.filter(\.isWeight).map(\.name))
-        let plan = try parameters.map { parameter in
+        let entries = try parameters.map { parameter in
             guard let metadata = checkpoint.metadata(named: parameter.name), let dtype = metadata.dtype.dtype,
                 dtype.isWeight
             else {
@@ -76,31 +72,33 @@ public struct ModelQuantization: Sendable {
             }
             let format = parameter.isWeight ? options.format(of: parameter.name) : nil
             let isDouble = format == .nf4 && options.usesDoubleQuant
-            return PlannedTensor(
-                name: parameter.name,
-                shape: parameter.shape,
-                format: format,
-                declarations: parameter.declarations(format: format, dtype: dtype, isDouble: isDouble),
-                isDouble: isDouble,
-                block: BlockName(parameter: parameter.name).flatMap { places[$0] == nil ? nil : $0 }
+            return CheckpointPlan.Entry(
+                Parameter(
+                    name: parameter.name,
+                    shape: parameter.shape,
+                    format: format,
+                    isDouble: isDouble,
+                    block: BlockName(parameter: parameter.name).flatMap { places[$0] == nil ? nil : $0 }
+                ),
+                parameter.declarations(format: format, dtype: dtype, isDouble: isDouble)
             )
         }
         // Blocks in the order they are run: what one is rounded to changes the inputs of the next.
-        let place = { (tensor: PlannedTensor) in tensor.block.flatMap { places[$0] } ?? -1 }
-        self.plan =
+        let place = { (entry: CheckpointPlan<Parameter>.Entry) in entry.source.block.flatMap { places[$0] } ?? -1 }
+        plan = CheckpointPlan(
             calibration == nil
-            ? plan
-            : plan.enumerated().sorted { (place($0.element), $0.offset) < (place($1.element), $1.offset) }
-                .map(\.element)
+                ? entries
+                : entries.enumerated().sorted { (place($0.element), $0.offset) < (place($1.element), $1.offset) }
+                    .map(\.element),
+            shardByteCount: shardByteCount
+        )
         if let wrong = windows.joined().first(where: { $0 < 0 || $0 >= config.totalVocabSize }) {
             throw IdeficsError.input(field: "calibration", reason: "token id \(wrong) is not in the model's vocabulary")
         }
     }
 
     /// Bytes of the weights as they will be.
-    public var byteCount: Int {
-        plan.reduce(0) { $0 + $1.byteCount }
-    }
+    public var byteCount: Int { plan.byteCount }
 
     /// Writes the quantised model.
     ///
@@ -133,28 +131,21 @@ public struct ModelQuantization: Sendable {
             keeping: [source.directory],
             resuming: identity
         )
-        let writer = try CheckpointWriter(
-            staged.url,
-            tensors: plan.flatMap(\.declarations),
-            shardByteCount: shardByteCount,
-            keepsFinishedShards: true
-        )
-        var written = 0
-        var decoder = windows.isEmpty ? nil : calibratedDecoder(writer)
+        var decoder: CalibratedDecoder?
         var block: BlockName?
         var rounded: [String: QuantizedTensor] = [:]
-        for tensor in plan {
-            if let next = tensor.block, next != block {
+        try plan.write(
+            to: staged.url,
+            keepsFinishedShards: true,
+            before: { entry, writer in
+                guard !windows.isEmpty, let next = entry.source.block, next != block else { return }
                 block = next
+                if decoder == nil { decoder = calibratedDecoder(writer) }
                 rounded = try decoder?.round(next) ?? [:]
-            }
-            if tensor.declarations.contains(where: { writer.needs($0.name) }) {
-                try write(tensor, rounded[tensor.name], to: writer)
-            }
-            written += tensor.byteCount
-            progress(written)
-        }
-        try writer.finish()
+            },
+            progress: progress,
+            tensors: { try tensors($0, rounded[$0.name]) }
+        )
         let report = try verify(staged.url)
         try copyOtherFiles(to: staged)
         try staged.write(report.json, to: "quantization_report.json")
@@ -180,16 +171,13 @@ public struct ModelQuantization: Sendable {
         }
     }
 
-    private func write(_ tensor: PlannedTensor, _ rounded: QuantizedTensor?, to writer: CheckpointWriter) throws {
-        let values = try checkpoint.tensor(named: tensor.name)
-        let quantized = rounded ?? tensor.format.map { QuantizedTensor(values, format: $0) }
-        let parts =
-            quantized.map { tensor.isDouble ? NestedNF4($0, dtype: values.dtype).tensors : [$0.codes, $0.scales] }
-            ?? [values]
-        // A run that stopped between two shards may have written the one and not the other.
-        for (declaration, part) in zip(tensor.declarations, parts) where writer.needs(declaration.name) {
-            try writer.write(part, named: declaration.name)
+    private func tensors(_ parameter: Parameter, _ rounded: QuantizedTensor?) throws -> [Tensor] {
+        let values = try checkpoint.tensor(named: parameter.name)
+        guard let quantized = rounded ?? parameter.format.map({ QuantizedTensor(values, format: $0) }) else {
+            return [values]
         }
+        return parameter.isDouble
+            ? NestedNF4(quantized, dtype: values.dtype).tensors : [quantized.codes, quantized.scales]
     }
 
     /// Compares what lies in `directory` now with the source.
@@ -199,7 +187,8 @@ public struct ModelQuantization: Sendable {
         var report = QuantizationReport()
         let written = Weights(try Checkpoint(directory: directory))
         report.byteCount = byteCount
-        for tensor in plan {
+        for entry in plan.entries {
+            let tensor = entry.source
             let values = try checkpoint.tensor(named: tensor.name)
             report.sourceByteCount += values.byteCount
             guard let format = tensor.format,
@@ -216,7 +205,7 @@ public struct ModelQuantization: Sendable {
                     relativeError: error.relative,
                     largestError: error.largest,
                     elementCount: values.count,
-                    byteCount: tensor.byteCount
+                    byteCount: entry.byteCount
                 )
             )
         }
@@ -250,7 +239,7 @@ public struct ModelQuantization: Sendable {
     /// The configuration of a checkpoint that bitsandbytes reads: `nf4` with nested scales, or matrices as they were; nil
     /// for all others.
     private var bitsandbytesConfig: String? {
-        let matrices = plan.filter { $0.format != nil }
+        let matrices = plan.entries.map(\.source).filter { $0.format != nil }
         guard options.usesDoubleQuant, matrices.allSatisfy(\.isDouble), options.formats[.embeddings] == nil,
             options.formats[.head] == nil
         else { return nil }
@@ -273,7 +262,7 @@ public struct ModelQuantization: Sendable {
     package var identity: String {
         let files = checkpoint.weightFileNames.map { fileIdentity(source.directory.appending(path: $0)) }
         let formats = options.formats.map { "\($0.key.rawValue) \($0.value.rawValue)" }.sorted()
-        var lines = ["idefics quantize 2", "\(shardByteCount)"] + formats + files
+        var lines = ["idefics quantize 2", "\(plan.shardByteCount)"] + formats + files
         lines.append(contentIdentity(source.directory.appending(path: "config.json")))
         if options.usesDoubleQuant { lines.append("double quant 1") }
         if !options.keptInInt8.isEmpty { lines.append("int8: \(options.keptInInt8.joined(separator: " "))") }

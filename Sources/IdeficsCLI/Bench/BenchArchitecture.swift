@@ -3,6 +3,7 @@
 
 import ArgumentParser
 import Idefics
+import IdeficsTensor
 
 /// The shapes that are measured.
 enum BenchArchitecture: String, ExpressibleByArgument, CaseIterable {
@@ -55,11 +56,34 @@ enum BenchArchitecture: String, ExpressibleByArgument, CaseIterable {
     }
 }
 
-/// How the matrices of a random model are stored.
-enum BenchFormat: String, ExpressibleByArgument, CaseIterable {
-    case f32
-    case bf16
-    case int8
-    case int4
-    case nf4
+/// How the matrices of a random model are stored: dense, or in a quantized format.
+struct BenchFormat: ExpressibleByArgument {
+    /// Type of what is not quantized.
+    let dtype: DType
+    /// nil for dense matrices.
+    let format: QuantizedTensor.Format?
+
+    static let bf16 = BenchFormat(dtype: .bf16, format: nil)
+    private static let f32 = BenchFormat(dtype: .f32, format: nil)
+    private static let dense = [f32, bf16]
+
+    private init(dtype: DType, format: QuantizedTensor.Format?) {
+        self.dtype = dtype
+        self.format = format
+    }
+
+    init?(argument: String) {
+        if let format = QuantizedTensor.Format(rawValue: argument) {
+            self.init(dtype: .bf16, format: format)
+        } else if let dense = Self.dense.first(where: { $0.name == argument }) {
+            self = dense
+        } else {
+            return nil
+        }
+    }
+
+    /// As it is typed and reported.
+    var name: String { format?.rawValue ?? dtype.rawValue }
+    var defaultValueDescription: String { name }
+    static let allValueStrings = dense.map(\.name) + QuantizedTensor.Format.allCases.map(\.rawValue)
 }

@@ -24,7 +24,7 @@ struct RandomCheckpoint {
 
     /// Bytes of the weights.
     var byteCount: Int {
-        IdeficsModel.parameters(of: config).flatMap(declarations).reduce(0) { $0 + $1.byteCount }
+        plan.byteCount
     }
 
     /// Writes `config.json` and the weights into `directory`, which must exist.
@@ -32,20 +32,17 @@ struct RandomCheckpoint {
     /// - Throws: `CheckpointError.unwritable`, or what writing the configuration throws.
     func write(to directory: URL) throws {
         try config.json(dtype: dtype).write(to: directory.appending(path: "config.json"))
-        let parameters = IdeficsModel.parameters(of: config)
-        let writer = try CheckpointWriter(directory, tensors: parameters.flatMap(declarations))
         let random = RandomWeights(dtype)
-        for parameter in parameters {
-            for (declaration, tensor) in zip(declarations(parameter), tensors(parameter, random)) {
-                try writer.write(tensor, named: declaration.name)
-            }
-        }
-        try writer.finish()
+        try plan.write(to: directory) { tensors($0, random) }
     }
 
-    private func declarations(_ parameter: Weights.Parameter) -> [SafetensorsWriter.Declaration] {
-        let format = parameter.isWeight ? options.format(of: parameter.name) : nil
-        return parameter.declarations(format: format, dtype: dtype)
+    private var plan: CheckpointPlan<Weights.Parameter> {
+        CheckpointPlan(
+            IdeficsModel.parameters(of: config).map { parameter in
+                let format = parameter.isWeight ? options.format(of: parameter.name) : nil
+                return .init(parameter, parameter.declarations(format: format, dtype: dtype))
+            }
+        )
     }
 
     private func tensors(_ parameter: Weights.Parameter, _ random: RandomWeights) -> [Tensor] {

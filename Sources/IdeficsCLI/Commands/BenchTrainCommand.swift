@@ -87,7 +87,7 @@ struct BenchTrainCommand: ParsableCommand {
         report.model = BenchReport.Model(
             config: random.config.rawValue,
             layers: layers,
-            format: random.format.rawValue,
+            format: random.format.name,
             parts: random.quantization.formats.reduce(into: [:]) { $0[$1.key.rawValue] = $1.value.rawValue },
             weightBytes: checkpoint.byteCount,
             trainedElements: benchmark.trainedElements,

@@ -5,6 +5,7 @@ import ArgumentParser
 import Foundation
 import Idefics
 import IdeficsFoundation
+import IdeficsTensor
 
 /// `idefics quantize`.
 struct QuantizeCommand: AsyncParsableCommand {
@@ -24,7 +25,7 @@ struct QuantizeCommand: AsyncParsableCommand {
     var model: String
 
     @Option(help: "Format of decoder layers and gated blocks: int8, int4 (groups of 64) or nf4 (bitsandbytes').")
-    var format: FormatArgument
+    var format: QuantizedTensor.Format
 
     @Option(help: "Directory to write.")
     var output: String
@@ -73,7 +74,9 @@ struct QuantizeCommand: AsyncParsableCommand {
         guard 2...100_000_000 ~= calibrationTokens else {
             throw ValidationError("--calibration-tokens \(calibrationTokens): must be 2 to 100000000")
         }
-        if doubleQuant, format != .nf4, ![parts.head, parts.embeddings, parts.resampler, parts.vision].contains(.nf4) {
+        if doubleQuant, format != .nf4,
+            ![parts.head, parts.embeddings, parts.resampler, parts.vision].contains(where: { $0?.format == .nf4 })
+        {
             throw ValidationError("--double-quant: only nf4 has scales that can be quantised once more")
         }
         if calibration != nil && format == .nf4 {
@@ -84,7 +87,7 @@ struct QuantizeCommand: AsyncParsableCommand {
     func run() async throws {
         threadOptions.apply()
         let bar = ProgressBar()
-        var options = parts.options(format.format)
+        var options = parts.options(format)
         options.usesDoubleQuant = doubleQuant
         options.keptInInt8 = keepInt8?.split(separator: ",").map(String.init) ?? []
         let quantization = try ModelQuantization(

@@ -19,7 +19,7 @@ struct RandomCheckpointCommand: ParsableCommand {
     var config: String
 
     @Option(help: "Format of matrices, other parts as `quantize` has them. (default: bf16)")
-    var format: FormatArgument?
+    var format: QuantizedTensor.Format?
 
     @Option(help: "Directory to write; must not exist.")
     var output: String
@@ -27,7 +27,7 @@ struct RandomCheckpointCommand: ParsableCommand {
     func run() throws {
         let architecture = try IdeficsConfig(contentsOf: URL(localPath: config))
         let staged = try StagedDirectory(URL(localPath: output, isDirectory: true))
-        let options = format.map { QuantizationOptions($0.format) } ?? QuantizationOptions(formats: [:])
+        let options = format.map { QuantizationOptions($0) } ?? QuantizationOptions(formats: [:])
         try RandomCheckpoint(architecture, dtype: .bf16, options: options, gate: 0.5).write(to: staged.url)
         try staged.commit()
     }

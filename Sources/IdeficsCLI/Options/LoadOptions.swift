@@ -17,7 +17,7 @@ struct LoadOptions: ParsableArguments {
             the cache; see `idefics cache`. (default: the weights as they are)
             """
     )
-    var format: FormatArgument?
+    var format: QuantizedTensor.Format?
 
     @OptionGroup var memoryOptions: MemoryOptions
 
@@ -25,7 +25,7 @@ struct LoadOptions: ParsableArguments {
     var exact = false
 
     @Option(help: "How keys and values are stored: f32, bf16 (half the memory) or int8 (about a quarter).")
-    var cacheType = CacheTypeArgument.f32
+    var cacheType = KeyValueType.f32
 
     @Option(help: "LoRA adapter to use with the model, as PEFT writes it: directory or ORG/NAME[@revision].")
     var adapter: String?
@@ -38,7 +38,7 @@ struct LoadOptions: ParsableArguments {
             defer { bar.finish() }
             directory = try quantizedCopy(
                 of: directory,
-                options: QuantizationOptions(format.format),
+                options: QuantizationOptions(format),
                 source: modelOptions.model,
                 onWait: { Terminal.note("waiting for another process, which is making the same copy") },
                 progress: { bar.show(completed: Int64($0), total: Int64($1)) }
@@ -49,7 +49,7 @@ struct LoadOptions: ParsableArguments {
             isExact: exact,
             adapter: await adapterDirectory(),
             memory: memoryOptions.budget,
-            cacheType: cacheType.type
+            cacheType: cacheType
         )
         if let plan = container.model.memoryPlan { Terminal.note("warning: \(MemoryOptions.warning(plan))") }
         for name in container.unexpectedTensors.prefix(10) {
@@ -66,20 +66,5 @@ struct LoadOptions: ParsableArguments {
         let bar = ProgressBar()
         defer { bar.finish() }
         return try await Idefics.adapterDirectory(of: adapter) { bar.show($0) }
-    }
-}
-
-/// `KeyValueType` as an argument.
-enum CacheTypeArgument: String, ExpressibleByArgument, CaseIterable {
-    case f32
-    case bf16
-    case int8
-
-    var type: KeyValueType {
-        switch self {
-        case .f32: .f32
-        case .bf16: .bf16
-        case .int8: .int8
-        }
     }
 }

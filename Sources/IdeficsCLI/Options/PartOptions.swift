@@ -5,29 +5,19 @@ import ArgumentParser
 import Idefics
 import IdeficsTensor
 
-/// A quantised format as an argument.
-enum FormatArgument: String, ExpressibleByArgument, CaseIterable {
-    case int8
-    case int4
-    case nf4
-
-    var format: QuantizedTensor.Format {
-        switch self {
-        case .int8: .int8
-        case .int4: .int4
-        case .nf4: .nf4
-        }
-    }
-}
-
 /// Formats of the parts of a model that differ from its text side.
 struct PartOptions: ParsableArguments {
     /// A format, or `keep` for the checkpoint's own.
-    enum Choice: String, ExpressibleByArgument, CaseIterable {
-        case int8
-        case int4
-        case nf4
-        case keep
+    struct Choice: ExpressibleByArgument {
+        /// nil: the checkpoint's own.
+        let format: QuantizedTensor.Format?
+
+        init?(argument: String) {
+            format = QuantizedTensor.Format(rawValue: argument)
+            guard format != nil || argument == "keep" else { return nil }
+        }
+
+        static let allValueStrings = QuantizedTensor.Format.allCases.map(\.rawValue) + ["keep"]
     }
 
     @Option(help: "Format of the head, or keep. (default: int8)")
@@ -50,7 +40,7 @@ struct PartOptions: ParsableArguments {
             (.vision, vision),
         ] {
             guard let choice else { continue }
-            options.formats[part] = QuantizedTensor.Format(rawValue: choice.rawValue)
+            options.formats[part] = choice.format
         }
         return options
     }

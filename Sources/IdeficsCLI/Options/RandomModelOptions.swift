@@ -22,11 +22,11 @@ struct RandomModelOptions: ParsableArguments {
     var parts: PartOptions
 
     /// Element type of what is not quantised.
-    var dtype: DType { format == .f32 ? .f32 : .bf16 }
+    var dtype: DType { format.dtype }
 
     /// Formats of the parts.
     var quantization: QuantizationOptions {
-        parts.options(QuantizedTensor.Format(rawValue: format.rawValue))
+        parts.options(format.format)
     }
 
     /// The model with `layers` decoder layers as a checkpoint.

@@ -13,7 +13,7 @@ import Darwin
 
 /// Bytes that are read once, from the first to the last: of a file, a pipe with a name (`<(…)`, `mkfifo`), `/dev/stdin`
 /// or, called `-`, of standard input.
-package final class ByteStream {
+package final class ByteStream: Sendable {
     /// The path as it was given.
     package let path: String
     /// Bytes of a regular file; nil for pipes and devices, whose end is not known.
@@ -42,14 +42,52 @@ package final class ByteStream {
         byteCount = status.st_mode & S_IFMT == S_IFREG ? Int64(status.st_size) : nil
     }
 
+    /// Copies what is left of `stream` into a temporary file without a name, for those who read it more than once.
+    ///
+    /// - Throws: `FileError`; its operation is `copy` when it is the copy that cannot be written.
+    package init(copyOf stream: ByteStream) throws {
+        path = stream.path
+        isOwned = true
+        var template = "\(Self.temporaryFolder)/idefics-data-XXXXXX".withSystemPath {
+            Array(UnsafeBufferPointer(start: $0, count: strlen($0) + 1))
+        }
+        descriptor = mkstemp(&template)
+        guard descriptor >= 0 else { throw FileError(path, "copy", code: errno) }
+        unlink(template)
+        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+        var total = 0
+        do {
+            while true {
+                let bytes = try stream.read(upTo: 1 << 20)
+                if bytes.isEmpty { break }
+                let code = writeAll(bytes, to: descriptor)
+                guard code == 0 else { throw FileError(path, "copy", code: code) }
+                total += bytes.count
+            }
+        } catch {
+            close(descriptor)
+            throw error
+        }
+        byteCount = Int64(total)
+    }
+
+    /// Where temporary files go: `TMPDIR`, or `/tmp`.
+    package static var temporaryFolder: String {
+        let given = PathBytes.environment["TMPDIR"] ?? ""
+        return given.isEmpty ? "/tmp" : given
+    }
+
     deinit {
         if isOwned { close(descriptor) }
     }
 
+    /// Whether it is a file of its own, in which every place can be read at any time.
+    package var isSeekable: Bool { byteCount != nil && isOwned }
+
     /// The folder that relative paths in the text start at: the file's own; for pipes and standard input, which lie in
     /// none, the working directory.
     package var folder: URL {
-        let isInFolder = byteCount != nil && isOwned && !path.hasPrefix("/dev/") && !path.hasPrefix("/proc/")
+        let isInFolder = isSeekable && !["/dev/fd/", "/dev/std", "/proc/"].contains(where: path.hasPrefix)
         return isInFolder
             ? URL(localPath: path).deletingLastPathComponent() : URL(localPath: ".", isDirectory: true)
     }
@@ -58,24 +96,23 @@ package final class ByteStream {
     ///
     /// - Throws: `FileError`.
     package func read(upTo count: Int) throws -> [UInt8] {
-        var code: Int32 = 0
-        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
-            while true {
-                #if canImport(Darwin)
-                let result = Darwin.read(descriptor, buffer.baseAddress, count)
-                #elseif canImport(Musl)
-                let result = Musl.read(descriptor, buffer.baseAddress, count)
-                #else
-                let result = Glibc.read(descriptor, buffer.baseAddress, count)
-                #endif
-                if result < 0, errno == EINTR { continue }
-                if result < 0 { code = errno }
-                initialized = max(0, result)
-                return
-            }
+        try [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+            initialized = try Files.read(descriptor, into: UnsafeMutableRawBufferPointer(buffer), named: name)
         }
-        guard code == 0 else { throw FileError(name, "read", code: code) }
-        return bytes
+    }
+
+    /// `count` bytes from `offset` on, fewer where it ends; `isSeekable` must be true.
+    ///
+    /// - Throws: `FileError`.
+    package func read(at offset: Int, count: Int) throws -> [UInt8] {
+        try [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+            initialized = try Files.read(
+                descriptor,
+                at: Int64(offset),
+                into: UnsafeMutableRawBufferPointer(buffer),
+                named: name
+            )
+        }
     }
 
     /// All bytes from here on.

@@ -62,11 +62,7 @@ package final class FileWriter: Sendable {
 
     /// Reads up to `buffer.count` bytes at `position`; 0 at the end of the file.
     package func read(_ buffer: UnsafeMutableRawBufferPointer, at position: Int64) throws -> Int {
-        while true {
-            let count = pread(descriptor, buffer.baseAddress, buffer.count, off_t(position))
-            if count >= 0 { return count }
-            if errno != EINTR { throw failure("read") }
-        }
+        try Files.read(descriptor, at: position, into: buffer, named: path)
     }
 
     /// Waits until the content is on the disk.

@@ -52,12 +52,8 @@ extension Files {
         // One byte more than a regular file has tells its end in the same read.
         var buffer = [UInt8](repeating: 0, count: min(max(expected + 1, 1 << 16), 4 << 20))
         while true {
-            let count = readBytes(descriptor, &buffer, buffer.count)
+            let count = try buffer.withUnsafeMutableBytes { try read(descriptor, into: $0, named: name) }
             if count == 0 { return content }
-            guard count > 0 else {
-                if errno == EINTR { continue }
-                throw FileError(name, "read", code: errno)
-            }
             guard count <= limit - content.count else { throw tooLarge(name, limit) }
             content.append(contentsOf: buffer[..<count])
         }
@@ -73,13 +69,9 @@ extension Files {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 4 << 20, alignment: 16)
         defer { buffer.deallocate() }
         var position = 0
-        while let address = buffer.baseAddress {
-            let count = readBytes(descriptor, address, buffer.count)
+        while true {
+            let count = try read(descriptor, into: buffer, named: path)
             if count == 0 { break }
-            guard count > 0 else {
-                if errno == EINTR { continue }
-                throw FileError(path, "read", code: errno)
-            }
             try copy.write(UnsafeRawBufferPointer(rebasing: buffer[..<count]), at: position)
             position += count
         }
@@ -102,6 +94,59 @@ extension Files {
     }
 }
 
-private func readBytes(_ descriptor: Int32, _ buffer: UnsafeMutableRawPointer, _ count: Int) -> Int {
+// MARK: - Open files
+
+extension Files {
+    /// The next bytes of an open file, pipe or terminal: what is there, but at most `buffer.count`; 0 at its end.
+    ///
+    /// - Parameters:
+    ///   - descriptor: what is read.
+    ///   - buffer: where the bytes go.
+    ///   - name: what messages call it.
+    /// - Returns: how many bytes there were.
+    /// - Throws: `FileError`.
+    package static func read(
+        _ descriptor: Int32,
+        into buffer: UnsafeMutableRawBufferPointer,
+        named name: String
+    ) throws -> Int {
+        while true {
+            let count = readBytes(descriptor, buffer.baseAddress, buffer.count)
+            if count >= 0 { return count }
+            guard errno == EINTR else { throw FileError(name, "read", code: errno) }
+        }
+    }
+
+    /// The bytes of an open file from `offset` on: fewer than `buffer.count` only where it ends.
+    ///
+    /// - Parameters:
+    ///   - descriptor: a file, whose position stays.
+    ///   - offset: where the bytes begin.
+    ///   - buffer: where the bytes go.
+    ///   - name: what messages call it.
+    /// - Returns: how many bytes there were.
+    /// - Throws: `FileError`.
+    package static func read(
+        _ descriptor: Int32,
+        at offset: Int64,
+        into buffer: UnsafeMutableRawBufferPointer,
+        named name: String
+    ) throws -> Int {
+        var done = 0
+        while done < buffer.count, let base = buffer.baseAddress {
+            let count = pread(descriptor, base + done, buffer.count - done, off_t(offset) + off_t(done))
+            if count == 0 { break }
+            if count > 0 {
+                done += count
+            } else if errno != EINTR {
+                throw FileError(name, "read", code: errno)
+            }
+        }
+        return done
+    }
+}
+
+/// `read` of the system, which methods of this name hide.
+private func readBytes(_ descriptor: Int32, _ buffer: UnsafeMutableRawPointer?, _ count: Int) -> Int {
     read(descriptor, buffer, count)
 }

@@ -67,19 +67,13 @@ public struct FullParameters: TrainableParameters {
             !staleKeys.contains { $0.matches(name) }
                 && !(config.tieWordEmbeddings && name.hasPrefix("lm_head."))
         }
-        let declarations = try names.map { name in
+        let entries = try names.map { name in
             guard let metadata = checkpoint.metadata(named: name), let dtype = metadata.dtype.dtype else {
                 throw TrainingError.parameters(reason: "\(name) is of a type that cannot be written")
             }
-            return SafetensorsWriter.Declaration(name: name, dtype: dtype, shape: metadata.shape)
+            return CheckpointPlan.Entry(name, [.init(name: name, dtype: dtype, shape: metadata.shape)])
         }
-        let writer = try CheckpointWriter(directory.url, tensors: declarations)
-        for tensor in declarations {
-            let value =
-                try values[tensor.name].map { cast($0, to: tensor.dtype) } ?? checkpoint.tensor(named: tensor.name)
-            try writer.write(value, named: tensor.name)
-        }
-        try writer.finish()
+        try CheckpointPlan(entries).write(to: directory.url) { [try values[$0] ?? checkpoint.tensor(named: $0)] }
         try ModelFiles(directory: self.directory).copyOtherFiles(to: directory)
     }
 }

@@ -3,32 +3,72 @@
 
 public import Idefics
 
-/// Trains adapters instead of the model's own parameters; the section `lora` of a recipe, with PEFT's names in camel case.
+/// Trains adapters instead of the model's own parameters; the section `lora` of a recipe: the settings of a `LoRAConfig`,
+/// with PEFT's names in camel case.
+@dynamicMemberLookup
 public struct LoRASettings: Sendable, Equatable, Codable {
     /// An adapter, directory or name on the hub, that is trained further; its own configuration then holds, and no other key
     /// of this section may be given.
     public var adapter: String?
-    /// Rank.
-    public var r = 8
-    /// The update is scaled by this over the rank.
-    public var loraAlpha = 8.0
-    /// Share of the elements of an adapter's input that are left out.
-    public var loraDropout = 0.0
-    /// Layers that get adapters: a list of names or last parts of names, a regular expression, or `all-linear`.
-    public var targetModules = LoRAConfig.Modules.names(["q_proj", "k_proj", "v_proj"])
-    /// Layers that get none all the same.
-    public var excludeModules: LoRAConfig.Modules?
-    /// Whether alpha is divided by the root of the rank.
-    public var useRslora = false
-    /// Other ranks for layers by name.
-    public var rankPattern: [String: Int] = [:]
-    /// Other alphas for layers by name.
-    public var alphaPattern: [String: Double] = [:]
-    /// Modules that are trained in full, too.
-    public var modulesToSave: [String] = []
+    /// New adapters; PEFT's defaults, for queries, keys and values.
+    public var config = LoRAConfig(targetModules: .names(["q_proj", "k_proj", "v_proj"]))
 
     /// New adapters, PEFT's defaults, for queries, keys and values.
     public init() {}
+
+    /// A setting of the new adapters.
+    public subscript<Value>(dynamicMember setting: WritableKeyPath<LoRAConfig, Value>) -> Value {
+        get { config[keyPath: setting] }
+        set { config[keyPath: setting] = newValue }
+    }
+
+    /// Reads a section of a recipe.
+    public init(from decoder: any Decoder) throws {
+        self.init()
+        var reader = Reader(keys: try StrictKeys(decoder))
+        try reader.keys.read("adapter", into: &adapter)
+        try config.visit(&reader)
+        try reader.keys.finish()
+        guard adapter == nil || config == LoRASettings().config else {
+            throw TrainingError.config(
+                key: "lora.adapter",
+                reason:
+                    "an adapter that is trained further has its own configuration; give no other key of this section"
+            )
+        }
+    }
+
+    /// Writes a section of a recipe.
+    public func encode(to encoder: any Encoder) throws {
+        var writer = Writer(keys: encoder.container(keyedBy: RecipeKey.self))
+        var config = config
+        try writer.keys.encodeIfPresent(adapter, forKey: RecipeKey("adapter"))
+        try config.visit(&writer)
+    }
+
+    /// What the adapter's file says.
+    ///
+    /// - Parameter model: the model's name, a note for people.
+    /// - Returns: the configuration; values are checked when it meets a model.
+    public func config(model: String) -> LoRAConfig {
+        var config = config
+        config.baseModelNameOrPath = model
+        return config
+    }
+}
+
+private struct Reader: LoRASettingsVisitor {
+    var keys: StrictKeys
+
+    mutating func visit<Value: Codable>(_ key: String, _ value: inout Value) throws {
+        try keys.read(RecipeKey(peft: key).stringValue, into: &value)
+    }
+
+    mutating func visit(_ key: String, _ modules: inout LoRAConfig.Modules?) throws {
+        var choice: Choice?
+        try keys.read(RecipeKey(peft: key).stringValue, into: &choice)
+        modules = choice?.modules ?? modules
+    }
 
     /// Either a list of names or what a user writes.
     private struct Choice: Decodable {
@@ -43,51 +83,33 @@ public struct LoRASettings: Sendable, Equatable, Codable {
             }
         }
     }
+}
 
-    /// Reads a section of a recipe.
-    public init(from decoder: any Decoder) throws {
-        self.init()
-        var keys = try StrictKeys(decoder)
-        var (target, excluded): (Choice?, Choice?)
-        try keys.read("adapter", into: &adapter)
-        try keys.read("r", into: &r)
-        try keys.read("loraAlpha", into: &loraAlpha)
-        try keys.read("loraDropout", into: &loraDropout)
-        try keys.read("targetModules", into: &target)
-        try keys.read("excludeModules", into: &excluded)
-        try keys.read("useRslora", into: &useRslora)
-        try keys.read("rankPattern", into: &rankPattern)
-        try keys.read("alphaPattern", into: &alphaPattern)
-        try keys.read("modulesToSave", into: &modulesToSave)
-        try keys.finish()
-        if let target { targetModules = target.modules }
-        excludeModules = excluded?.modules
-        var other = self
-        other.adapter = nil
-        guard adapter == nil || other == LoRASettings() else {
-            throw TrainingError.config(
-                key: "lora.adapter",
-                reason:
-                    "an adapter that is trained further has its own configuration; give no other key of this section"
-            )
-        }
+private struct Writer: LoRASettingsVisitor {
+    var keys: KeyedEncodingContainer<RecipeKey>
+
+    mutating func visit<Value: Codable>(_ key: String, _ value: inout Value) throws {
+        try keys.encode(value, forKey: RecipeKey(peft: key))
     }
 
-    /// What the adapter's file says.
-    ///
-    /// - Parameter model: the model's name, a note for people.
-    /// - Returns: the configuration; values are checked when it meets a model.
-    public func config(model: String) -> LoRAConfig {
-        var config = LoRAConfig(targetModules: targetModules)
-        config.r = r
-        config.loraAlpha = Float(loraAlpha)
-        config.loraDropout = loraDropout
-        config.excludeModules = excludeModules
-        config.useRslora = useRslora
-        config.rankPattern = rankPattern
-        config.alphaPattern = alphaPattern.mapValues(Float.init)
-        config.modulesToSave = modulesToSave
-        config.baseModelNameOrPath = model
-        return config
+    mutating func visit(_ key: String, _ modules: inout LoRAConfig.Modules?) throws {
+        try keys.encodeIfPresent(modules, forKey: RecipeKey(peft: key))
+    }
+}
+
+/// A key of a recipe.
+private struct RecipeKey: CodingKey {
+    let stringValue: String
+    var intValue: Int? { nil }
+
+    init(_ name: String) { stringValue = name }
+    init?(stringValue: String) { self.stringValue = stringValue }
+    init?(intValue: Int) { nil }
+
+    /// The key for a setting of PEFT: `lora_alpha` is `loraAlpha`.
+    init(peft name: String) {
+        let words = name.split(separator: "_")
+        stringValue =
+            words.prefix(1).joined() + words.dropFirst().map { $0.prefix(1).uppercased() + $0.dropFirst() }.joined()
     }
 }
