@@ -51,4 +51,31 @@ import Testing
             #expect(lines.byteCount == 150_013)
         }
     }
+
+    @Test func everyPlaceOfAFileCanBeRead() throws {
+        try withFolder { folder in
+            let url = folder.appending(path: "a")
+            try Data([1, 2, 3, 4]).write(to: url)
+            let stream = try ByteStream(path: url.path)
+            #expect(stream.isSeekable)
+            #expect(try stream.read(at: 1, count: 2) == [2, 3])
+            // Fewer where it ends; and those who read on begin where they were.
+            #expect(try stream.read(at: 3, count: 9) == [4])
+            #expect(try stream.read(at: 9, count: 1) == [])
+            #expect(try stream.read(upTo: 9) == [1, 2, 3, 4])
+        }
+    }
+
+    @Test func whatCanBeReadOnceIsCopied() throws {
+        let pipe = Pipe()
+        try pipe.fileHandleForWriting.write(contentsOf: Data([1, 2, 3]))
+        try pipe.fileHandleForWriting.close()
+        let stream = try ByteStream(path: "/dev/fd/\(pipe.fileHandleForReading.fileDescriptor)")
+        #expect(!stream.isSeekable)
+        let copy = try ByteStream(copyOf: stream)
+        #expect(copy.isSeekable && copy.byteCount == 3)
+        #expect(try copy.read(at: 2, count: 1) == [3])
+        #expect(try copy.read(at: 0, count: 3) == [1, 2, 3])
+        #expect(copy.path == stream.path)
+    }
 }

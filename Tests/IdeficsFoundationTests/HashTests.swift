@@ -53,7 +53,7 @@ import Testing
 
     @Test func contentHashDependsOnEveryByteAndTheSeed() {
         var seen: Set<UInt64> = []
-        for count in 0...70 {
+        for count in 1...70 {
             var bytes = [UInt8](repeating: 0, count: count)
             seen.insert(bytes.withUnsafeBytes { contentHash($0, seed: 1 << 32) })
             seen.insert(bytes.withUnsafeBytes { contentHash($0, seed: 2 << 32) })
@@ -63,6 +63,6 @@ import Testing
                 bytes[index] = 0
             }
         }
-        #expect(seen.count == 2 * 71 + 70 * 71 / 2)
+        #expect(seen.count == 2 * 70 + 70 * 71 / 2)
     }
 }

@@ -28,6 +28,19 @@ import Testing
         #expect(again.lora == settings)
     }
 
+    @Test func keysAreInCamelCase() throws {
+        var settings = LoRASettings()
+        settings.excludeModules = .pattern("fc.")
+        let json = try JSONSerialization.jsonObject(with: JSONEncoder().encode(settings))
+        let keys = try #require(json as? [String: Any]).keys.sorted()
+        #expect(
+            keys == [
+                "alphaPattern", "excludeModules", "loraAlpha", "loraDropout", "modulesToSave", "r", "rankPattern",
+                "targetModules", "useRslora",
+            ]
+        )
+    }
+
     @Test func targetsAreListsPatternsOrAll() throws {
         #expect(try recipe("{}").lora?.targetModules == .names(["q_proj", "k_proj", "v_proj"]))
         #expect(try recipe("{targetModules: \"fc1,fc2\"}").lora?.targetModules == .names(["fc1", "fc2"]))
