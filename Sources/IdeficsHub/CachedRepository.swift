@@ -92,6 +92,12 @@ struct CachedRepository: Sendable {
         return Self.paths(below: folder, depth: 0).filter { Files.size("\(folder)/\($0)") != nil }.sorted()
     }
 
+    /// Names in a snapshot whose link leads nowhere: files whose content was in the cache once and is not any more.
+    func danglingLinks(at commit: String) -> [String] {
+        let folder = snapshot(commit)
+        return Self.paths(below: folder, depth: 0).filter { Files.status("\(folder)/\($0)") == nil }.sorted()
+    }
+
     /// Paths of what is in `folder` and the folders in it, links to folders not followed.
     private static func paths(below folder: String, depth: Int) -> [String] {
         guard depth < 64, let names = try? Files.names(in: folder) else { return [] }

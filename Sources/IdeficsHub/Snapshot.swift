@@ -54,15 +54,21 @@ struct Snapshot: Sendable {
             guard indexes.isEmpty else { return indexes + selection.files.filter(isMissing) }
             return try files(of: selection, in: listing).filter(isMissing)
         }
-        let names = repository.files(at: commit)
+        // A file whose content was removed is one that the commit has, and that is missing.
+        let dangling = Set(repository.danglingLinks(at: commit))
+        let names = dangling.union(repository.files(at: commit))
         guard let selection = try? selection(from: names) else { return nil }
         let listing = RepoListing(commit: commit, files: .init(uniqueKeysWithValues: names.map { ($0, .init()) }))
+        let indexes = selection.shards.map(\.index).filter(dangling.contains)
+        guard indexes.isEmpty else { return indexes + selection.files.filter(dangling.contains) }
         let files: [String]
         do {
             files = try self.files(of: selection, in: listing)
         } catch HubError.missingShard(_, _, let shard) {
             return [shard]
         }
+        let removed = files.filter(dangling.contains)
+        guard removed.isEmpty else { return removed }
         var needed: [[String]]
         switch patterns {
         case FileSelection.model:

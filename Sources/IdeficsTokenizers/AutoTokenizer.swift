@@ -109,23 +109,16 @@ public enum AutoTokenizer {
     /// The bytes of a file, nil if it does not exist.
     static func read(_ file: String, in directory: URL) throws -> [UInt8]? {
         let url = directory.appending(path: file)
-        guard Files.exists(url) else { return nil }
+        let data: Data?
         do {
-            guard let size = Files.size(url.path) else {
-                throw TokenizerError.unreadableFile(file: file, reason: "not a regular file")
-            }
-            guard size <= maximumFileSize else {
-                throw TokenizerError.unreadableFile(file: file, reason: "larger than \(maximumFileSize >> 20) MiB")
-            }
-            let bytes = try Array(Files.read(url))
-            guard !GitLFS.isPointer(bytes) else {
-                throw TokenizerError.unreadableFile(file: file, reason: GitLFS.pointerReason)
-            }
-            return bytes
-        } catch let error as TokenizerError {
-            throw error
-        } catch {
-            throw TokenizerError.unreadableFile(file: file, reason: "\(error)")
+            data = try Files.readRegularIfPresent(url, limit: maximumFileSize)
+        } catch let error as FileError {
+            throw TokenizerError.unreadableFile(file: file, reason: error.reason)
         }
+        guard let bytes = data.map({ Array($0) }) else { return nil }
+        guard !GitLFS.isPointer(bytes) else {
+            throw TokenizerError.unreadableFile(file: file, reason: GitLFS.pointerReason)
+        }
+        return bytes
     }
 }

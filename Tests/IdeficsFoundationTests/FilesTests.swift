@@ -52,6 +52,34 @@ import Darwin
         }
     }
 
+    /// What is a link to nothing is not just absent, and only regular files are waited for.
+    @Test func regularFilesOnly() throws {
+        try FileManager.default.createSymbolicLink(atPath: folder.path("dangling"), withDestinationPath: "gone")
+        try FileManager.default.createSymbolicLink(atPath: folder.path("loop"), withDestinationPath: "loop")
+        #expect(mkfifo(folder.path("pipe"), 0o600) == 0)
+        func url(_ name: String) -> URL { folder.url.appending(path: name) }
+        #expect(try Files.readRegularIfPresent(url("none")) == nil && !Files.exists(url("none")))
+        for (name, reason) in [
+            ("dangling", "link that leads nowhere"), ("loop", "symbolic links"), ("pipe", "not a regular file"),
+            (".", "not a regular file"),
+        ] {
+            #expect(Files.exists(url(name)))
+            let error = #expect(throws: FileError.self) { try Files.readRegularIfPresent(url(name)) }
+            #expect(error?.reason.contains(reason) == true && error?.path.hasSuffix(name) == true, "\(name)")
+        }
+        try folder.write([1, 2, 3], "a")
+        #expect(try Files.readRegular(url("a"), limit: 3) == Data([1, 2, 3]))
+        #expect(throws: FileError.self) { try Files.readRegular(url("a"), limit: 2) }
+    }
+
+    @Test func namesLongerThanTheSystemTakes() throws {
+        let name = String(repeating: "n", count: 256)
+        let error = #expect(throws: FileError.self) { try AtomicFile(path: folder.path(name)) }
+        #expect(error?.code == ENAMETOOLONG)
+        try AtomicFile.write(Data([1]), toPath: folder.path(String(name.dropLast())))
+        #expect(try folder.fileNames == [String(name.dropLast())])
+    }
+
     @Test func atomicFilesLeaveTheOldOneUntilTheyAreWhole() throws {
         let path = try folder.write([1], "a").path
         do {

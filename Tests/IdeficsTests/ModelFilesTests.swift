@@ -10,6 +10,14 @@ import IdeficsTensor
 import IdeficsTestSupport
 import Testing
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
 /// The files of a model as other software writes them.
 @Suite struct ModelFilesTests {
     private let folder: TemporaryFolder
@@ -63,6 +71,49 @@ import Testing
             try folder.write(Array(change(original).utf8), name)
             #expect(try await read() == expected)
         }
+    }
+
+    private static let settings = [
+        "config.json", "generation_config.json", "preprocessor_config.json", "processor_config.json",
+        "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.json",
+        "chat_template.jinja", "tokenizer.json",
+    ]
+
+    /// Puts something else in the place of a file, and returns what reading says.
+    private func reading(with name: String, _ make: (URL) throws -> Void) async throws -> String {
+        let url = folder.url.appending(path: name)
+        try? FileManager.default.removeItem(at: url)
+        try make(url)
+        let error = await #expect(throws: (any Error).self) { try await read() }
+        return "\(String(describing: error.map { "\($0)" }))"
+    }
+
+    /// As in a cache that was copied without its blobs: going on without the file would give other results.
+    @Test(arguments: settings) func linksThatLeadNowhereAreNamed(_ name: String) async throws {
+        let message = try await reading(with: name) {
+            try FileManager.default.createSymbolicLink(atPath: $0.path, withDestinationPath: "../blobs/gone")
+        }
+        #expect(message.contains(name) && message.contains("link that leads nowhere"), "\(message)")
+    }
+
+    /// None is waited for, and none without an end is begun.
+    @Test(arguments: settings) func onlyRegularFilesAreRead(_ name: String) async throws {
+        for make: (URL) throws -> Void in [
+            { #expect(mkfifo($0.path, 0o600) == 0) },
+            { try FileManager.default.createSymbolicLink(atPath: $0.path, withDestinationPath: "/dev/zero") },
+        ] {
+            let message = try await reading(with: name, make)
+            #expect(message.contains(name) && message.contains("not a regular file"), "\(message)")
+        }
+    }
+
+    /// By their size, before anything is read.
+    @Test(arguments: settings) func filesThatAreTooLargeAreRefused(_ name: String) async throws {
+        let message = try await reading(with: name) {
+            try Data().write(to: $0)
+            try FileHandle(forWritingTo: $0).truncate(atOffset: 1 << 33)
+        }
+        #expect(message.contains(name) && message.contains("larger than"), "\(message)")
     }
 
     @Test func nullsAreAbsent() async throws {

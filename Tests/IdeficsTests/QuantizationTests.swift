@@ -194,6 +194,20 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: output.appending(path: ".identity").path))
     }
 
+    /// What cannot be copied is told before the work, and nothing is left of it.
+    @Test func otherFilesAreLookedAtFirst() throws {
+        let source = folder.url.appending(path: "source")
+        try FileManager.default.copyItem(at: Fixtures.url("f1-resampler-qk"), to: source)
+        try FileManager.default.createSymbolicLink(
+            atPath: source.appending(path: "README.md").path,
+            withDestinationPath: "gone"
+        )
+        let quantization = try ModelQuantization(directory: source, options: QuantizationOptions(.int8))
+        let error = #expect(throws: FileError.self) { try quantization.write(to: output) }
+        #expect(error?.path.hasSuffix("README.md") == true)
+        #expect(try folder.fileNames == ["source"])
+    }
+
     @Test func aCopyIsMadeOnce() throws {
         let cache = ApplicationCache(environment: ["IDEFICS_CACHE": folder.path("cache")])
         var calls = 0

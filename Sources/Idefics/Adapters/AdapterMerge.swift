@@ -82,6 +82,7 @@ public struct AdapterMerge: Sendable {
         replacesExisting: Bool = false,
         progress: (_ byteCount: Int) -> Void = { _ in }
     ) throws {
+        try source.checkOtherFiles()
         let staged = try StagedDirectory(
             directory,
             replacesExisting: replacesExisting,
@@ -113,7 +114,7 @@ public struct AdapterMerge: Sendable {
     /// The source's `config.json`, with the type the weights have now, and without what it says of quantisation.
     private func configuration() throws -> Data {
         let url = source.directory.appending(path: "config.json")
-        let data = try Files.read(url)
+        let data = try Files.readRegular(url, limit: configurationLimit)
         guard let dtype else { return data }
         return try Data(
             editedJSON(Array(data), file: url.path, removing: ["quantization_config"]) { keys in

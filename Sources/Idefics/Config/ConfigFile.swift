@@ -33,6 +33,9 @@ extension IdeficsError {
     }
 }
 
+/// The most bytes a configuration may have.
+let configurationLimit = 16 << 20
+
 /// Decodes the JSON file at `url`; every failure names the file and the key.
 ///
 /// With `allowsNonFinite`, NaN and infinite numbers are for `type` to judge.
@@ -44,11 +47,10 @@ func decodeJSON<Value: Decodable>(
     func failure(_ reason: String) -> IdeficsError { .config(file: url.path, key: "", reason: reason) }
     let data: Data
     do {
-        data = try Files.read(url)
+        data = try Files.readRegular(url, limit: configurationLimit)
     } catch {
         throw failure("cannot be read: \(error.localizedDescription)")
     }
-    guard data.count <= 16 << 20 else { throw failure("\(data.count) bytes are too many for a configuration") }
     return try ConfigProblem.naming(url.path) {
         try JSONReader.decode(type, from: data, file: url.path, allowsNonFinite: allowsNonFinite)
     }

@@ -14,7 +14,7 @@ func fileIdentity(_ url: URL) -> String {
 ///
 /// For small files.
 func contentIdentity(_ url: URL) -> String {
-    guard let data = try? Files.readIfPresent(url.path, limit: 256 << 20),
+    guard let data = try? Files.readRegular(url, limit: 256 << 20),
         let digest = try? data.withUnsafeBytes({ try MessageDigest.hexDigest(.sha256, of: $0) })
     else {
         return "\(url.lastPathComponent) \(Files.size(url.path).map { "\($0) bytes" } ?? "-")"

@@ -17,14 +17,24 @@ extension ModelFiles {
         (Self.otherFiles + ["config.json"]).map { contentIdentity(directory.appending(path: $0)) }
     }
 
+    /// Makes sure that everything but the weights can be copied, before the work of hours that ends with it.
+    ///
+    /// - Throws: `FileError` for a link that leads nowhere, and for what is no regular file.
+    func checkOtherFiles() throws {
+        for url in Self.otherFiles.map({ directory.appending(path: $0) }) where Files.size(url.path) == nil {
+            _ = try Files.readRegularIfPresent(url, limit: 0)
+        }
+    }
+
     /// Copies everything but the weights into `staged`.
     ///
     /// - Throws: `CheckpointError.unwritable`, or what reading throws.
     package func copyOtherFiles(to staged: StagedDirectory, withConfig: Bool = true) throws {
         for name in Self.otherFiles + (withConfig ? ["config.json"] : []) {
             let url = directory.appending(path: name)
-            guard Files.exists(url) else { continue }
-            try staged.write(Files.read(url), to: name)
+            // Tokenizers are the largest of them, and read up to half of that.
+            guard let content = try Files.readRegularIfPresent(url, limit: 256 << 20) else { continue }
+            try staged.write(content, to: name)
         }
     }
 }

@@ -35,8 +35,8 @@ extension ModelFiles {
     func imageSettings<Settings>(_ read: (Data, URL) throws -> Settings?) throws -> Settings? {
         for name in [Self.processorName, Self.preprocessorName] {
             let url = directory.appending(path: name)
-            guard Files.exists(url) else { continue }
-            if let settings = try read(Files.read(url), url) { return settings }
+            guard let json = try Files.readRegularIfPresent(url, limit: configurationLimit) else { continue }
+            if let settings = try read(json, url) { return settings }
         }
         return nil
     }

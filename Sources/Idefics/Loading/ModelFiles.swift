@@ -34,8 +34,8 @@ public struct ModelFiles: Sendable {
     public func generationConfig(for config: IdeficsConfig) throws -> GenerationConfig {
         let url = directory.appending(path: "generation_config.json")
         var generation = GenerationConfig()
-        if Files.exists(url) {
-            generation = try GenerationConfig(json: Files.read(url), file: url.path)
+        if let json = try Files.readRegularIfPresent(url, limit: configurationLimit) {
+            generation = try GenerationConfig(json: json, file: url.path)
         }
         func known(_ id: Int?) -> Int? { id.flatMap { 0..<config.totalVocabSize ~= $0 ? $0 : nil } }
         generation.eosTokenId = generation.eosTokenId.compactMap(known)

@@ -125,6 +125,7 @@ public struct ModelQuantization: Sendable {
         notes: [String: Data],
         progress: (_ byteCount: Int) -> Void
     ) throws -> QuantizationReport {
+        try source.checkOtherFiles()
         let staged = try StagedDirectory(
             directory,
             replacesExisting: replacesExisting,
@@ -225,7 +226,8 @@ public struct ModelQuantization: Sendable {
         let url = source.directory.appending(path: "config.json")
         let formats = options.formats.sorted { $0.key.rawValue < $1.key.rawValue }
             .map { "\"\($0.key.rawValue)\": \"\($0.value.rawValue)\"" }.joined(separator: ", ")
-        let text = try editedJSON(Array(Files.read(url)), file: url.path, removing: []) { _ in
+        let json = try Files.readRegular(url, limit: configurationLimit)
+        let text = try editedJSON(Array(json), file: url.path, removing: []) { _ in
             [
                 (
                     "quantization_config",

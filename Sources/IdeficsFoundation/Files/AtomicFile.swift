@@ -34,6 +34,7 @@ package final class AtomicFile {
         if let status = Files.status(path), status.st_mode & S_IFMT != S_IFREG {
             throw FileError(path, "write", reason: "it exists and is not a regular file")
         }
+        try Files.checkLength(path)
         let (folder, name) = Files.split(path)
         temporaryPath = "\(folder)/\(TemporaryName(for: name).content)"
         file = try FileWriter(path: temporaryPath, isNew: true, named: path)

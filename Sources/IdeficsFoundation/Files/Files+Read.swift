@@ -25,6 +25,23 @@ extension Files {
         return try read(descriptor, named: path, limit: limit)
     }
 
+    /// The bytes of a regular file; see the function of this name that takes a URL.
+    static func readRegular(_ path: String, limit: Int) throws -> Data {
+        let descriptor: Int32
+        do {
+            // A pipe without a writer must not block.
+            descriptor = try open(path, "read", O_RDONLY | O_NONBLOCK)
+        } catch let error as FileError where error.isMissing && destination(ofLink: path) != nil {
+            throw FileError(path, "read", reason: "it is a symbolic link that leads nowhere")
+        }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            throw FileError(path, "read", reason: "not a regular file")
+        }
+        return try read(descriptor, named: path, limit: limit)
+    }
+
     /// The bytes of a file; nil if nothing is there.
     ///
     /// - Throws: `FileError`.
