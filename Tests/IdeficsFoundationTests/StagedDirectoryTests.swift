@@ -144,11 +144,49 @@ import Testing
         try folder.write([1], "model/photo.jpg")
         #expect(throws: FileError.self) { try StagedDirectory(place, replacesExisting: true) }
         try folder.write([1], "model/config.json")
+        let error = #expect(throws: FileError.self) { try StagedDirectory(place, replacesExisting: true) }
+        #expect(error?.reason.contains("photo.jpg") == true)
+        try FileManager.default.removeItem(at: place.appending(path: "photo.jpg"))
         let staged = try StagedDirectory(place, replacesExisting: true)
         // And what came there in the meantime is looked at, too.
         try FileManager.default.createDirectory(at: place.appending(path: ".git"), withIntermediateDirectories: true)
         #expect(throws: FileError.self) { try staged.commit() }
-        #expect(try names(place) == [".git", "config.json", "photo.jpg"])
+        #expect(try names(place) == [".git", "config.json"])
+    }
+
+    /// Files beside a configuration that are no model's are somebody's own.
+    @Test(arguments: [
+        "train.jsonl", "notes.txt", "model.safetensors.bak", "model-old.safetensors", "model-1-of-x.bin",
+        "embeddings.safetensors", "pytorch_model", "requirements.txt", ".env",
+    ])
+    func foreignFilesAreNotReplaced(_ name: String) throws {
+        try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
+        try folder.write([1], "model/config.json")
+        try folder.write([1], "model/\(name)")
+        let error = #expect(throws: FileError.self) { try StagedDirectory(place, replacesExisting: true) }
+        #expect(error?.reason.contains(name) == true)
+        #expect(try folder.fileNames == ["model"])
+    }
+
+    @Test func filesOfModelsAreReplaced() throws {
+        try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
+        for name in [
+            "config.json", "model.safetensors", "model-00001-of-00002.safetensors", "model.safetensors.index.json",
+            "pytorch_model.bin", "pytorch_model-00001-of-00003.safetensors", "pytorch_model.bin.index.json",
+            "adapter_config.json", "adapter_model.safetensors", "tokenizer.json", "README.md", ".gitattributes",
+            ".DS_Store", "quantization_report.json", "state.json", "first_moments.safetensors",
+            ".model.safetensors.idefics-0123456789abcdefghij.tmp",
+        ] { try folder.write([1], "model/\(name)") }
+        try StagedDirectory(place, replacesExisting: true).commit()
+        #expect(try names(place).isEmpty)
+    }
+
+    /// Before the work, not after it; and nothing is left.
+    @Test func namesThatAreTooLong() throws {
+        let long = folder.url.appending(path: String(repeating: "n", count: 256))
+        let error = #expect(throws: FileError.self) { try StagedDirectory(long, resuming: "a") }
+        #expect(error?.description.contains("too long") == true)
+        #expect(try folder.fileNames.isEmpty)
     }
 
     @Test func whatIsReadIsNotReplaced() throws {

@@ -29,8 +29,9 @@ public final class StagedDirectory {
     ///
     /// - Parameters:
     ///   - place: where it is to appear; of a symbolic link, where it points.
-    ///   - replacesExisting: whether something may be there already, other than an empty folder: what a program like this
-    ///     writes, a folder of files with a configuration; anything else is never replaced.
+    ///   - replacesExisting: whether something may be there already, other than an empty folder: a folder with a
+    ///     configuration and nothing but files of models, adapters or checkpoints of training; anything else is never
+    ///     replaced.
     ///   - sources: folders that are still needed; a place that is one of them, or holds one, is refused.
     ///   - identity: what decides the contents; files of an abandoned run of the same identity are found again. nil for a
     ///     folder that cannot be resumed.
@@ -52,6 +53,7 @@ public final class StagedDirectory {
         isResumable = identity != nil
         let (folder, name) = Files.split(self.place)
         try Files.makeFolder(folder)
+        try Files.checkLength(self.place)
         var resumed: Workplace?
         for found in try Self.idle(in: folder, for: name, place: self.place) {
             guard let lock = found.lock else { continue }
@@ -190,6 +192,12 @@ public final class StagedDirectory {
         }
         guard names.contains(where: Self.configurations.contains) else {
             let reason = "no model, adapter or checkpoint is there; remove it yourself or choose another place"
+            throw FileError(place, "write", reason: reason)
+        }
+        if let name = names.first(where: { !ModelFileName.isKnown($0) && TemporaryName(file: $0) == nil }) {
+            let reason =
+                "it holds \(printable(name)), which is no file of a model and would be lost; move it away or choose "
+                + "another place"
             throw FileError(place, "write", reason: reason)
         }
     }
