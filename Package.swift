@@ -73,7 +73,12 @@ let package = Package(
         .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg62-turbo-dev"])]),
         .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
         .systemLibrary(name: "CWebP", pkgConfig: "libwebp", providers: [.apt(["libwebp-dev"])]),
-        .target(name: "CIdeficsCodecs", dependencies: ["CJPEG", "CPNG", "CWebP"], cSettings: cSettings),
+        .target(
+            name: "CIdeficsCodecs",
+            dependencies: ["CJPEG", "CPNG", "CWebP"],
+            cSettings: cSettings,
+            linkerSettings: [.linkedLibrary("z")]  // of libpng, for what it does not tell
+        ),
         library("IdeficsImages", ["IdeficsFoundation", "CIdeficsCodecs", "IdeficsNetwork"]),
 
         // MARK: The model and what runs it

@@ -35,10 +35,19 @@ struct idf_decoder {
         struct {
             png_structp png;
             png_infop info;
-            size_t position;
+            uint8_t start[64];  // what libpng reads in the place of everything before the pixels
+            size_t start_size;
+            size_t pixels_at;  // where their first chunk is
+            const uint8_t *transparency;
+            size_t transparency_size;
+            size_t position;  // in `start` and then the file
             bool pixels_complete;
             uint8_t last_pass;  // where the last row is that is decompressed
             uint32_t last_row;
+            uint32_t rows;    // decompressed so far,
+            size_t inflated;  // and their bytes
+            int passes;
+            int pixel_bits;
             uint8_t palette[1024];
         } png;
     };
@@ -53,6 +62,8 @@ void idf_jpeg_free(idf_decoder *decoder);
 idf_codec_status idf_png_read_header(idf_decoder *decoder);
 idf_codec_status idf_png_read_pixels(idf_decoder *decoder, uint8_t *pixels);
 void idf_png_free(idf_decoder *decoder);
+void idf_png_read_chunks(idf_decoder *decoder);
+size_t idf_png_stream_length(const idf_decoder *decoder, size_t limit);
 
 idf_codec_status idf_webp_read_header(idf_decoder *decoder);
 idf_codec_status idf_webp_read_pixels(idf_decoder *decoder, uint8_t *pixels, size_t size);

@@ -90,8 +90,9 @@ struct GIFDecoder {
             offset += 1
             switch block {
             case 0x21:  // extension: label, then sub-blocks
-                if try byte(offset) == 0xF9, try byte(offset + 1) >= 4 {
-                    frame.transparent = try byte(offset + 2) & 1 != 0 ? byte(offset + 5) : nil
+                // Of two, one that sets no colour leaves the other's.
+                if try byte(offset) == 0xF9, try byte(offset + 1) >= 4, try byte(offset + 2) & 1 != 0 {
+                    frame.transparent = try byte(offset + 5)
                 }
                 offset += 1
                 while case let size = try byte(offset), size != 0 { offset += 1 + size }

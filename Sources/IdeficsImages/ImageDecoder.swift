@@ -8,7 +8,8 @@ public import Foundation
 ///
 /// The format is told by the first bytes. A file that ends before its pixels do is refused, and so is a JPEG or WebP
 /// without its end, as in Pillow; a PNG or GIF may lack what follows the pixels, and a PNG may have wrong checksums there
-/// and in its pixels (IDAT), as Pillow has it. ICC profiles and gamma are ignored, as in the reference's processor.
+/// and in its pixels (IDAT), lack rows at the end if its stream is whole (they are zero), and have unknown, repeated or
+/// misplaced chunks before its pixels, as Pillow has it. ICC profiles and gamma are ignored, as in the reference's processor.
 public enum ImageDecoder {
     /// Decodes one image.
     ///

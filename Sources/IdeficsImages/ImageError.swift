@@ -48,10 +48,15 @@ public enum ImageError: Error, Equatable, Sendable, CustomStringConvertible {
             return "the \(format) image is cut short: the data ends before the image does"
         case .corrupt(let format, let reason):
             return "the \(format) image is damaged: \(reason)"
-        case .tooLarge(let width, let height, let maxPixels, let maxSide, let setting):
+        case .tooLarge(let width, let height, _, let maxSide, _) where max(width, height) > maxSide:
             return """
-                an image of \(width)×\(height) pixels exceeds the limits (\(maxPixels) pixels in all, \(maxSide) to a side); \
-                shrink it or raise \(setting ?? "the limits")
+                an image of \(width)×\(height) pixels exceeds the limit of \(maxSide) pixels to a side, which no setting \
+                raises; shrink it
+                """
+        case .tooLarge(let width, let height, let maxPixels, _, let setting):
+            return """
+                an image of \(width)×\(height) pixels exceeds the limit of \(maxPixels) pixels in all; shrink it or raise \
+                \(setting ?? "the limit")
                 """
         case .tooManyBytes(let count, let limit, let setting):
             return "an encoded image of \(count) bytes exceeds the limit of \(limit); shrink it or raise "

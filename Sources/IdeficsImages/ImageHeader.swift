@@ -10,8 +10,9 @@ struct ImageHeader {
     func size(_ format: ImageFormat) throws -> (width: Int, height: Int)? {
         switch format {
         case .png:
-            let size = try read(16, 8)
-            return size.count == 8 ? (integer(size[0..<4]), integer(size[4..<8])) : nil
+            let header = try read(12, 12)
+            guard header.count == 12, header.starts(with: "IHDR".utf8) else { return nil }
+            return (integer(header[4..<8]), integer(header[8..<12]))
         case .jpeg: return try jpegSize()
         case .webp: return webPSize(try read(12, 18))
         case .gif: return nil

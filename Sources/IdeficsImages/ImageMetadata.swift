@@ -86,31 +86,10 @@ enum ImageMetadata {
 
     // MARK: - Reading them
 
-    /// Tag 0x0112 of the first directory of a TIFF block.
+    /// Tag 0x0112 of a TIFF block, where it says something.
     private static func exifOrientation(_ block: UnsafeRawBufferPointer) -> Int? {
         let tiff = ByteReader(ByteReader(block).dropping(prefix: "Exif\0\0") ?? block)
-        let bigEndian: Bool
-        if tiff.has("MM\0*", at: 0) {
-            bigEndian = true
-        } else if tiff.has("II*\0", at: 0) {
-            bigEndian = false
-        } else {
-            return nil
-        }
-        guard let directory = tiff.integer(4, size: 4, bigEndian: bigEndian),
-            let count = tiff.integer(directory, size: 2, bigEndian: bigEndian)
-        else { return nil }
-        for entry in 0..<count {
-            let offset = directory + 2 + 12 * entry
-            guard let tag = tiff.integer(offset, size: 2, bigEndian: bigEndian) else { return nil }
-            guard tag == 0x0112 else { continue }
-            let sizes = [1: 1, 3: 2, 4: 4]  // BYTE, SHORT, LONG
-            guard let type = tiff.integer(offset + 2, size: 2, bigEndian: bigEndian), let size = sizes[type],
-                tiff.integer(offset + 4, size: 4, bigEndian: bigEndian) == 1
-            else { return nil }
-            return tiff.integer(offset + 8, size: size, bigEndian: bigEndian)
-        }
-        return nil
+        return TIFFDirectory(tiff)?.wholeNumber(tag: 0x0112)
     }
 
     /// The digit after `tiff:Orientation="` or `tiff:Orientation>`.

@@ -15,7 +15,7 @@ struct LZWDecoder {
     /// Reads from the minimum code width at `dataOffset` on.
     init(_ file: ByteReader, dataOffset: Int) throws {
         guard let width = file.u8(dataOffset) else { throw ImageError.truncated(.gif) }
-        guard (1...8).contains(width) else {
+        guard (0...8).contains(width) else {
             throw ImageError.corrupt(.gif, reason: "an LZW code width of \(width)")
         }
         self.file = file

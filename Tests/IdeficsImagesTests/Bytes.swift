@@ -40,6 +40,22 @@ extension Data {
         return Data([0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]) + pngChunk("IHDR", head)
     }
 
+    /// A zlib stream of `bytes`: one stored block and its Adler-32.
+    static func zlibStored(_ bytes: [UInt8]) -> [UInt8] {
+        let count = UInt16(bytes.count)
+        var (a, b): (UInt32, UInt32) = (1, 0)
+        for byte in bytes {
+            a = (a + UInt32(byte)) % 65_521
+            b = (b + a) % 65_521
+        }
+        let length: [UInt16] = [count & 255, count >> 8, ~count & 255, ~count >> 8]
+        var stream: [UInt8] = [0x78, 0x01, 0x01]
+        stream += length.map { UInt8($0) }
+        stream += bytes
+        stream += Array(bigEndian(b << 16 | a))
+        return stream
+    }
+
     /// The first place `bytes` occur.
     func firstOffset(of bytes: [UInt8]) -> Int? {
         firstRange(of: Data(bytes))?.lowerBound

@@ -22,18 +22,7 @@ import Testing
             rows.append(0)
             rows += pixels[y * size.width * 3..<(y + 1) * size.width * 3]
         }
-        let count = UInt16(rows.count)
-        var (a, b): (UInt32, UInt32) = (1, 0)
-        for byte in rows {
-            a = (a + UInt32(byte)) % 65_521
-            b = (b + a) % 65_521
-        }
-        let length: [UInt16] = [count & 255, count >> 8, ~count & 255, ~count >> 8]
-        var stream: [UInt8] = [0x78, 0x01, 0x01]
-        stream += length.map { UInt8($0) }
-        stream += rows
-        stream += Array(Data.bigEndian(b << 16 | a))
-        return stream
+        return Data.zlibStored(rows)
     }
 
     private static var chunks: [Data] {
@@ -104,6 +93,10 @@ import Testing
         let file = Data(Self.chunks.joined())
         let error = #expect(throws: ImageError.self) { try ImageDecoder.decode(file, limits: limits) }
         #expect(error?.description.contains("raise --max-image-pixels") == true)
+        var narrow = limits
+        narrow.maxSide = 4
+        let third = #expect(throws: ImageError.self) { try ImageDecoder.decode(file, limits: narrow) }
+        #expect(third?.description.contains("4 pixels to a side, which no setting raises") == true)
         var few = limits
         few.maxBytes = 10
         let other = #expect(throws: ImageError.self) { try ImageDecoder.decode(file, limits: few) }

@@ -211,7 +211,7 @@ struct HostileImagesTests {
     @Test func checksGIFCodes() throws {
         var file = try Fixtures.data("images-extra/offset.gif")
         let data = try #require(file.firstOffset(of: [0x2C, 3, 0, 2, 0])) + 10
-        for width: UInt8 in [0, 9, 12, 255] {
+        for width: UInt8 in [9, 12, 255] {
             file[data] = width
             #expect { try ImageDecoder.decode(file) } throws: { ($0 as? ImageError).isCorrupt(.gif) }
         }

@@ -43,7 +43,7 @@ package struct ByteReader {
         offset >= 0 && offset < bytes.count ? Int(bytes[offset]) : nil
     }
 
-    /// An unsigned integer of `size` (1...4) bytes.
+    /// An unsigned integer of `size` (1...4) bytes; of 8 bytes the bits of a signed one.
     package func integer(_ offset: Int, size: Int, bigEndian: Bool) -> Int? {
         guard offset >= 0, size <= bytes.count, offset <= bytes.count - size else { return nil }
         var value = 0
