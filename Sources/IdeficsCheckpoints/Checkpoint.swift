@@ -27,7 +27,7 @@ public final class Checkpoint: TensorSource {
     public let weightFileNames: [String]
     private let files: [String: any TensorSource]
     private let fileNameByTensor: [String: String]
-    /// Files that the index names and that are not there.
+    /// Files that the index names and that are not there, or hold nothing.
     private let missingFiles: [String: CheckpointError]
     private let fileNameByMissingTensor: [String: String]
 
@@ -73,9 +73,9 @@ public final class Checkpoint: TensorSource {
         weightFileNames = files.keys.sorted()
     }
 
-    /// Opens every file the index names, and tells why those that cannot be found are not there.
+    /// Opens every file the index names, and tells why those that are as good as not there cannot be read.
     ///
-    /// - Throws: `CheckpointError` for files that are there and cannot be read, and when no file is there.
+    /// - Throws: `CheckpointError` for files that hold something that cannot be read, and when no file is there.
     private static func shards(
         _ index: ShardIndex,
         beside url: URL
@@ -86,12 +86,18 @@ public final class Checkpoint: TensorSource {
             let file = url.deletingLastPathComponent().appending(path: fileName)
             do {
                 files[fileName] = try open(FileContents(mapping: file))
-            } catch let error as CheckpointError where !Files.exists(file) {
+            } catch let error as CheckpointError where isAbsent(file, error) {
                 missing[fileName] = error
             }
         }
         if files.isEmpty, let first = missing.min(by: { $0.key < $1.key }) { throw first.value }
         return (files, missing)
+    }
+
+    /// Whether nothing is there, be it for a link that leads nowhere; or an empty file, or what Git LFS left.
+    private static func isAbsent(_ file: URL, _ error: CheckpointError) -> Bool {
+        if case .unreadable(_, let reason) = error, reason == GitLFS.pointerReason { return true }
+        return Files.status(file.path) == nil || Files.size(file.path) == 0
     }
 
     /// The file of each tensor: the one the index names, if it is there, else any that has it.
@@ -125,10 +131,21 @@ public final class Checkpoint: TensorSource {
     ///
     /// - Throws: `CheckpointError.missingTensor`, or `unsupported` when the engine has no such element type.
     public func tensor(named name: String) throws -> Tensor {
+        try file(of: name).tensor(named: name)
+    }
+
+    /// The bytes of the tensor `name`, whatever its elements are.
+    ///
+    /// - Throws: `CheckpointError.missingTensor`.
+    public func bytes(named name: String) throws -> Tensor {
+        try file(of: name).bytes(named: name)
+    }
+
+    private func file(of name: String) throws -> any TensorSource {
         guard let fileName = fileNameByTensor[name], let file = files[fileName] else {
             throw reasonForMissing(name) ?? CheckpointError.missingTensor(file: url.path, name: name)
         }
-        return try file.tensor(named: name)
+        return file
     }
 
     /// Why a tensor that should be there is not, for its file is not; nil when nothing is known of it.

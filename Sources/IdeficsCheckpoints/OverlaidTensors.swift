@@ -45,6 +45,14 @@ public struct OverlaidTensors: TensorSource {
     public func tensor(named name: String) throws -> Tensor {
         try replaced[name] ?? base.tensor(named: name)
     }
+
+    /// The bytes of the tensor of this name.
+    ///
+    /// - Throws: what the base throws.
+    public func bytes(named name: String) throws -> Tensor {
+        try replaced[name]?.asBytes ?? base.bytes(named: name)
+    }
+
     /// Why there is no tensor of this name: what the base knows of it.
     public func reasonForMissing(_ name: String) -> (any Error)? {
         base.reasonForMissing(name)

@@ -94,6 +94,19 @@ public final class PyTorchFile: TensorSource {
         }
     }
 
+    /// The bytes of the tensor `name`: a view of the map where it is contiguous and aligned, else gathered on the heap.
+    ///
+    /// - Throws: `CheckpointError.missingTensor`.
+    public func bytes(named name: String) throws -> Tensor {
+        guard let view = views[name] else { throw CheckpointError.missingTensor(file: url.path, name: name) }
+        if let range = view.mappedRange {
+            return Tensor(shape: [range.count], dtype: .u8, storage: contents.storage, byteOffset: range.lowerBound)
+        }
+        return contents.withUnsafeBytes { bytes in
+            Tensor(uninitialized: [view.byteCount], dtype: .u8) { view.gather(from: bytes, to: $0) }
+        }
+    }
+
     /// The tensor `name`: a view of the map where it is contiguous and aligned, else gathered on the heap.
     ///
     /// - Throws: `CheckpointError.missingTensor`, or `unsupported` when the engine has no such element type.

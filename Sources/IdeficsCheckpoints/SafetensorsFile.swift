@@ -86,6 +86,17 @@ public final class SafetensorsFile: TensorSource {
     }
 }
 
+extension SafetensorsFile {
+    /// The bytes of the tensor `name`: a view of the map.
+    ///
+    /// - Throws: `CheckpointError.missingTensor`.
+    public func bytes(named name: String) throws -> Tensor {
+        guard let index = indices[name] else { throw CheckpointError.missingTensor(file: url.path, name: name) }
+        let range = entries[index].range
+        return Tensor(shape: [range.count], dtype: .u8, storage: contents.storage, byteOffset: range.lowerBound)
+    }
+}
+
 extension SafetensorsHeader.Entry {
     /// Whether its elements can be read where they lie; maps begin at a page.
     fileprivate var isAligned: Bool {

@@ -33,8 +33,10 @@ package struct ShardIndex {
                     let path = JSONField.path(map.path, key: document.string(at: key))
                     return JSONField(document: document, index: value, path: path)
                 }
+                // An entry of null says nothing, as one without its tensor.
+                if JSONField(document: document, index: value, path: "").isNull { continue }
                 guard document.isText(at: value) else { throw field().wrongType("a string") }
-                let fileName = document.string(at: value)
+                let fileName = document.string(at: value).withoutLeadingDot
                 guard Self.isPlain(fileName) else { throw field().error("\"\(fileName)\" is not a plain file name") }
                 fileNames[document.string(at: key)] = fileName
             }

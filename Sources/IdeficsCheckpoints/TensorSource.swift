@@ -16,11 +16,19 @@ public protocol TensorSource: Sendable {
     /// - Throws: `CheckpointError` when there is none or the engine has no such element type.
     func tensor(named name: String) throws -> Tensor
 
+    /// The bytes of the tensor of this name as `u8`, also where the engine has no type for its elements.
+    ///
+    /// - Throws: `CheckpointError` when there is none.
+    func bytes(named name: String) throws -> Tensor
+
     /// Why there is no tensor of this name where one should be; nil when nothing is known of it.
     func reasonForMissing(_ name: String) -> (any Error)?
 }
 
 extension TensorSource {
+    /// The bytes of what `tensor(named:)` gives.
+    public func bytes(named name: String) throws -> Tensor { try tensor(named: name).asBytes }
+
     /// Nothing is known of tensors that are not there.
     public func reasonForMissing(_ name: String) -> (any Error)? { nil }
 
@@ -60,5 +68,12 @@ public struct TensorMetadata: Equatable, Sendable {
         self.byteCount = byteCount
         self.fileName = fileName
         self.isMapped = isMapped
+    }
+}
+
+extension Tensor {
+    /// The bytes of the elements.
+    var asBytes: Tensor {
+        Tensor(shape: [byteCount], dtype: .u8, storage: storage, byteOffset: byteOffset)
     }
 }

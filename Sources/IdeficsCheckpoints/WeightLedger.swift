@@ -74,6 +74,20 @@ final class WeightLedger: Sendable {
         }
     }
 
+    /// The bytes of the tensor `name`, which has been looked up; or zeros and a note.
+    func takeBytes(_ name: String, _ metadata: TensorMetadata) -> Tensor {
+        notes.withLock { notes in
+            notes.used.insert(name)
+            notes.taken.append(.init(name: name, shape: metadata.shape, isWeight: false))
+            do {
+                return try source.bytes(named: name)
+            } catch {
+                notes.failure = notes.failure ?? error
+                return zeros([metadata.byteCount], .u8, &notes.zeros)
+            }
+        }
+    }
+
     /// Notes what is wrong beyond names, shapes and types; the first of all is thrown at the end.
     func note(_ failure: any Error) {
         notes.withLock { $0.failure = $0.failure ?? failure }

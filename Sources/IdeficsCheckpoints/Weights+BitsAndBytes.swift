@@ -54,10 +54,10 @@ extension Weights {
 
     /// The bytes of codes, which `bnb_4bit_quant_storage` lets lie in elements of any type, as a column or a row.
     private func packedBytes(_ name: String, count: Int) -> Tensor {
-        guard let stored = metadata(name), stored.byteCount == count, let dtype = stored.dtype.dtype else {
+        guard let stored = metadata(name), stored.byteCount == count else {
             return hostTensor(name, shape: [count, 1], dtypes: [.u8])
         }
-        return hostTensor(name, shape: stored.shape, dtypes: [dtype]).bytes
+        return ledger.takeBytes(fullName(name), stored)
     }
 
     /// A tensor of f32, also where a conversion of the whole model has made its type narrower.
@@ -85,13 +85,6 @@ extension Weights {
 
     private func unsupported(_ name: String, _ reason: String) -> CheckpointError {
         .unsupported(file: path, field: name, reason: reason)
-    }
-}
-
-extension Tensor {
-    /// The bytes of the elements.
-    fileprivate var bytes: Tensor {
-        Tensor(shape: [byteCount], dtype: .u8, storage: storage, byteOffset: byteOffset)
     }
 }
 

@@ -91,7 +91,7 @@ public struct FileSelection: Sendable, Equatable {
     /// The files that the `weight_map` of an index names, as paths in the repository.
     package static func shards(inIndex bytes: [UInt8], at path: String, repo: RepoId) throws -> Set<String> {
         struct Index: Decodable {
-            var weight_map: [String: String]
+            var weight_map: [String: String?]
         }
         let index: Index
         do {
@@ -100,7 +100,8 @@ public struct FileSelection: Sendable, Equatable {
             throw HubError.badFile(path: printable("\(repo)/\(path)"), reason: "no index: \(reason(of: error))")
         }
         let folder = RepoPath.folder(of: path)
-        let names = Set(index.weight_map.values)
+        // An entry of null names no file.
+        let names = Set(index.weight_map.values.compactMap { $0?.withoutLeadingDot })
         for name in names { try RepoPath.validate(name, repo: repo) }
         return Set(names.map { folder + $0 })
     }

@@ -14,6 +14,7 @@ import Testing
     /// bitsandbytes' matrix of `fixture`, changed, and what is wrong with it.
     private func read(
         _ fixture: String,
+        typeName: (from: String, to: String)? = nil,
         _ change: (inout [String: Tensor]) throws -> Void
     ) throws -> (values: [Float], error: (any Error)?) {
         let file = try SafetensorsFile(Fixtures.url("bitsandbytes/\(fixture).safetensors"))
@@ -25,6 +26,7 @@ import Testing
         let folder = try TemporaryFolder()
         let url = folder.url.appending(path: "x.safetensors")
         try SafetensorsWriter.write(tensors, to: url)
+        if let typeName { try Self.rename(typeName.from, to: typeName.to, in: url) }
         let weights = Weights(try SafetensorsFile(url))
         let weight = weights["layer0"].weight("weight", shape: Self.shape)
         do {
@@ -33,6 +35,35 @@ import Testing
         } catch {
             return ([], error)
         }
+    }
+
+    /// Changes what the header of a file calls a type of elements.
+    private static func rename(_ type: String, to name: String, in url: URL) throws {
+        var bytes = Array(try Data(contentsOf: url))
+        let length = (0..<8).reduce(0) { $0 | Int(bytes[$1]) << (8 * $1) }
+        var header = String(decoding: bytes[8..<8 + length], as: UTF8.self).replacing(
+            "\"\(type)\"",
+            with: "\"\(name)\""
+        )
+        while header.utf8.count % 8 != 0 { header += " " }
+        let count = header.utf8.count
+        bytes.replaceSubrange(0..<8 + length, with: (0..<8).map { UInt8(count >> (8 * $0) & 255) } + Array(header.utf8))
+        try Data(bytes).write(to: url)
+    }
+
+    /// Types that the engine has no use for.
+    @Test(
+        arguments: ["nf4", "nf4-double"],
+        [["I16", "U16"], ["I32", "U32"], ["I8", "F8_E4M3"], ["I8", "F8_E5M2"]]
+    )
+    func codesOfTypesThatAreNotComputedWith(_ fixture: String, _ types: [String]) throws {
+        let dtypes: [String: DType] = ["I8": .i8, "I16": .i16, "I32": .i32]
+        let dtype = try #require(dtypes[types[0]])
+        let expected = try read(fixture) { _ in }
+        let found = try read(fixture, typeName: (types[0], types[1])) {
+            $0["layer0.weight"] = stored(try #require($0["layer0.weight"]), as: dtype) { [$0, 1] }
+        }
+        #expect(found.error == nil && found.values == expected.values)
     }
 
     /// The same bytes as elements of another type.

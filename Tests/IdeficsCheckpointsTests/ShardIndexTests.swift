@@ -96,6 +96,54 @@ import Testing
         #expect(throws: reason) { try Checkpoint(directory: folder.url) }
     }
 
+    /// An entry that nobody needs harms nobody, whatever became of its file.
+    @Test(arguments: ["empty", "pointer", "dangling"]) func filesThatHoldNothing(_ kind: String) throws {
+        try SafetensorsWriter.write(["a": Tensor([1.0], shape: [1])], to: folder.url.appending(path: "1.safetensors"))
+        switch kind {
+        case "empty": try folder.write([], "2.safetensors")
+        case "pointer":
+            try folder.write(Array("version https://git-lfs.github.com/spec/v1\noid".utf8), "2.safetensors")
+        default:
+            let path = folder.path("2.safetensors")
+            try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: "gone")
+        }
+        let checkpoint = try checkpoint(#"{"weight_map":{"a":"1.safetensors","b":"2.safetensors"}}"#)
+        let weights = Weights(checkpoint)
+        _ = weights.tensor("a", shape: [1])
+        try weights.finish()
+        _ = weights.tensor("b", shape: [1])
+        let error = #expect(throws: CheckpointError.self) { try weights.finish() }
+        #expect(error?.description.contains("2.safetensors") == true)
+        try folder.write(Array(#"{"weight_map":{"b":"2.safetensors"}}"#.utf8), Self.name)
+        #expect(throws: CheckpointError.self) { try Checkpoint(directory: folder.url) }
+    }
+
+    /// What holds something else is damage.
+    @Test func damagedFilesAreRefused() throws {
+        try SafetensorsWriter.write(["a": Tensor([1.0], shape: [1])], to: folder.url.appending(path: "1.safetensors"))
+        try folder.write([1, 2, 3], "2.safetensors")
+        #expect(throws: CheckpointError.self) {
+            try checkpoint(#"{"weight_map":{"a":"1.safetensors","b":"2.safetensors"}}"#)
+        }
+    }
+
+    @Test func entriesAsOthersWriteThem() throws {
+        try SafetensorsWriter.write(
+            ["a": Tensor([1.0], shape: [1]), "b": Tensor([2.0], shape: [1])],
+            to: folder.url.appending(path: "1.safetensors")
+        )
+        let checkpoint = try checkpoint(#"{"weight_map":{"a":"././1.safetensors","b":null,"c":null}}"#)
+        #expect(checkpoint.tensorNames == ["a", "b"] && checkpoint.weightFileNames == ["1.safetensors"])
+        #expect(throws: CheckpointError.self) { try checkpoint.tensor(named: "c") }
+        for name in [".//etc/passwd", "./../x", "./"] {
+            try expectRefusal(
+                #"{"weight_map":{"w":"\#(name)"}}"#,
+                field: "index.weight_map.w",
+                reason: "not a plain file name"
+            )
+        }
+    }
+
     @Test func tensorsAreFoundWhereverTheyAre() throws {
         let url = folder.url.appending(path: "weights of any name")
         try SafetensorsWriter.write(["a": Tensor([1.0], shape: [1]), "b": Tensor([2.0], shape: [1])], to: url)
