@@ -36,13 +36,14 @@ struct FileDownload: Sendable {
             version = try await hub.version(of: file, in: repository.id, at: commit)
             tracker.add(file, size: version.size)
         }
-        let blob = repository.blob(version.etag)
-        if isWhole(blob, version) { return try finish(file, version, isNew: false) }
+        let blobName = try Self.blobName(version.etag, of: file)
+        let blob = repository.blob(blobName)
+        if isWhole(blob, version) { return try finish(file, blobName, isNew: false) }
         try Files.makeFolder(Files.split(blob).folder)
-        let lock = try await lock(version.etag)
+        let lock = try await lock(blobName)
         defer { withExtendedLifetime(lock) {} }
         // Whoever held the lock before may have downloaded it.
-        if isWhole(blob, version) { return try finish(file, version, isNew: false) }
+        if isWhole(blob, version) { return try finish(file, blobName, isNew: false) }
         // Without a working lock a shared file could be written by two at once.
         let suffix = lock?.isExclusive == true ? "" : ".\(UInt32.random(in: 0...(.max)))"
         let incomplete = blob + suffix + ".incomplete"
@@ -58,7 +59,15 @@ struct FileDownload: Sendable {
             Files.remove(incomplete)
             throw error
         }
-        try finish(file, version, isNew: true)
+        try finish(file, blobName, isNew: true)
+    }
+
+    /// What a file's content is called in the cache: by its digest, or, for servers whose ETags are none (and may be those
+    /// of several files), by ETag and path.
+    private static func blobName(_ etag: String, of file: String) throws -> String {
+        guard ContentDigest(etag: etag) == .unknown else { return etag }
+        let path = try Array(file.utf8).withUnsafeBytes { try MessageDigest.hexDigest(.sha256, of: $0) }
+        return "\(etag)-\(path.prefix(16))"
     }
 
     /// The lock of a blob; nil in a shared cache whose locks are another user's: whether the blob itself may be written
@@ -76,11 +85,11 @@ struct FileDownload: Sendable {
         return version.size.map { $0 == size } ?? true
     }
 
-    private func finish(_ file: String, _ version: HubRequests.FileVersion, isNew: Bool) throws {
+    private func finish(_ file: String, _ blobName: String, isNew: Bool) throws {
         try repository.show(
             file,
             at: commit,
-            blob: version.etag,
+            blob: blobName,
             isNew: isNew,
             usesLinks: hub.configuration.usesSymbolicLinks
         )

@@ -11,7 +11,7 @@ public import Foundation
 
 /// The cache of models that all Hugging Face software on a machine shares.
 ///
-///     models--ORG--NAME/blobs/<etag>                      content, named by its digest
+///     models--ORG--NAME/blobs/<etag>                      content, named by its digest (without one, ETag and path)
 ///     models--ORG--NAME/blobs/<etag>.incomplete           content on its way
 ///     models--ORG--NAME/refs/<revision>                   the commit a branch or tag meant when last asked for
 ///     models--ORG--NAME/snapshots/<commit>/<file>         link to ../../blobs/<etag>; the file itself without links

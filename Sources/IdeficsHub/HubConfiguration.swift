@@ -72,6 +72,12 @@ public struct HubConfiguration: Sendable {
         var token = value("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
         if token == nil, !isTrue(environment["HF_HUB_DISABLE_IMPLICIT_TOKEN"]) {
             let file = value("HF_TOKEN_PATH").map(path) ?? home + "/token"
+            guard !Files.isPipe(file) else {
+                throw HubError.invalidSetting(
+                    name: value("HF_TOKEN_PATH") == nil ? "HF_HOME" : "HF_TOKEN_PATH",
+                    reason: "\(printable(file)) is a pipe, not a file with a token"
+                )
+            }
             token = (try? Files.read(file, limit: 1 << 16)).map { String(decoding: $0, as: UTF8.self) }
         }
         token = token?.trimmingWhitespace

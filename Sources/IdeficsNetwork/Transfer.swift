@@ -298,8 +298,13 @@ extension Transfer {
         case CURLE_PARTIAL_FILE, CURLE_RECV_ERROR, CURLE_SEND_ERROR, CURLE_GOT_NOTHING, CURLE_HTTP2,
             CURLE_HTTP2_STREAM, CURLE_HTTP3:
             return .connectionLost(url: url, received: received, reason: reason)
-        case CURLE_BAD_CONTENT_ENCODING:
+        case CURLE_BAD_CONTENT_ENCODING, CURLE_WRITE_ERROR:
+            // Of gzip in several members, curl decodes the first and says it cannot write the rest; what cannot be
+            // written here was told before.
             let head = HTTPResponseHead(url: address.text, status: status, headers: headers)
+            guard code == CURLE_BAD_CONTENT_ENCODING || head.isCoded else {
+                return .protocolViolation(url: url, reason: reason)
+            }
             return .badContentEncoding(url: url, coding: printable(head.coding))
         case CURLE_URL_MALFORMAT:
             return .invalidURL(url, reason: reason)

@@ -66,6 +66,18 @@ import Testing
         }
     }
 
+    /// Servers that make ETags of date and size give one to several files.
+    @Test func oneETagOfTwoFiles() async throws {
+        let hub = try TestHub(["config.json": [1, 2, 3], "tokenizer.json": [4, 5, 6]]) {
+            $0.listsBlobs = false
+            $0.etags = ["config.json": "6543-3", "tokenizer.json": "6543-3"]
+        }
+        try await withFolder { cache in
+            let folder = try await hub.client(cache: cache).download(id: "org/tiny")
+            #expect(folder.bytes("config.json") == [1, 2, 3] && folder.bytes("tokenizer.json") == [4, 5, 6])
+        }
+    }
+
     @Test func otherCommitIsRefused() async throws {
         let hub = try TestHub { $0.listsBlobs = false }
         try await withFolder { cache in

@@ -8,6 +8,14 @@ import IdeficsHub
 import IdeficsTestSupport
 import Testing
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
 /// Caches as they are found: of other users, on other disks, made by other software.
 @Suite struct HubPlacesTests {
     private let files = FileManager.default
@@ -53,6 +61,62 @@ import Testing
             }
             guard case .file? = error else { return #expect(error == nil, "unexpected error") }
         }
+    }
+
+    /// A cache that was copied without its blobs, or cleaned up: what is a link to nothing is missing, not absent.
+    @Test(arguments: ["config.json", "preprocessor_config.json", "tokenizer.json", "model.safetensors"])
+    func contentThatIsGoneIsMissing(_ name: String) async throws {
+        let names = ["config.json", "preprocessor_config.json", "tokenizer.json", "model.safetensors"]
+        var contents = TestHub.model
+        contents["preprocessor_config.json"] = Array("{}".utf8)
+        let hub = try TestHub(contents)
+        try await withFolder { cache in
+            let snapshot = try fill(cache, names)
+            let link = snapshot.appending(path: name)
+            try files.removeItem(at: link)
+            try files.createSymbolicLink(atPath: link.path, withDestinationPath: "../../blobs/gone")
+            let offline = try hub.client(cache: cache) { $0.isOffline = true }
+            let error = await #expect(throws: HubError.self) { try await offline.download(id: "org/tiny") }
+            guard case .offline(_, _, let missing)? = error else { return #expect(error == nil, "unexpected error") }
+            #expect(missing == [name])
+            #expect(try await hub.client(cache: cache).download(id: "org/tiny").path == snapshot.path)
+            #expect(snapshot.bytes(name) == contents[name])
+        }
+    }
+
+    /// An index of shards, and one of the shards.
+    @Test(arguments: ["model.safetensors.index.json", "model-2.safetensors"])
+    func shardsThatAreGoneAreMissing(_ name: String) async throws {
+        let hub = try TestHub()
+        try await withFolder { cache in
+            let snapshot = try fill(
+                cache,
+                ["config.json", "tokenizer.json", "model-1.safetensors", "model-2.safetensors"]
+            )
+            let index = #"{"weight_map": {"a": "./model-1.safetensors", "b": "model-2.safetensors", "c": null}}"#
+            try Data(index.utf8).write(to: snapshot.appending(path: "model.safetensors.index.json"))
+            let offline = try hub.client(cache: cache) { $0.isOffline = true }
+            #expect(try await offline.download(id: "org/tiny").path == snapshot.path)
+            let link = snapshot.appending(path: name)
+            try files.removeItem(at: link)
+            try files.createSymbolicLink(atPath: link.path, withDestinationPath: "../../blobs/gone")
+            let error = await #expect(throws: HubError.self) { try await offline.download(id: "org/tiny") }
+            guard case .offline(_, _, let missing)? = error else { return #expect(error == nil, "unexpected error") }
+            #expect(missing == [name])
+        }
+    }
+
+    /// Nothing is waited for before anything is asked for.
+    @Test func aPipeIsNoToken() throws {
+        let folder = try TemporaryFolder()
+        let pipe = folder.path("token")
+        #expect(mkfifo(pipe, 0o600) == 0)
+        for environment in [["HF_TOKEN_PATH": pipe], ["HF_HOME": folder.url.path]] {
+            let error = #expect(throws: HubError.self) { try HubConfiguration(environment: environment) }
+            #expect("\(String(describing: error.map { "\($0)" }))".contains("pipe"))
+        }
+        #expect(try HubConfiguration(environment: ["HF_TOKEN": "x", "HF_TOKEN_PATH": pipe]).token == "x")
+        #expect(try HubConfiguration(environment: ["HF_TOKEN_PATH": "/dev/null"]).token == nil)
     }
 
     @Test func withoutSymbolicLinksFilesAreThereThemselves() async throws {

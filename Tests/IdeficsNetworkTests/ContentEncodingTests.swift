@@ -60,6 +60,18 @@ import Testing
         }
     }
 
+    /// RFC 1952 allows several members, which curl does not decode: that is said at once, and as what it is.
+    @Test func severalMembersAreNoFaultOfTheServer() async throws {
+        let server = try server("gzip", Self.gzip + Self.gzip)
+        let error = NetworkError.badContentEncoding(url: server.url("/").absoluteString, coding: "gzip")
+        #expect(!error.isTransient)
+        await #expect(throws: error) { try await HTTPClient().get(url: server.url(), limits: limits) }
+        let folder = try TemporaryFolder()
+        await #expect(throws: error) {
+            try await HTTPClient().download(url: server.url(), to: folder.path("a"), limits: limits)
+        }
+    }
+
     /// Bytes in the middle of something compressed are none of the file's.
     @Test func partsAreNotDecoded() async throws {
         let server = try TestServer { _ in
