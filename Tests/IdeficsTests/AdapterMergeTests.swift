@@ -23,7 +23,7 @@ import Testing
         let files = ModelFiles(directory: directory)
         let config = try files.config()
         let learned = try adapter.map { try LoRAAdapter(directory: $0, for: config) }
-        let (model, unexpected) = try files.model(config, isExact: true, adapter: learned)
+        let (model, unexpected, _) = try files.model(config, isExact: true, adapter: learned)
         #expect(unexpected.isEmpty)
         return try model.forward(Golden("f1-resampler-qk/golden/single2.safetensors").inputs()).logits.floatArray()
     }

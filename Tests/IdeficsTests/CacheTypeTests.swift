@@ -15,17 +15,11 @@ import Testing
 @Suite struct CacheTypeTests {
     static let tolerances: [(KeyValueType, Float)] = [(.bf16, 0.08), (.int8, 0.35)]
 
-    static func model(_ fixture: String, _ type: KeyValueType) throws -> IdeficsModel {
-        var model = try fixtureModel(fixture)
-        model.cacheType = type
-        return model
-    }
-
     @Test(arguments: tolerances, ["pad3", "noimg", "single2"])
     func forward(limit: (type: KeyValueType, tolerance: Float), name: String) throws {
         let inputs = try Golden("f1-resampler-qk/golden/\(name).safetensors").inputs()
         let logits = try [KeyValueType.f32, limit.type].map { type in
-            realRows(try Self.model("f1-resampler-qk", type).forward(inputs).logits, inputs)
+            realRows(try fixtureModel("f1-resampler-qk").forward(inputs, keyValueType: type).logits, inputs)
         }
         let difference = maxDifference(logits[0], logits[1])
         print("cache \(limit.type) f1 \(name): logits \(difference)")
@@ -42,7 +36,9 @@ import Testing
                 ProcessorParityTests.prompts(item),
                 options: ProcessorParityTests.options(item)
             )
-            logits.append(try IdeficsSession(container.model).start(inputs).floatArray())
+            logits.append(
+                try IdeficsSession(container.model, keyValueType: container.cacheType).start(inputs).floatArray()
+            )
         }
         let difference = maxDifference(logits[0], logits[1])
         print("cache \(limit.type) f7 \(name): last logits \(difference)")
@@ -53,15 +49,15 @@ import Testing
     @Test(arguments: KeyValueType.allCases)
     func copiesAndTruncation(type: KeyValueType) throws {
         let inputs = try Golden("f1-resampler-qk/golden/pad3.safetensors").inputs()
-        let model = try Self.model("f1-resampler-qk", type)
+        let model = try fixtureModel("f1-resampler-qk")
         /// Logits after `tokens`, behind row `row` of the batch.
         func alone(row: Int, _ tokens: [Int]) throws -> [Float] {
-            let session = IdeficsSession(model)
+            let session = IdeficsSession(model, keyValueType: type)
             _ = try session.start(inputs)
             session.select(rows: [row])
             return try tokens.map { try session.step(tokenIds: [$0]) }.last ?? []
         }
-        let session = IdeficsSession(model)
+        let session = IdeficsSession(model, keyValueType: type)
         _ = try session.start(inputs)
         session.select(rows: [0, 0, 1])
         let paths = [[5, 6, 7], [8, 9, 10], [11, 12, 13]]
@@ -75,15 +71,15 @@ import Testing
         }
         var shortened = session.sequences[0]
         shortened.truncate(to: shortened.tokenIds.count - 2)
-        let again = IdeficsSession(model, sequences: [shortened])
+        let again = IdeficsSession(model, sequences: [shortened], keyValueType: type)
         #expect(maxDifference(try again.step(tokenIds: [40]), try alone(row: 0, [5, 40])) <= tolerance)
         // The sequence it was taken from still has its tokens.
-        let goingOn = IdeficsSession(model, sequences: [session.sequences[0]])
+        let goingOn = IdeficsSession(model, sequences: [session.sequences[0]], keyValueType: type)
         #expect(maxDifference(try goingOn.step(tokenIds: [41]), try alone(row: 0, [5, 6, 7, 41])) <= tolerance)
     }
 
     @Test func bytes() throws {
-        var model = try fixtureModel("f1-resampler-qk")
+        let model = try fixtureModel("f1-resampler-qk")
         let config = model.config
         let heads = 11 * config.numHiddenLayers * 2 * config.numKeyValueHeads
         let expected = [
@@ -91,8 +87,7 @@ import Testing
             .int8: heads * (config.headDim + 4),
         ]
         for type in KeyValueType.allCases {
-            model.cacheType = type
-            #expect(model.cacheBytes(context: 10) == expected[type])
+            #expect(model.cacheBytes(context: 10, type: type) == expected[type])
         }
     }
 }

@@ -41,7 +41,7 @@ struct Golden {
 /// The model of a fixture.
 func fixtureModel(_ name: String) throws -> IdeficsModel {
     let files = ModelFiles(directory: Fixtures.url(name))
-    let (model, unexpected) = try files.model(files.config())
+    let (model, unexpected, _) = try files.model(files.config())
     #expect(unexpected.isEmpty)
     return model
 }

@@ -55,7 +55,7 @@ import Testing
     /// shown with every token, and with closed gates must not be seen.
     func textDifference(_ files: ModelFiles, _ language: String) throws -> Float {
         let config = try files.config()
-        let (model, unexpected) = try files.model(config)
+        let (model, unexpected, _) = try files.model(config)
         #expect(unexpected.isEmpty)
         let golden = try FixtureTensors("init/\(language)/golden.safetensors")
         let size = config.visionConfig.imageSize

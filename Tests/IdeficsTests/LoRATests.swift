@@ -31,7 +31,7 @@ import Testing
 
     @Test(arguments: adapters)
     func logitsAreThoseOfPEFT(name: String) throws {
-        let (model, unexpected) = try files.model(config, adapter: adapter(name))
+        let (model, unexpected, _) = try files.model(config, adapter: adapter(name))
         #expect(unexpected.isEmpty)
         let expected = try Golden("lora/\(name)/golden.safetensors").tensor("single2.logits").floatArray()
         let found = try logits(model)

@@ -26,12 +26,12 @@ import Testing
 
     private func logits(_ directory: URL, _ fixture: String, memory: MemoryBudget?) throws -> ([Float], MemoryPlan?) {
         let files = ModelFiles(directory: directory)
-        let model = try files.model(files.config(), memory: memory).model
+        let (model, _, plan) = try files.model(files.config(), memory: memory)
         let inputs = try Golden("\(fixture)/golden/single2.safetensors").inputs()
         let first = try model.forward(inputs).logits.floatArray()
         // The second pass begins with what the first left in memory.
         #expect(try model.forward(inputs).logits.floatArray() == first)
-        return (first, model.memoryPlan)
+        return (first, plan)
     }
 
     /// No bit of any logit depends on how much of the model stays in memory.
@@ -63,19 +63,19 @@ import Testing
 
     @Test func aModelThatFitsHasNoPlan() throws {
         let files = ModelFiles(directory: Fixtures.url("f1-resampler-qk"))
-        #expect(try files.model(files.config(), memory: budget(1 << 30)).model.memoryPlan == nil)
-        #expect(try files.model(files.config(), memory: MemoryBudget()).model.memoryPlan == nil)
+        #expect(try files.model(files.config(), memory: budget(1 << 30)).memoryPlan == nil)
+        #expect(try files.model(files.config(), memory: MemoryBudget()).memoryPlan == nil)
     }
 
     @Test func planTellsWhatItMeans() throws {
         let files = ModelFiles(directory: Fixtures.url("f1-resampler-qk"))
         let config = try files.config()
-        let nothing = try #require(try files.model(config, memory: budget(0)).model.memoryPlan)
+        let nothing = try #require(try files.model(config, memory: budget(0)).memoryPlan)
         #expect(nothing.availableByteCount == 0)
         #expect(nothing.streamedByteCount == nothing.weightByteCount)
         #expect(nothing.streamedBytesPerPass > 0)
         #expect(nothing.streamedBytesPerPass < nothing.streamedByteCount)  // the vision tower is for images only
-        let some = try #require(try files.model(config, memory: budget(nothing.weightByteCount)).model.memoryPlan)
+        let some = try #require(try files.model(config, memory: budget(nothing.weightByteCount)).memoryPlan)
         #expect(some.streamedByteCount < nothing.streamedByteCount)
         // What every token needs is first to stay; what is for images gets the crumbs.
         func forImages(_ plan: MemoryPlan) -> Int { plan.streamedByteCount - plan.streamedBytesPerPass }
@@ -87,7 +87,7 @@ import Testing
     /// A limit counts what the process holds already.
     @Test func limitsAreOfTheWholeProcess() throws {
         let files = ModelFiles(directory: Fixtures.url("f1-resampler-qk"))
-        let plan = try files.model(files.config(), memory: MemoryBudget(limit: 1000)).model.memoryPlan
+        let plan = try files.model(files.config(), memory: MemoryBudget(limit: 1000)).memoryPlan
         #expect(plan?.availableByteCount == 0)
     }
 

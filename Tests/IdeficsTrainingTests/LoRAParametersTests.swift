@@ -144,7 +144,7 @@ import Testing
         let values = try trained.initialValues(seed: 5)
         let byName = Dictionary(uniqueKeysWithValues: zip(trained.parameters.map(\.name), values))
         let (inputs, labels) = try batch()
-        let (model, _) = try ModelFiles(directory: fixture).model(trained.config)
+        let (model, _, _) = try ModelFiles(directory: fixture).model(trained.config)
         let expected = try model.trainingLoss(inputs, labels: labels).crossEntropy
         #expect(
             try trained.model(byName, pass: .inference).trainingLoss(inputs, labels: labels).crossEntropy == expected

@@ -77,7 +77,7 @@ public struct ModelInitialization: Sendable {
     }
 
     private static func isVision(_ name: String) -> Bool {
-        name.hasPrefix("model.vision_model.")
+        ParameterName(name).part == .vision
     }
 
     /// Writes the checkpoint: weights, configurations and tokenizer; one tensor at a time is in memory.

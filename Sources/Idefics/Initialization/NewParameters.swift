@@ -16,8 +16,7 @@ struct NewParameters: Sendable {
 
     /// Whether the parameter `name` of an IDEFICS checkpoint comes from no backbone.
     static func contains(_ name: String) -> Bool {
-        name.hasPrefix("model.perceiver_resampler.") || name.hasPrefix("model.gated_cross_attn_layers.")
-            || name.contains(".additional_")
+        [.resampler, .gatedCrossAttention].contains(ParameterName(name).part) || name.contains(".additional_")
     }
 
     /// The parameter `name`, in f32.
@@ -40,7 +39,7 @@ struct NewParameters: Sendable {
         if name.hasSuffix(".latents") || name.contains(".additional_") {
             return .normal(std: (1 / Double(shape.last ?? 1)).squareRoot())
         }
-        let isResampler = name.hasPrefix("model.perceiver_resampler.")
+        let isResampler = ParameterName(name).part == .resampler
         let width = isResampler ? config.visionConfig.embedDim : shape.last ?? 1
         let endsBranch = name.hasSuffix(isResampler ? ".c_proj.weight" : ".down_proj.weight")
         let depth = endsBranch ? 2 * max(config.numHiddenLayers, 1) : 1

@@ -112,26 +112,23 @@ struct WeightUse: Comparable {
 
     /// The use of the matrix `name` of a checkpoint; nil when it is never used as a whole.
     init?(_ name: String, in model: IdeficsModel) {
-        let parts = name.split(separator: ".")
-        let index = parts.count > 2 ? Int(parts[2]) ?? 0 : 0
-        if name.hasPrefix("model.vision_model.") || name.hasPrefix("model.perceiver_resampler.") {
-            order = (0, 0, 0)
-        } else if name.hasPrefix("model.embed_tokens.") {
+        let name = ParameterName(name)
+        switch name.block {
+        case .vision, .resampler, .rest(.vision), .rest(.resampler): order = (0, 0, 0)
+        case .rest(.embedding):
             guard model.config.tieWordEmbeddings else { return nil }
             order = (2, 0, 0)
-        } else if name.hasPrefix("model.gated_cross_attn_layers."), index < model.decoder.gatedCrossAttnLayers.count {
+        case .gatedCrossAttention(let index) where index < model.decoder.gatedCrossAttnLayers.count:
             let block = model.decoder.gatedCrossAttnLayers[index]
-            if name.hasSuffix("cross_attn.k_proj.weight") || name.hasSuffix("cross_attn.v_proj.weight") {
+            if ["cross_attn.k_proj.weight", "cross_attn.v_proj.weight"].contains(name.role) {
                 order = (0, 1, 0)
             } else {
-                let isOpen = name.contains(".mlp.") ? block.isDenseGateOpen : block.isCrossAttnGateOpen
+                let isOpen = name.role.hasPrefix("mlp.") ? block.isDenseGateOpen : block.isCrossAttnGateOpen
                 guard isOpen else { return nil }
                 order = (1, index * model.config.crossLayerInterval, 0)
             }
-        } else if name.hasPrefix("model.layers.") {
-            order = (1, index, 1)
-        } else {
-            order = (2, 0, 0)
+        case .layer(let index): order = (1, index, 1)
+        case .gatedCrossAttention, .rest: order = (2, 0, 0)
         }
     }
 

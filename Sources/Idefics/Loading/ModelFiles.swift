@@ -79,7 +79,8 @@ public struct ModelFiles: Sendable {
     ///   - memory: what the model may take; weights beyond it are read for every pass. nil leaves that to the system,
     ///     which is good where they fit.
     ///   - device: where the model lies.
-    /// - Returns: the model, and names in the checkpoint that it does not know.
+    /// - Returns: the model, names in the checkpoint that it does not know, and what of it stays in memory, when not all
+    ///   of it fits; that has to live as long as the model is used.
     /// - Throws: `CheckpointError`; missing and misshapen tensors are reported by name, all at once.
     public func model(
         _ config: IdeficsConfig,
@@ -87,12 +88,12 @@ public struct ModelFiles: Sendable {
         adapter: LoRAAdapter? = nil,
         memory: MemoryBudget? = nil,
         device: Device = .cpu
-    ) throws -> (model: IdeficsModel, unexpected: [String]) {
+    ) throws -> (model: IdeficsModel, unexpected: [String], memoryPlan: MemoryPlan?) {
         let checkpoint = try Checkpoint(directory: directory)
         let weights =
             adapter?.weights(over: checkpoint, isExact: isExact, device: device)
             ?? Weights(checkpoint, isExact: isExact, device: device)
-        var model = IdeficsModel(config, weights)
+        let model = IdeficsModel(config, weights)
         let unexpected: [String]
         do {
             unexpected = try weights.finish(
@@ -101,9 +102,10 @@ public struct ModelFiles: Sendable {
         } catch let error as CheckpointError {
             throw try foreignQuantization(behind: error) ?? error
         }
-        if let memory { model.memoryPlan = MemoryPlan(model, matrices: weights.matrices, budget: memory) }
-        return (model, unexpected)
+        let plan = memory.flatMap { MemoryPlan(model, matrices: weights.matrices, budget: $0) }
+        return (model, unexpected, plan)
     }
+
     /// A better reason for weights that do not fit: `config.json` says that another tool quantized them.
     private func foreignQuantization(behind error: CheckpointError) throws -> IdeficsError? {
         guard case .mismatch = error else { return nil }

@@ -9,6 +9,8 @@ struct ForwardPass {
     var precision = Precision.f32
     /// Whether blocks that are trained keep only their input and are run again in the backward pass; see `checkpoint`.
     var isCheckpointing = false
+    /// How keys and values of images and of tokens are stored.
+    var keyValueType = KeyValueType.f32
     /// Of a training pass.
     var dropout: BranchDropout?
     /// Sees the activations.

@@ -22,10 +22,10 @@ extension IdeficsModel {
         return blocks + decoder.norm.weight.byteCount + head + embedding.byteCount / embedding.shape[0]
     }
 
-    /// Bytes of keys and values that one token after `context` others reads.
-    package func cacheBytes(context: Int) -> Int {
+    /// Bytes of keys and values, stored as `type`, that one token after `context` others reads.
+    package func cacheBytes(context: Int, type: KeyValueType = .f32) -> Int {
         (context + 1) * config.numHiddenLayers * 2
-            * cacheType.rowByteCount(kvHeads: config.numKeyValueHeads, headDim: config.headDim)
+            * type.rowByteCount(kvHeads: config.numKeyValueHeads, headDim: config.headDim)
     }
 
     /// Refuses a pass over `tokens` tokens for which there is no memory.
@@ -36,10 +36,11 @@ extension IdeficsModel {
     /// - Parameters:
     ///   - tokens: tokens of all sequences.
     ///   - outputRows: rows of logits that are kept.
+    ///   - keyValueType: how keys and values are stored.
     /// - Throws: `IdeficsError.input`.
-    func checkMemory(tokens: Int, outputRows: Int = 0) throws {
+    func checkMemory(tokens: Int, outputRows: Int = 0, keyValueType: KeyValueType) throws {
         let activations = Double(3 * config.intermediateSize + 4 * config.hiddenSize)
-        let perToken = activations * 4 + Double(cacheBytes(context: 0))
+        let perToken = activations * 4 + Double(cacheBytes(context: 0, type: keyValueType))
         let byteCount = Double(tokens) * perToken + Double(outputRows) * Double(config.totalVocabSize) * 4
         guard byteCount > Double(256 << 20) else { return }
         let available = SystemMemory().availableByteCount

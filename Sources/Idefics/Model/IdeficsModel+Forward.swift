@@ -16,16 +16,25 @@ extension IdeficsModel {
     ///
     /// - Parameters:
     ///   - inputs: the batch.
+    ///   - keyValueType: how keys and values are stored.
     ///   - observe: sees the activations; those of the decoder have a row for each real token, all sequences one after
     ///     the other.
     /// - Returns: logits and image tokens, in main memory.
     /// - Throws: `IdeficsError.input` when a field does not fit.
-    public func forward(_ inputs: IdeficsInputs, observe: ActivationObserver? = nil) throws -> IdeficsOutput {
+    public func forward(
+        _ inputs: IdeficsInputs,
+        keyValueType: KeyValueType = .f32,
+        observe: ActivationObserver? = nil
+    ) throws -> IdeficsOutput {
         let rows = try inputs.rows(for: config)
         // Logits once as they are computed and once padded.
-        try checkMemory(tokens: rows.reduce(0) { $0 + $1.tokenIds.count }, outputRows: 2 * inputs.inputIds.count)
+        try checkMemory(
+            tokens: rows.reduce(0) { $0 + $1.tokenIds.count },
+            outputRows: 2 * inputs.inputIds.count,
+            keyValueType: keyValueType
+        )
         let slotsPerRow = inputs.images.tensor.shape[1]
-        let pass = ForwardPass(observe: observe)
+        let pass = ForwardPass(keyValueType: keyValueType, observe: observe)
         let images = try encode(inputs, slots: Array(0..<rows.count * slotsPerRow), pass)
         let batch = DecoderBatch(
             rows.enumerated().map { row, content in
@@ -36,7 +45,7 @@ extension IdeficsModel {
                 )
             }
         )
-        let memory = CachedMemory(batch, caches: rows.map { _ in makeCache() })
+        let memory = CachedMemory(batch, caches: rows.map { _ in makeCache(keyValueType) })
         let logits = logits(decoder(batch, memory, pass))
         let shape = [rows.count, slotsPerRow, images.first?.hiddenStates.shape[0] ?? 0, config.visionConfig.embedDim]
         return IdeficsOutput(

@@ -123,7 +123,7 @@ extension IdeficsModel {
                 contentHash: item.hash,
                 hiddenStates: rows[range],
                 keysValues: blocks.map {
-                    KeyValuePages(k: $0.k[range], v: $0.v[range], kvHeads: config.numAttentionHeads, type: cacheType)
+                    KeyValuePages(k: $0.k[range], v: $0.v[range], kvHeads: config.numAttentionHeads, type: pass.keyValueType)
                 }
             )
         }

@@ -17,14 +17,10 @@ public struct IdeficsModel: Sendable {
     public let visionModel: VisionTransformer
     /// Compresses image features; nil when the decoder sees them all.
     public let perceiverResampler: PerceiverResampler?
-    /// How caches and images made from now on store keys and values.
-    public var cacheType = KeyValueType.f32
     let decoder: IdeficsDecoder
     let lmHead: DecoupledLinear
     /// Where its parameters lie, and what it computes.
     public let device: Device
-    /// What of it stays in memory, when not all of it fits; nil when it does.
-    public internal(set) var memoryPlan: MemoryPlan?
 
     /// A model of the parameters in `weights`, those of a checkpoint's root.
     ///
@@ -78,13 +74,13 @@ public struct IdeficsModel: Sendable {
         Weights.listing { _ = IdeficsModel(config, $0) }
     }
 
-    /// An empty cache for one sequence.
-    func makeCache() -> KVCache {
+    /// An empty cache for one sequence, of keys and values stored as `type`.
+    func makeCache(_ type: KeyValueType) -> KVCache {
         KVCache(
             layerCount: config.numHiddenLayers,
             kvHeads: config.numKeyValueHeads,
             headDim: config.headDim,
-            type: cacheType,
+            type: type,
             device: device
         )
     }

@@ -13,8 +13,15 @@ extension IdeficsSession.Sequence {
     ///   - tokenIds: its tokens.
     ///   - keys: `[tokenIds.count, kvHeads · headDim]`, the same in every layer.
     ///   - values: as `keys`.
-    package init(_ model: IdeficsModel, tokenIds: [Int], keys: Tensor, values: Tensor) {
-        var cache = model.makeCache()
+    ///   - keyValueType: how they are stored.
+    package init(
+        _ model: IdeficsModel,
+        tokenIds: [Int],
+        keys: Tensor,
+        values: Tensor,
+        keyValueType: KeyValueType = .f32
+    ) {
+        var cache = model.makeCache(keyValueType)
         cache.reserve(tokenIds.count)
         for layer in 0..<model.config.numHiddenLayers { cache.write(layer: layer, k: keys, v: values) }
         cache.advance(tokenIds.count)

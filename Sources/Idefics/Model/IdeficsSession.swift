@@ -36,14 +36,17 @@ package final class IdeficsSession: DecodingSession {
     }
 
     package let model: IdeficsModel
+    /// How blocks are run, and how keys and values are stored.
+    let pass: ForwardPass
     package private(set) var sequences: [Sequence]
 
     package var vocabSize: Int { model.config.totalVocabSize }
     package var sequenceCount: Int { sequences.count }
 
-    /// A session that goes on from `sequences`.
-    package init(_ model: IdeficsModel, sequences: [Sequence] = []) {
+    /// A session that goes on from `sequences`, whose keys and values are stored as `keyValueType`.
+    package init(_ model: IdeficsModel, sequences: [Sequence] = [], keyValueType: KeyValueType = .f32) {
         self.model = model
+        pass = ForwardPass(keyValueType: keyValueType)
         self.sequences = sequences
     }
 
@@ -59,12 +62,12 @@ package final class IdeficsSession: DecodingSession {
         if let empty = rows.firstIndex(where: \.tokenIds.isEmpty) {
             throw IdeficsError.input(field: "attention_mask", reason: "row \(empty) has no token")
         }
-        let images = try model.encodeSeen(inputs, rows: rows, known: earlier?.distinctImages ?? [])
+        let images = try model.encodeSeen(inputs, rows: rows, known: earlier?.distinctImages ?? [], pass)
         var pending: [[Int]] = []
         sequences = []
         var newImages: [[[EncodedImage]]] = []
         for (content, rowImages) in zip(rows, images) {
-            var sequence = earlier ?? Sequence(cache: model.makeCache())
+            var sequence = earlier ?? Sequence(cache: model.makeCache(pass.keyValueType))
             // The last token is always run: its logits are what the caller wants.
             let shared = min(sequence.commonPrefix(content.tokenIds, rowImages), content.tokenIds.count - 1)
             sequence.truncate(to: shared)
@@ -72,7 +75,11 @@ package final class IdeficsSession: DecodingSession {
             pending.append(Array(content.tokenIds[shared...]))
             newImages.append(Array(rowImages[shared...]))
         }
-        try model.checkMemory(tokens: pending.reduce(0) { $0 + $1.count }, outputRows: rows.count)
+        try model.checkMemory(
+            tokens: pending.reduce(0) { $0 + $1.count },
+            outputRows: rows.count,
+            keyValueType: pass.keyValueType
+        )
         let hidden = extend(pending, images: newImages)
         var last = -1
         let lastRows = pending.map { tokens in
@@ -111,7 +118,7 @@ package final class IdeficsSession: DecodingSession {
         var caches = sequences.map(\.cache)
         for index in sequences.indices { sequences[index].cache = KVCache(layerCount: 0, kvHeads: 1, headDim: 1) }
         let memory = CachedMemory(batch, caches: consume caches)
-        let hidden = model.decoder(batch, memory, ForwardPass())
+        let hidden = model.decoder(batch, memory, pass)
         caches = memory.finish()
         for index in sequences.indices {
             sequences[index].cache = caches[index]

@@ -70,6 +70,7 @@ public struct ModelQuantization: Sendable {
             else {
                 throw IdeficsError.model(path: directory.path, reason: "\(parameter.name) is quantised already")
             }
+            let name = ParameterName(parameter.name)
             let format = parameter.isWeight ? options.format(of: parameter.name) : nil
             let isDouble = format == .nf4 && options.usesDoubleQuant
             return CheckpointPlan.Entry(
@@ -78,7 +79,7 @@ public struct ModelQuantization: Sendable {
                     shape: parameter.shape,
                     format: format,
                     isDouble: isDouble,
-                    block: BlockName(parameter: parameter.name).flatMap { places[$0] == nil ? nil : $0 }
+                    block: places[name.block] == nil ? nil : name.block
                 ),
                 parameter.declarations(format: format, dtype: dtype, isDouble: isDouble)
             )

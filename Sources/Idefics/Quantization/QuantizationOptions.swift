@@ -23,17 +23,14 @@ public struct QuantizationOptions: Sendable, Equatable {
 
         /// The part that the parameter `name` of a checkpoint belongs to.
         public init(parameter name: String) {
-            if name.hasPrefix("model.vision_model.") {
-                self = .vision
-            } else if name.hasPrefix("model.perceiver_resampler.") {
-                self = .resampler
-            } else if name.hasPrefix("model.embed_tokens.") {
-                self = .embeddings
-            } else if name.hasPrefix("lm_head.") {
-                self = .head
-            } else {
-                self = .text
-            }
+            self =
+                switch ParameterName(name).part {
+                case .vision: .vision
+                case .resampler: .resampler
+                case .embedding: .embeddings
+                case .head: .head
+                case .gatedCrossAttention, .layers, .norm, .other: .text
+                }
         }
     }
 

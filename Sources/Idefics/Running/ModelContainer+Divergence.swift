@@ -67,8 +67,13 @@ extension ModelContainer {
         var (scored, agreeing, divergence) = (0, 0, 0.0)
         for window in windows where !window.scored.isEmpty {
             let pieces = zip(
-                WindowLogits(model, tokenIds: tokenIds, window: window),
-                WindowLogits(reference.model, tokenIds: tokenIds, window: window)
+                WindowLogits(model, tokenIds: tokenIds, window: window, keyValueType: cacheType),
+                WindowLogits(
+                    reference.model,
+                    tokenIds: tokenIds,
+                    window: window,
+                    keyValueType: reference.cacheType
+                )
             )
             for ((targets, logits), (_, expected)) in pieces {
                 try Task.checkCancellation()

@@ -67,7 +67,8 @@ extension ModelContainer {
         var scores = [Double?](repeating: nil, count: tokenIds.count)
         var scored = 0
         for window in windows where !window.scored.isEmpty {
-            for (targets, logits) in WindowLogits(model, tokenIds: tokenIds, window: window) {
+            let rows = WindowLogits(model, tokenIds: tokenIds, window: window, keyValueType: cacheType)
+            for (targets, logits) in rows {
                 try Task.checkCancellation()
                 for (score, target) in zip(try negativeLogLikelihoods(tokenIds[targets], logits), targets) {
                     scores[target] = score

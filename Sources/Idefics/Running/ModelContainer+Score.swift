@@ -34,7 +34,7 @@ extension ModelContainer {
             whole.append(markup: continuation)
             return processor.tokenizer.encode(whole, addSpecialTokens: false)
         }
-        let session = IdeficsSession(model)
+        let session = IdeficsSession(model, keyValueType: cacheType)
         _ = try session.start(inputs, earlier: lastSequence)
         let promptSequence = session.sequences[0]
         lastSequence = promptSequence
@@ -92,8 +92,8 @@ extension ModelContainer {
         let images = zip(pieces, inputs).map { piece, tokens in
             processor.imagesSeen(by: tokens, first: prompt.images[piece.context - 1])
         }
-        let session = IdeficsSession(model, sequences: sequences)
-        try model.checkMemory(tokens: inputs.reduce(0) { $0 + $1.count })
+        let session = IdeficsSession(model, sequences: sequences, keyValueType: cacheType)
+        try model.checkMemory(tokens: inputs.reduce(0) { $0 + $1.count }, keyValueType: cacheType)
         let hidden = session.extend(inputs, images: images)
         var parts: [[ContinuationScore]] = pieces.map { _ in [] }
         var firstRow = 0

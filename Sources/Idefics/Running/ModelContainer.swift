@@ -26,6 +26,10 @@ public actor ModelContainer {
     public nonisolated let directory: URL
     /// The model.
     public nonisolated let model: IdeficsModel
+    /// What of the model stays in memory, when not all of it fits; nil when it does.
+    public nonisolated let memoryPlan: MemoryPlan?
+    /// How keys and values are stored.
+    public nonisolated let cacheType: KeyValueType
 
     private nonisolated let thread = ComputeThread(name: "idefics.model")
     var lastSequence: IdeficsSession.Sequence?
@@ -39,7 +43,7 @@ public actor ModelContainer {
     ///   - directory: a checkpoint in Hugging Face format.
     ///   - isExact: whether products with quantised weights leave the activations as they are; slower.
     ///   - adapter: a directory with a LoRA adapter as PEFT writes it, to be used with the model; nil for none.
-    ///   - memory: what the model may take; weights beyond it are read for every pass (`model.memoryPlan` tells).
+    ///   - memory: what the model may take; weights beyond it are read for every pass (see `memoryPlan`).
     ///   - cacheType: how keys and values are stored.
     ///   - device: where the model lies.
     /// - Throws: what reading or checking the files throws; each names the file and the field.
@@ -56,15 +60,14 @@ public actor ModelContainer {
         generationConfig = try files.generationConfig(for: config)
         processor = files.hasTokenizer ? try files.processor() : nil
         let learned = try adapter.map { [config] in try LoRAAdapter(directory: $0, for: config) }
-        var (model, unexpectedTensors) = try files.model(
+        (model, unexpectedTensors, memoryPlan) = try files.model(
             config,
             isExact: isExact,
             adapter: learned,
             memory: memory,
             device: device
         )
-        model.cacheType = cacheType
-        (self.model, self.unexpectedTensors) = (model, unexpectedTensors)
+        self.cacheType = cacheType
         self.directory = directory
     }
 
@@ -75,6 +78,8 @@ public actor ModelContainer {
         self.processor = processor
         self.model = model
         unexpectedTensors = []
+        memoryPlan = nil
+        cacheType = .f32
         self.directory = directory
     }
 
@@ -86,7 +91,7 @@ public actor ModelContainer {
     /// - Returns: logits and image tokens.
     /// - Throws: `IdeficsError.input` when a field does not fit.
     public func forward(_ inputs: IdeficsInputs) throws -> IdeficsOutput {
-        try model.forward(inputs)
+        try model.forward(inputs, keyValueType: cacheType)
     }
 
     // MARK: - Generation
@@ -187,7 +192,7 @@ public actor ModelContainer {
         yield: (TextGenerationEvent) -> Void
     ) throws {
         let start = ContinuousClock.now
-        let session = IdeficsSession(model)
+        let session = IdeficsSession(model, keyValueType: cacheType)
         let promptLogits = try session.start(inputs, earlier: lastSequence)
         let promptTime = (ContinuousClock.now - start) / .seconds(1)
         lastSequence = session.sequences.last

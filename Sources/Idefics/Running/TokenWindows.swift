@@ -73,8 +73,14 @@ package struct WindowLogits: Sequence {
     /// Runs the decoder over `window` of a text without images.
     ///
     /// - Precondition: every id is in the vocabulary; the window scores something.
-    package init(_ model: IdeficsModel, tokenIds: [Int], window: TokenWindow) {
-        let session = IdeficsSession(model, sequences: [IdeficsSession.Sequence(cache: model.makeCache())])
+    package init(
+        _ model: IdeficsModel,
+        tokenIds: [Int],
+        window: TokenWindow,
+        keyValueType: KeyValueType = .f32
+    ) {
+        let empty = IdeficsSession.Sequence(cache: model.makeCache(keyValueType))
+        let session = IdeficsSession(model, sequences: [empty], keyValueType: keyValueType)
         let all = session.extend([Array(tokenIds[window.range])])
         // A token is predicted by the one before it.
         let first = window.scored.lowerBound - 1 - window.range.lowerBound

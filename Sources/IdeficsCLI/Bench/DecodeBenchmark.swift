@@ -41,7 +41,9 @@ struct DecodeBenchmark {
     }
 
     private var cacheBytes: Int {
-        (0..<Self.steps).reduce(0) { $0 + container.model.cacheBytes(context: Self.context + $1) } / Self.steps
+        (0..<Self.steps).reduce(0) {
+            $0 + container.model.cacheBytes(context: Self.context + $1, type: container.cacheType)
+        } / Self.steps
     }
 
     /// One token a step, bound by reading the parameters and the cache.
@@ -54,12 +56,12 @@ struct DecodeBenchmark {
             steps: Self.steps,
             tokens: 1
         ) {
-            let prompt = IdeficsSession(model)
+            let prompt = IdeficsSession(model, keyValueType: type)
             let first = try Self.argmax(prompt.start(Self.inputs(model.config)).floatArray())
             let sequences = prompt.sequences
             return {
                 // A copy shares the cache of the prompt, so that every run begins at the same place.
-                let session = IdeficsSession(model, sequences: sequences)
+                let session = IdeficsSession(model, sequences: sequences, keyValueType: type)
                 var token = first
                 for _ in 0..<Self.steps { token = try Self.argmax(session.step(tokenIds: [token])) }
             }

@@ -77,7 +77,7 @@ struct InspectCommand: AsyncParsableCommand {
         do {
             let found = try files.model(config, memory: memoryOptions.budget)
             unexpected = found.unexpected
-            plan = found.model.memoryPlan
+            plan = found.memoryPlan
         } catch let error as CheckpointError {
             problem = error.description
         }

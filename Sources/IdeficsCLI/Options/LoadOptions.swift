@@ -51,7 +51,7 @@ struct LoadOptions: ParsableArguments {
             memory: memoryOptions.budget,
             cacheType: cacheType
         )
-        if let plan = container.model.memoryPlan { Terminal.note("warning: \(MemoryOptions.warning(plan))") }
+        if let plan = container.memoryPlan { Terminal.note("warning: \(MemoryOptions.warning(plan))") }
         for name in container.unexpectedTensors.prefix(10) {
             Terminal.note("the checkpoint has a tensor the model does not know: \(printable(name))")
         }

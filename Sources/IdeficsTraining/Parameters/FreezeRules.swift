@@ -41,19 +41,20 @@ package struct FreezeRules {
 
     /// Whether the model's own configuration freezes `name`.
     private func isFrozen(_ name: String) -> Bool {
-        if name.hasPrefix("model.layers.") || name.hasPrefix("model.norm.") {
+        let place = ParameterName(name)
+        switch place.part {
+        case .layers, .norm:
             // The text side's norms are no torch `LayerNorm`: only its products can be excepted.
             let isExcepted =
                 config.freezeTextModuleExceptions.contains("Linear") && name.hasSuffix("_proj.weight")
             return config.freezeTextLayers && !isExcepted
-        }
-        if name == "model.embed_tokens.weight" { return config.freezeTextLayers }
-        if name == "lm_head.weight" { return config.freezeLmHead }
-        if name.hasPrefix("model.vision_model.") {
+        case .embedding: return place.role == "weight" && config.freezeTextLayers
+        case .head: return place.role == "weight" && config.freezeLmHead
+        case .vision:
             let isExcepted = config.freezeVisionModuleExceptions.contains(visionClass(of: name) ?? "")
             return config.freezeVisionLayers && !isExcepted
+        case .resampler, .gatedCrossAttention, .other: return false
         }
-        return false
     }
 
     /// The class of the module that a parameter of the vision tower belongs to, of those that can be excepted.

@@ -65,7 +65,7 @@ public struct FullParameters: TrainableParameters {
         let staleKeys = Weights.staleKeys.map { GlobPattern($0) }
         let names = checkpoint.tensorNames.filter { name in
             !staleKeys.contains { $0.matches(name) }
-                && !(config.tieWordEmbeddings && name.hasPrefix("lm_head."))
+                && !(config.tieWordEmbeddings && ParameterName(name).part == .head)
         }
         let entries = try names.map { name in
             guard let metadata = checkpoint.metadata(named: name), let dtype = metadata.dtype.dtype else {

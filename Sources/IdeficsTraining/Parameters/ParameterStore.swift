@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Foundation
+public import Idefics
 public import IdeficsFoundation
 public import IdeficsTensor
 
@@ -15,10 +16,10 @@ public protocol ParameterStore: Sendable {
     var parameters: [TrainableParameter] { get }
 
     /// The values of a block's parameters by name, f32; they may be used until the block is released.
-    func gather(_ block: ParameterBlock) -> [String: Tensor]
+    func gather(_ block: BlockName) -> [String: Tensor]
 
     /// Ends the use of a block's values.
-    func release(_ block: ParameterBlock)
+    func release(_ block: BlockName)
 
     /// Drops all gradients: a step begins.
     mutating func zeroGradients()
@@ -31,7 +32,7 @@ public protocol ParameterStore: Sendable {
     /// - Parameters:
     ///   - gradients: by name, f32; none for parameters that the micro-batch's loss does not depend on.
     ///   - block: whose they are.
-    mutating func add(_ gradients: [String: Tensor], of block: ParameterBlock)
+    mutating func add(_ gradients: [String: Tensor], of block: BlockName)
 
     /// The norm of the gradient over all parameters; the same on all machines.
     func gradientNorm() -> Double
@@ -61,9 +62,9 @@ public protocol ParameterStore: Sendable {
 
 extension ParameterStore {
     /// The blocks, each once, in the order of their first parameters.
-    public var blocks: [ParameterBlock] {
-        var seen: Set<ParameterBlock> = []
-        return parameters.map { ParameterBlock(of: $0.name) }.filter { seen.insert($0).inserted }
+    public var blocks: [BlockName] {
+        var seen: Set<BlockName> = []
+        return parameters.map { ParameterName($0.name).block }.filter { seen.insert($0).inserted }
     }
 
     /// The values of all parameters by name.

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Foundation
+public import Idefics
 public import IdeficsTensor
 
 /// All parameters, whole, in the memory of this machine.
@@ -17,7 +18,7 @@ public struct ReplicatedParameters: ParameterStore {
 
     let rule: any OptimizerRule
     private let groups: ParameterGroups
-    private let members: [ParameterBlock: [Int]]
+    private let members: [BlockName: [Int]]
 
     /// The parameters of `trainable`, stepped as `config` says.
     ///
@@ -57,16 +58,16 @@ public struct ReplicatedParameters: ParameterStore {
             hasMoments
             ? parameters.map { Moments(rule.momentKind(of: $0.name, count: $0.count), shape: $0.shape) } : []
         gradients = Array(repeating: nil, count: parameters.count)
-        members = Dictionary(grouping: parameters.indices) { ParameterBlock(of: parameters[$0].name) }
+        members = Dictionary(grouping: parameters.indices) { ParameterName(parameters[$0].name).block }
     }
 
     /// The values, which are always here.
-    public func gather(_ block: ParameterBlock) -> [String: Tensor] {
+    public func gather(_ block: BlockName) -> [String: Tensor] {
         Dictionary(uniqueKeysWithValues: (members[block] ?? []).map { (parameters[$0].name, values[$0]) })
     }
 
     /// Nothing to do: the values stay.
-    public func release(_ block: ParameterBlock) {}
+    public func release(_ block: BlockName) {}
 
     /// Drops all gradients.
     public mutating func zeroGradients() {
@@ -74,7 +75,7 @@ public struct ReplicatedParameters: ParameterStore {
     }
 
     /// Adds gradients; the first ones are taken over as they are.
-    public mutating func add(_ gradients: [String: Tensor], of block: ParameterBlock) {
+    public mutating func add(_ gradients: [String: Tensor], of block: BlockName) {
         for index in members[block] ?? [] {
             guard let gradient = gradients[parameters[index].name] else { continue }
             // Taken out: sums are added to in place where nobody else holds them.
