@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Idefics
+import IdeficsCheckpoints
 import IdeficsTestSupport
 import Testing
 

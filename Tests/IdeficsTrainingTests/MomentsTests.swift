@@ -1,6 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import Idefics
 import IdeficsTensor
 import IdeficsTraining
 import Testing
@@ -39,7 +40,7 @@ import Testing
         func update(_ number: Int) {
             for parameter in parameters {
                 let gradient = Tensor([Float](repeating: 0.5, count: parameter.count), shape: parameter.shape)
-                state.parameters.add([parameter.name: gradient], of: ParameterBlock(of: parameter.name))
+                state.parameters.add([parameter.name: gradient], of: ParameterName(parameter.name).block)
             }
             state.parameters.step(OptimizerStep(learningRate: 0.1, number: number))
         }

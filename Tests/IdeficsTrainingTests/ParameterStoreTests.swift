@@ -11,20 +11,6 @@ import IdeficsTraining
 import Testing
 
 @Suite struct ParameterStoreTests {
-    @Test(arguments: [
-        ("model.layers.3.mlp.up_proj.weight", "model.layers.3"),
-        ("model.gated_cross_attn_layers.0.alpha_dense", "model.gated_cross_attn_layers.0"),
-        ("model.vision_model.encoder.layers.11.layer_norm1.bias", "model.vision_model.encoder.layers.11"),
-        ("model.perceiver_resampler.latents", "model.perceiver_resampler"),
-        ("model.perceiver_resampler.blocks.1.0.q_proj.weight", "model.perceiver_resampler.blocks.1"),
-        ("model.embed_tokens.weight", "model.embed_tokens"), ("lm_head.weight", "lm_head.weight"),
-        ("base_model.model.model.layers.2.self_attn.q_proj.lora_A.weight", "base_model.model.model.layers.2"),
-        ("a", "a"),
-    ])
-    func blocksAreLayersAndParts(name: String, block: String) {
-        #expect(ParameterBlock(of: name).name == block)
-    }
-
     /// What every parameter is stepped with, resolved once; the multipliers of all patterns that match are multiplied.
     @Test func groupsAreResolvedOnce() {
         var config = TrainingConfig()
@@ -111,7 +97,7 @@ import Testing
         let before = store.namedValues.mapValues { $0.floatArray() }
         for parameter in store.parameters {
             let gradient = Tensor([Float](repeating: 1, count: parameter.count), shape: parameter.shape)
-            store.add([parameter.name: gradient], of: ParameterBlock(of: parameter.name))
+            store.add([parameter.name: gradient], of: ParameterName(parameter.name).block)
         }
         store.step(OptimizerStep(learningRate: 0.1, number: 1))
         let after = store.namedValues.mapValues { $0.floatArray() }

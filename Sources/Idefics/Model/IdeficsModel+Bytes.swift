@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import IdeficsNN
-import IdeficsTensor
+package import IdeficsTensor
 
 extension IdeficsModel {
     /// Bytes of parameters that generating one token of one sequence reads: decoder, branches of gated blocks that are

@@ -56,12 +56,12 @@ struct DecodeBenchmark {
             steps: Self.steps,
             tokens: 1
         ) {
-            let prompt = IdeficsSession(model, keyValueType: type)
+            let prompt = IdeficsSession(model, keyValueType: container.cacheType)
             let first = try Self.argmax(prompt.start(Self.inputs(model.config)).floatArray())
             let sequences = prompt.sequences
             return {
                 // A copy shares the cache of the prompt, so that every run begins at the same place.
-                let session = IdeficsSession(model, sequences: sequences, keyValueType: type)
+                let session = IdeficsSession(model, sequences: sequences, keyValueType: container.cacheType)
                 var token = first
                 for _ in 0..<Self.steps { token = try Self.argmax(session.step(tokenIds: [token])) }
             }
