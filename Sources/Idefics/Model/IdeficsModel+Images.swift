@@ -123,7 +123,12 @@ extension IdeficsModel {
                 contentHash: item.hash,
                 hiddenStates: rows[range],
                 keysValues: blocks.map {
-                    KeyValuePages(k: $0.k[range], v: $0.v[range], kvHeads: config.numAttentionHeads, type: pass.keyValueType)
+                    KeyValuePages(
+                        k: $0.k[range],
+                        v: $0.v[range],
+                        kvHeads: config.numAttentionHeads,
+                        type: pass.keyValueType
+                    )
                 }
             )
         }
