@@ -36,6 +36,7 @@ struct IdeficsCommand: AsyncParsableCommand {
     private static func status(of arguments: [String]) async -> Int32 {
         do {
             var command = try await asyncParseAsRoot(arguments)
+            try RepeatedOptions.check(arguments, of: type(of: command)) { _ = try parseAsRoot($0) }
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {

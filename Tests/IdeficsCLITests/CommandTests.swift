@@ -134,7 +134,7 @@ import Testing
 
     /// Products large enough for every kernel and for several tasks.
     @Test func threadsDoNotChangeABitOfLargeProducts() throws {
-        let folder = try TemporaryFolder()
+        let (folder, results) = (try TemporaryFolder(), try TemporaryFolder())
         var config = try golden("f1-resampler-qk/config.json")
         config["hidden_size"] = 256
         config["num_attention_heads"] = 8
@@ -155,13 +155,13 @@ import Testing
         for threads in [1, 2, 3, 7] {
             let run = try idefics([
                 "forward", "--model", folder.url.path, "--inputs", folder.path("in.safetensors"), "--output",
-                folder.path("out.safetensors"), "--threads", "\(threads)",
+                results.path("out.safetensors"), "--threads", "\(threads)",
             ])
             #expect(run.status == 0, "\(run.errors)")
-            outputs.append(try Data(contentsOf: folder.url.appending(path: "out.safetensors")))
+            outputs.append(try Data(contentsOf: results.url.appending(path: "out.safetensors")))
         }
         #expect(Set(outputs).count == 1)
-        let logits = try SafetensorsFile(folder.url.appending(path: "out.safetensors")).tensor(named: "logits")
+        let logits = try SafetensorsFile(results.url.appending(path: "out.safetensors")).tensor(named: "logits")
         #expect(logits.floatArray().allSatisfy { $0.isFinite && $0 != 0 })
     }
 

@@ -84,6 +84,75 @@ import Testing
         }
     }
 
+    /// Answers to other questions in the same number of lines are not gone on with.
+    @Test func onlyAnswersToTheSameAreGoneOnWith() throws {
+        let folder = try TemporaryFolder()
+        func write(_ word: String) throws -> [String] {
+            try folder.write(Array((1...4).map { "[\"\(word) \($0)\"]\n" }.joined().utf8), "p.jsonl")
+            return ["--model", tinyModel, "--prompts", folder.path("p.jsonl"), "--output"]
+        }
+        let (scores, texts) = (folder.path("scores.jsonl"), folder.path("texts.jsonl"))
+        let arguments = try write("hi")
+        func score(_ continuations: [String], _ more: [String] = []) throws -> ProductRun {
+            try idefics(["score"] + arguments + [scores] + continuations.flatMap { ["--continuation", $0] } + more)
+        }
+        func cut(_ path: String) throws -> Data {
+            let lines = try Data(contentsOf: URL(filePath: path)).split(separator: UInt8(ascii: "\n"))
+            let data = Data(lines.prefix(2).joined(separator: [UInt8(ascii: "\n")]) + [UInt8(ascii: "\n")])
+            try data.write(to: URL(filePath: path))
+            return data
+        }
+        #expect(try score([" yes"]).status == 0)
+        let two = try cut(scores)
+        for continuations in [[" maybe"], [" yes", " no"]] {
+            let run = try score(continuations, ["--resume"])
+            #expect(run.status == 1 && run.errors.contains("line 1: is an answer to another question"), "\(run.errors)")
+        }
+        let generate = ["generate", "--max-new-tokens", "2"]
+        let mixed = try idefics(generate + arguments + [scores, "--resume"])
+        #expect(mixed.status == 1 && mixed.errors.contains("another question"), "\(mixed.errors)")
+        #expect(try Data(contentsOf: URL(filePath: scores)) == two)
+        #expect(try score([" yes"], ["--resume"]).status == 0)
+
+        #expect(try idefics(generate + arguments + [texts]).status == 0)
+        let answers = try cut(texts)
+        _ = try write("something much longer than that")
+        let other = try idefics(generate + arguments + [texts, "--resume"])
+        #expect(other.status == 1 && other.errors.contains("tokens"), "\(other.errors)")
+        #expect(try Data(contentsOf: URL(filePath: texts)) == answers)
+        _ = try write("hi")
+        #expect(try idefics(generate + arguments + [texts, "--resume"]).status == 0)
+        #expect(try lines(Data(contentsOf: URL(filePath: texts))).count == 4)
+    }
+
+    /// Pipes and devices take lines as standard output does.
+    @Test func answersGoIntoPipes() throws {
+        let folder = try TemporaryFolder()
+        func run(_ script: String) throws -> ProductRun {
+            try ProductRun(
+                "idefics",
+                shell: "run() { $program generate --model \"$1\" hi --max-new-tokens 2 --output \"${@:2}\"; }; "
+                    + script,
+                [tinyModel],
+                workingDirectory: folder.url
+            )
+        }
+        let expected = try idefics(["generate", "--model", tinyModel, "hi", "--max-new-tokens", "2", "--jsonl"])
+        let ids = try ids(lines(Data(expected.output.utf8)))
+        for script in [
+            "run $1 /dev/stdout | cat", "run $1 - | cat", "mkfifo f; cat f & run $1 f; wait", "run $1 >(cat); sleep 1",
+            "ln -s later link; run $1 link; cat later",
+        ] {
+            let found = try run(script)
+            #expect(
+                try found.status == 0 && self.ids(lines(Data(found.output.utf8))) == ids,
+                "\(script): \(found.errors)"
+            )
+        }
+        #expect(try run("run $1 .").errors.contains("is a folder"))
+        #expect(try run("run $1 /dev/full").errors.contains("No space left"))
+    }
+
     @Test func everyPromptOfAFileIsScored() throws {
         let prompts = "[\"Is it?\"]\n[\"Is it not?\"]\n"
         let arguments = ["--model", tinyModel, "--continuation", " yes", "--continuation", " no"]

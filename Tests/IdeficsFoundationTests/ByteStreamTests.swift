@@ -78,4 +78,20 @@ import Testing
         #expect(try copy.read(at: 0, count: 3) == [1, 2, 3])
         #expect(copy.path == stream.path)
     }
+
+    @Test func aByteOrderMarkIsNoPartOfALine() throws {
+        try withFolder { folder in
+            let file = folder.appending(path: "f")
+            try Data([0xEF, 0xBB, 0xBF] + "a\n\n\u{FEFF}b".utf8).write(to: file)
+            func read(keepsBlankLines: Bool) throws -> [String] {
+                let lines = LineReader(try ByteStream(path: file.path), keepsBlankLines: keepsBlankLines)
+                var found: [String] = []
+                while let line = try lines.next() { found.append(String(decoding: line.text, as: UTF8.self)) }
+                #expect(lines.byteCount == 10)
+                return found
+            }
+            #expect(try read(keepsBlankLines: true) == ["a", "", "\u{FEFF}b"])
+            #expect(try read(keepsBlankLines: false) == ["a", "\u{FEFF}b"])
+        }
+    }
 }

@@ -32,6 +32,21 @@ import Darwin
         #expect(throws: FileError.self) { try Files.read(folder.path("a\0b"), limit: 1) }
     }
 
+    @Test func linksAreFollowedToTheirPlace() throws {
+        let file = try folder.write([1], "file").path
+        for (name, target) in [
+            ("link", "file"), ("far", folder.path("link")), ("later", "sub/none"), ("round", "and"), ("and", "round"),
+        ] { try Files.link(folder.path(name), to: target) }
+        #expect(try Files.placeBehindLinks(file) == file && Files.placeBehindLinks("none") == "none")
+        #expect(try Files.placeBehindLinks(folder.path("far")) == file)
+        #expect(try Files.placeBehindLinks(folder.path("later")) == folder.path("sub/none"))
+        #expect(throws: FileError.self) { try Files.placeBehindLinks(folder.path("round")) }
+        #expect(Files.isSameFile(folder.path("far"), file) && !Files.isSameFile(folder.path("later"), file))
+        #expect(
+            Files.isPlace(folder.path("none"), in: folder.path("./")) && !Files.isPlace("none", in: folder.path("."))
+        )
+    }
+
     /// Pipes tell no size before they end.
     @Test func readsPipesWithinALimit() async throws {
         let path = folder.path("pipe")

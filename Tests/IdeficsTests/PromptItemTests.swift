@@ -34,6 +34,13 @@ import Testing
         (#"{"type": null, "text": null, "image": "a"}"#, [.image("a")]),
         (#"{"type": "text", "text": "hi", "image": ""}"#, [.text("hi")]),
         (#"{"type": "image", "text": "", "image": "a"}"#, [.image("a")]),
+        (#"{"image": {"url": null, "path": null}, "text": "hi"}"#, [.text("hi")]),
+        (#"{"type": "text", "text": "hi", "image_url": {"url": null}}"#, [.text("hi")]),
+        (#"{"image": {"path": null, "bytes": null}, "url": "a"}"#, [.image("a")]),
+        (#"{"type": "image", "image": {"path": null, "bytes": null}}"#, [.placeholder]),
+        (#"{"text": "hi", "video": "", "audio": [], "file": {"id": null, "parts": [null]}}"#, [.text("hi")]),
+        (#"{"image": {"bytes": "AAAA", "path": null}}"#, [.image("data:;base64,AAAA")]),
+        (#"{"image": {"bytes": "AAAA", "path": "a.png"}}"#, [.image("data:;base64,AAAA")]),
     ]) func itemsAsPeopleWriteThem(json: String, expected: [PromptItemJSON.Piece]) throws {
         #expect(try pieces(json) == expected)
     }
@@ -43,10 +50,21 @@ import Testing
         (#"{"image": ""}"#, "[0].image"), (#"{"image": 3}"#, "[0].image"), (#"{"text": 3}"#, "[0].text"),
         (#"{"text": "hi", "images": ["a.jpg"]}"#, "[0].images"), (#"{"type": "video", "text": "hi"}"#, "[0].type"),
         (#"{"image": "a", "url": "b"}"#, "[0]"), (#"{"image": {}}"#, "[0].image"),
-        (#"{"image": {"bytes": "AAAA"}}"#, "[0].image.bytes"), (#"{"text": null}"#, "[0]"),
+        (#"{"image": {"bytes": "AAAA", "url": "a"}}"#, "[0].image.bytes"), (#"{"text": null}"#, "[0]"),
+        (#"{"image": {"url": null}}"#, "[0]"), (#"{"image": {"place": "a", "url": null}}"#, "[0].image.place"),
+        (#"{"text": "hi", "audio": [null, 0]}"#, "[0].audio"), (#"{"images": []}"#, "[0].images"),
     ]) func nothingIsLeftOutWithoutAWord(json: String, path: String) {
         let error = #expect(throws: JSONError.self, "\(json)") { try pieces(json) }
         #expect(error?.path == path, "\(json): \(error.map(\.description) ?? "")")
+    }
+
+    /// Half a surrogate pair is said to be that, wherever a text may be.
+    @Test(arguments: [
+        (#""\ud800""#, "[0]"), (#"{"text": "\ud800"}"#, "[0].text"), (#"{"image": "\udfff"}"#, "[0].image"),
+        (#"{"image": {"url": "\ud800x"}}"#, "[0].image.url"),
+    ]) func textsThatAreNoneAreTold(json: String, path: String) {
+        let error = #expect(throws: JSONError.self, "\(json)") { try pieces(json) }
+        #expect(error?.path == path && error?.reason.contains("surrogate") == true, "\(String(describing: error))")
     }
 
     @Test func relativePathsStartAtTheFolder() {

@@ -109,6 +109,19 @@ import Testing
             "user:What?|[a.png]"
         ),
         (#"{"messages":[{"role":"user","content":[{"text":"What?","image":"a.png"}]},A]}"#, "user:[a.png]|What?"),
+        // A struct that is not there, as Arrow writes it.
+        (
+            #"{"messages":[{"role":"user","content":[{"type":"text","text":"What?","image_url":{"url":null}}]},A]}"#,
+            "user:What?"
+        ),
+        (
+            #"{"messages":[{"role":"user","content":"What?","audio":{"path":null}},A],"images":[{"path":null,"bytes":null}],"video":{"a":[{"b":null}]}}"#,
+            "user:What?"
+        ),
+        (
+            #"{"messages":[{"role":"user","content":"What?"},A],"images":["a.png"],"image":{"path":null,"bytes":null}}"#,
+            "user:[a.png]|What?"
+        ),
     ])
     func conversations(line: String, expected: String) throws {
         let line = line.replacing(",A]", with: ",\(Self.answer)]")
@@ -130,6 +143,9 @@ import Testing
             "[a.png]|A cat.|[b.png]"
         ),
         (#"["hi",{"image":"a.png","text":"A cat."}]"#, "hi|[a.png]|A cat."),
+        (#"{"texts":["A cat.",null],"images":[{"path":null,"bytes":null},"a.png"]}"#, "A cat.|[a.png]"),
+        (#"{"text":"A cat.","image":{"path":null,"bytes":null}}"#, "A cat."),
+        (#"{"document":["A cat.",{"image":{"bytes":"AAAA","path":null}}]}"#, "A cat.|[data:;base64,AAAA]"),
     ])
     func documents(line: String, expected: String) throws {
         #expect(try outline(line).joined(separator: "|") == expected)
@@ -161,6 +177,11 @@ import Testing
         (#"{"texts":["a","b"],"images":[null]}"#, "2 elements"),
         (#"{"texts":["a"],"images":["a.png"]}"#, "images[0]"),
         (#"{"messages":[{"role":"user","content":"?"},A]} {}"#, "not valid JSON"),
+        (#"{"text":"A cat.","image":{"width":3,"path":null}}"#, "has neither"),
+        (#"{"text":"A cat.","image":{}}"#, "has neither"),
+        (#"{"text":"A cat.","audio":{"path":"a.wav","bytes":null}}"#, "audio"),
+        (#"{"messages":[{"role":"user","content":"\ud800"},A]}"#, "surrogate"),
+        (#"{"text":"A cat.","image":"\ud800"}"#, "surrogate"), (#"{"document":["\ud800"]}"#, "surrogate"),
     ])
     func whatIsNotUsedIsRefused(line: String, part: String) {
         let reason = reason(line.replacing(",A]", with: ",\(Self.answer)]"))

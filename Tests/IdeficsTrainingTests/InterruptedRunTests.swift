@@ -113,8 +113,8 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: recipe.output + "/model"))
     }
 
-    /// A disk that is too full for the last checkpoint may have room for the result; here something is in the places of the
-    /// checkpoint and the curve.
+    /// A disk that is too full for the last checkpoint may have room for the result; here something is in the places of all
+    /// else.
     @Test(arguments: [false, true])
     func theResultNeedsNoCheckpoint(isStopped: Bool) async throws {
         let recipe = try fixture.recipe(["trainer.maxSteps=\(isStopped ? 3 : 2)"])
@@ -123,9 +123,13 @@ import Testing
         let trainer = try fixture.trainer(recipe) { event in
             if case .saveFailed(let step, _) = event { failed.withLock { $0.append(step) } }
             guard case .step(let metrics, _, _) = event, metrics.step == 2 else { return }
-            for name in ["checkpoint-2/mine", "loss.svg/mine"] {
+            for name in ["checkpoint-2", "loss.svg", ".idefics-run.json"] {
                 let url = URL(filePath: recipe.output).appending(path: name)
-                try? FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+                try? FileManager.default.removeItem(at: url)
+                try? FileManager.default.createDirectory(
+                    at: url.appending(path: "mine"),
+                    withIntermediateDirectories: true
+                )
             }
             if isStopped { stop.stop() }
         }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Foundation
+import IdeficsFoundation
 
 /// `adapter_config.json` of PEFT.
 ///
@@ -126,14 +127,24 @@ extension LoRAConfig.Modules: Encodable {
     }
 }
 
+/// A choice of modules: a text, or a list of names.
+private struct ModulesJSON: Decodable {
+    let modules: LoRAConfig.Modules
+
+    init(from decoder: any Decoder) throws {
+        if let text = try decoder.textIfString() {
+            modules = text == LoRAConfig.Modules.allLinearName ? .allLinear : .pattern(text)
+        } else {
+            modules = .names(try [String](from: decoder))
+        }
+    }
+}
+
 extension KeyedDecodingContainer<JSONKey> {
     /// A choice of modules; nil when absent or null.
     fileprivate func modules(_ key: String) throws -> LoRAConfig.Modules? {
         guard contains(JSONKey(key)), try !decodeNil(forKey: JSONKey(key)) else { return nil }
-        if let text = try? decode(String.self, forKey: JSONKey(key)) {
-            return text == LoRAConfig.Modules.allLinearName ? .allLinear : .pattern(text)
-        }
-        return .names(try decode([String].self, forKey: JSONKey(key)))
+        return try decode(ModulesJSON.self, forKey: JSONKey(key)).modules
     }
 
     /// Whether the value of `key` is null, false, empty or not finite, which no setting is.

@@ -147,6 +147,12 @@ public struct IdeficsProcessor: Sendable {
         tokenizer.encode(markedText(of: prompt, options: options), addSpecialTokens: false)
     }
 
+    /// How many tokens a prompt has in a batch, padding left out.
+    package func tokenCount(of prompt: Prompt, options: Options) -> Int {
+        let count = tokenIds(of: prompt, options: options).count
+        return options.isTruncating ? min(count, options.maxLength ?? count) : count
+    }
+
     /// The text of a prompt with its images as tokens; what is words in the prompt is words in it.
     package func markedText(of prompt: Prompt, options: Options) -> MarkedText {
         let addsEndOfUtterance =

@@ -8,11 +8,11 @@ import IdeficsImages
 /// One item of a line of prompts, or of a turn or document to learn from, as JSON.
 ///
 /// A string is text. An object has `"text"`, an image, or both, which is the image and then the text. The image is one of
-/// `"image"`, `"url"`, `"path"` and `"image_url"`, each a path or URL, or an object with `"url"` or `"path"` (OpenAI's
-/// API and `datasets` write them so). `"type"` may say what it is: `text`, `image` or `image_url`.
+/// `"image"`, `"url"`, `"path"` and `"image_url"`, each a path or URL, or an object with `"url"`, `"path"` or, in base64,
+/// `"bytes"` (OpenAI's API and `datasets` write them so). `"type"` may say what it is: `text`, `image` or `image_url`.
 ///
-/// Keys that are null count as absent, as tables fill them in. Keys it does not know are refused: nothing that is given
-/// is left out without a word.
+/// Keys that are null count as absent, as tables fill them in, and so does an image that is an object of nulls. Keys it
+/// does not know are refused if there is something in them: nothing that is given is left out without a word.
 package struct PromptItemJSON: Decodable, Sendable, Equatable {
     /// What an item says or shows.
     package enum Piece: Sendable, Equatable {
@@ -30,7 +30,7 @@ package struct PromptItemJSON: Decodable, Sendable, Equatable {
     private static let imageKeys = ["image", "url", "path", "image_url"]
 
     package init(from decoder: any Decoder) throws {
-        if let text = try? decoder.singleValueContainer().decode(String.self) {
+        if let text = try decoder.textIfString() {
             pieces = [.text(text)]
             return
         }
@@ -40,16 +40,18 @@ package struct PromptItemJSON: Decodable, Sendable, Equatable {
             throw object.problem("type", "is \"\(type ?? "")\", neither text nor image nor image_url")
         }
         let text = try object.decode(String.self, "text")
-        var keys = Self.imageKeys.filter(object.has)
+        var places = try Self.imageKeys.compactMap { key in
+            try object.decode(Place.self, key)?.text.map { (key: key, text: $0) }
+        }
         // Tables of strings fill what is not there with empty ones.
-        if type == "text" { keys = try keys.filter { try object.decode(Place.self, $0)?.text != "" } }
-        guard keys.count <= 1 else {
-            throw object.problem(nil, "names an image twice, as \"\(keys[0])\" and \"\(keys[1])\"")
+        if type == "text" { places.removeAll { $0.text.isEmpty } }
+        guard places.count <= 1 else {
+            throw object.problem(nil, "names an image twice, as \"\(places[0].key)\" and \"\(places[1].key)\"")
         }
         var pieces: [Piece] = []
-        if let key = keys.first, let place = try object.decode(Place.self, key)?.text {
-            guard !place.isEmpty else { throw object.problem(key, "is empty") }
-            pieces.append(.image(place))
+        if let place = places.first {
+            guard !place.text.isEmpty else { throw object.problem(place.key, "is empty") }
+            pieces.append(.image(place.text))
         } else if let type, type != "text" {
             pieces.append(.placeholder)
         }
@@ -57,28 +59,35 @@ package struct PromptItemJSON: Decodable, Sendable, Equatable {
         if let text, pieces.isEmpty || !text.isEmpty { pieces.append(.text(text)) }
         guard !pieces.isEmpty else {
             throw object.problem(
-                type == "text" ? "text" : nil,
+                type == "text" ? "text" : object.emptyKeys.first,
                 type == "text" ? "is missing" : "is neither text nor image"
             )
         }
         self.pieces = pieces
     }
 
-    /// A path or URL: as it stands, or as `{"url": …}` or `{"path": …}`.
+    /// A path or URL: as it stands, or as `{"url": …}` or `{"path": …}`; or the file itself as `{"bytes": …}`.
     private struct Place: Decodable {
-        let text: String
+        /// Nil for an object of nulls.
+        let text: String?
 
         init(from decoder: any Decoder) throws {
-            if let text = try? decoder.singleValueContainer().decode(String.self) {
+            if let text = try decoder.textIfString() {
                 self.text = text
                 return
             }
             // OpenAI's "detail" asks for a resolution, of which these models have one.
-            let object = try JSONObject(decoder, isCalled: "an image", knownKeys: ["url", "path", "detail"])
-            guard let text = try object.decode(String.self, "url") ?? object.decode(String.self, "path") else {
-                throw object.problem(nil, "has neither \"url\" nor \"path\"")
+            let object = try JSONObject(decoder, isCalled: "an image", knownKeys: ["url", "path", "bytes", "detail"])
+            if let bytes = try object.decode(String.self, "bytes") {
+                // The path beside them is where they were, as in the library `datasets`.
+                guard !object.has("url") else { throw object.problem("bytes", "is there, and \"url\", too") }
+                text = "data:;base64,\(bytes)"
+                return
             }
-            self.text = text
+            text = try object.decode(String.self, "url") ?? object.decode(String.self, "path")
+            guard text != nil || object.isNull else {
+                throw object.problem(nil, "has neither \"url\" nor \"path\" nor \"bytes\"")
+            }
         }
     }
 }

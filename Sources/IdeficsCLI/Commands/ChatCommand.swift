@@ -27,6 +27,7 @@ struct ChatCommand: AsyncParsableCommand {
     var image: [String] = []
 
     @Option(
+        parsing: .unconditional,
         help: """
             What stands before the first turn: how the model is to behave. (default: ChatML: what the checkpoint's \
             template writes there; else nothing)

@@ -24,19 +24,21 @@ struct ForwardCommand: AsyncParsableCommand {
     @Option(help: "Safetensors file to read.")
     var inputs: String
 
-    @Option(help: "Safetensors file to write.")
+    @Option(help: "Safetensors file to write; none that is read, and not in the model's folder.")
     var output: String
 
     @Flag(help: "Allow images of another size than the model's; positions are resized bicubically.")
     var interpolatePosEncoding = false
 
     func run() async throws {
+        let file = try OutputFile(output, apartFrom: await loadOptions.directories())
+        try file.check(apartFrom: [inputs])
         var batch = try TensorInputs.read(inputs)
         batch.interpolatePosEncoding = interpolatePosEncoding
         let result = try await loadOptions.load().forward(batch)
         try SafetensorsWriter.write(
             ["logits": result.logits, "image_hidden_states": result.imageHiddenStates],
-            to: URL(localPath: output)
+            to: file.url
         )
     }
 }

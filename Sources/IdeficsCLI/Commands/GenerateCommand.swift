@@ -77,7 +77,7 @@ package struct GenerateCommand: AsyncParsableCommand, PromptCommand {
         let padded = try inputs.map(TensorInputs.read)
         let isSingle = prompts == nil && (padded?.inputIds.shape.first ?? 1) == 1
         let count = config.numReturnSequences
-        let lines = try answers.areLines ? AnswerLines(answers, answersPerPrompt: count) : nil
+        let lines = try answers.areLines ? AnswerLines(answers, to: .generate(count: count)) : nil
         let form: GenerateAnswers.Form =
             if let lines {
                 .lines(lines)
@@ -96,7 +96,8 @@ package struct GenerateCommand: AsyncParsableCommand, PromptCommand {
             try await sink.take(container.generate(inputs: padded, config: config))
         } else if let prompts {
             let file = try PromptFile(prompts)
-            try lines?.skipCompleted(file)
+            let (processor, options) = (try container.textProcessor, processing.options(images))
+            try lines?.skipCompleted(file) { processor.tokenCount(of: $0, options: options) }
             try await answer(file, container, config, sink, firstPrompt: lines?.completedPrompts ?? 0)
         } else {
             let prompt = Prompt(try PromptArguments.items(of: self))
@@ -124,7 +125,7 @@ package struct GenerateCommand: AsyncParsableCommand, PromptCommand {
         let processor = try container.textProcessor
         let options = processing.options(images)
         var firstPrompt = firstPrompt
-        let bar = PromptProgress(batchSize: batchSize, isResultOnStandardOutput: self.answers.output == nil)
+        let bar = PromptProgress(batchSize: batchSize, isResultOnStandardOutput: self.answers.areOnStandardOutput)
         defer { bar.finish() }
         var failure: (any Error)?
         while failure == nil {

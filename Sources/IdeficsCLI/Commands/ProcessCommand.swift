@@ -23,17 +23,20 @@ struct ProcessCommand: AsyncParsableCommand {
     @Option(help: "JSON lines, each a list of \"text\" and {\"image\": \"path-or-url\"}; - for standard input.")
     var prompts: String
 
-    @Option(help: "Safetensors file to write.")
+    @Option(help: "Safetensors file to write; none that is read, and not in the model's folder.")
     var output: String
 
     @OptionGroup(title: "Prompts") var processing: ProcessorOptions
     @OptionGroup(title: "Pictures") var images: ImageOptions
 
     func run() async throws {
-        let files = ModelFiles(directory: try await modelOptions.directory())
-        let processor = try files.processor()
-        let inputs = try await processor.prepare(
-            try PromptFile(prompts).all(),
+        let directory = try await modelOptions.directory()
+        let file = try OutputFile(output, apartFrom: [directory])
+        try file.check(apartFrom: [self.prompts])
+        let prompts = try PromptFile(self.prompts).all()
+        try file.check(apartFrom: prompts)
+        let inputs = try await ModelFiles(directory: directory).processor().prepare(
+            prompts,
             options: processing.options(images),
             fetcher: images.fetcher
         )
@@ -43,6 +46,6 @@ struct ProcessCommand: AsyncParsableCommand {
             "pixel_values": inputs.images.tensor,
         ]
         tensors["attention_mask"] = inputs.attentionMask
-        try SafetensorsWriter.write(tensors, to: URL(localPath: output))
+        try SafetensorsWriter.write(tensors, to: file.url)
     }
 }

@@ -73,14 +73,15 @@ package struct ScoreCommand: AsyncParsableCommand, PromptCommand {
     package func run() async throws {
         let arguments = try PromptArguments.items(of: self)
         let container = try await loadOptions.load()
-        let lines = try answers.areLines ? AnswerLines(answers, answersPerPrompt: 1) : nil
+        let question = AnswerLines.Question.score(continuation.map(PathBytes.repaired))
+        let lines = try answers.areLines ? AnswerLines(answers, to: question) : nil
         guard let prompts else {
             try write(Answer(promptIndex: 0, line: nil, scores: await score(Prompt(arguments), container)), to: lines)
             return
         }
         let file = try PromptFile(prompts)
         try lines?.skipCompleted(file)
-        let bar = PromptProgress(batchSize: 1, isResultOnStandardOutput: answers.output == nil)
+        let bar = PromptProgress(batchSize: 1, isResultOnStandardOutput: answers.areOnStandardOutput)
         defer { bar.finish() }
         var index = lines?.completedPrompts ?? 0
         while let line = try file.next() {

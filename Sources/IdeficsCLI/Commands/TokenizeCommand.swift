@@ -4,6 +4,7 @@
 import ArgumentParser
 import Foundation
 import Idefics
+import IdeficsFoundation
 import IdeficsTokenizers
 
 /// `idefics tokenize`.
@@ -27,16 +28,21 @@ struct TokenizeCommand: AsyncParsableCommand {
 
     func run() async throws {
         let tokenizer = try ModelFiles(directory: try await modelOptions.directory()).tokenizer()
-        var number = 0
-        while let line = readLine(strippingNewline: true) {
-            number += 1
+        let stream = try ByteStream(path: "-")
+        let lines = LineReader(stream, keepsBlankLines: true)
+        while let line = try lines.next() {
             if decode {
-                guard let ids = try? JSONDecoder().decode([Int].self, from: Data(line.utf8)) else {
-                    throw CommandError("standard input, line \(number): not a JSON list of ids")
+                do {
+                    let ids = try JSONReader.decode([Int].self, from: line.text, file: stream.name)
+                    try Terminal.writeJSON(tokenizer.decode(tokenIds: ids, skipSpecialTokens: skipSpecialTokens))
+                } catch let error as JSONError {
+                    throw CommandError(error, line: line.number, of: stream.name)
                 }
-                try Terminal.writeJSON(tokenizer.decode(tokenIds: ids, skipSpecialTokens: skipSpecialTokens))
             } else {
-                try Terminal.writeJSON(tokenizer.encode(text: line, addSpecialTokens: addSpecialTokens))
+                // Lines end as they do on Windows, too.
+                let hasReturn = lines.isLineWhole && line.text.last == UInt8(ascii: "\r")
+                let text = String(decoding: hasReturn ? line.text.dropLast() : line.text, as: UTF8.self)
+                try Terminal.writeJSON(tokenizer.encode(text: text, addSpecialTokens: addSpecialTokens))
             }
         }
     }

@@ -11,13 +11,13 @@ struct TrainCommand: AsyncParsableCommand {
         commandName: "train",
         abstract: "Train a model as a recipe says.",
         discussion: """
-            A recipe is a YAML file with the sections data, parameters and trainer; docs/training.md lists every key with \
+            A recipe is a YAML or JSON file with the sections data, parameters and trainer; docs/training.md lists every key with \
             its default. Keys that are not known are errors.
               idefics train recipe.yaml --set trainer.maxSteps=100 --set 'parameters.train=["lm_head.*"]'
             """
     )
 
-    @Argument(help: "The recipe, a YAML file.")
+    @Argument(help: "The recipe, a YAML or JSON file.")
     var recipe: String
 
     @Option(help: "Set a key of the recipe: section.key=value, the value in YAML (repeatable).")

@@ -160,12 +160,15 @@ struct GenerationOptions: ParsableArguments {
 
     private func parsedBadWords() throws -> [[Int]]? {
         guard let badWordsIds else { return nil }
-        guard let ids = try? JSONDecoder().decode([[Int]].self, from: Data(badWordsIds.utf8)) else {
+        do {
+            return try JSONReader.decode([[Int]].self, from: Data(badWordsIds.utf8), file: "--bad-words-ids")
+        } catch let error as JSONError {
+            let place = error.place.isEmpty ? "" : "\(error.place): "
             throw ValidationError(
-                "--bad-words-ids \(badWordsIds): a JSON list of lists of ids, such as [[32000],[32001]]"
+                "--bad-words-ids \(badWordsIds): a JSON list of lists of ids, such as [[32000],[32001]] "
+                    + "(\(place)\(error.reason))"
             )
         }
-        return ids
     }
 
     private func parsedEosTokenIds() throws -> [Int]? {

@@ -30,6 +30,11 @@ struct LoadOptions: ParsableArguments {
     @Option(help: "LoRA adapter to use with the model, as PEFT writes it: directory or ORG/NAME[@revision].")
     var adapter: String?
 
+    /// The folders of the model and of the adapter.
+    func directories() async throws -> [URL] {
+        [try await modelOptions.directory()] + [try await adapterDirectory()].compactMap(\.self)
+    }
+
     /// Loads the model.
     func load() async throws -> ModelContainer {
         var directory = try await modelOptions.directory()

@@ -46,10 +46,7 @@ final class PromptFile {
             let line = try JSONReader.decode(PromptLine.self, from: text, file: stream.path)
             return Line(number: number, prompt: Prompt(try items(line)))
         } catch let error as JSONError {
-            // The reader was given one line of the file, so that its own line says nothing.
-            let column = error.column.map { ", column \($0): not valid JSON" }
-            let place = error.path.isEmpty ? "" : ": \(printable(error.path))"
-            throw CommandError("\(stream.name), line \(number)\(column ?? place): \(printable(error.reason))")
+            throw CommandError(error, line: number, of: stream.name)
         }
     }
 
@@ -111,4 +108,11 @@ struct CommandError: Error, CustomStringConvertible {
     let description: String
 
     init(_ description: String) { self.description = description }
+
+    /// What is wrong with line `number` of `name`, which a reader of JSON was given alone: its own line says nothing.
+    init(_ error: JSONError, line number: Int, of name: String) {
+        let column = error.column.map { ", column \($0): not valid JSON" }
+        let place = error.path.isEmpty ? "" : ": \(printable(error.path))"
+        self.init("\(name), line \(number)\(column ?? place): \(printable(error.reason))")
+    }
 }

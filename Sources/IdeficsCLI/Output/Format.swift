@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Numbers for people.
-enum Format {
+package enum Format {
     /// 1.5 GB (decimal units, as the hub counts).
     static func bytes(_ count: Int64) -> String {
         let units = ["B", "kB", "MB", "GB", "TB"]
@@ -25,11 +25,12 @@ enum Format {
             ? "\(total / 3600):\(two(minutes)):\(two(total % 60))" : "\(minutes):\(two(total % 60))"
     }
 
-    /// `value` with `digits` decimals.
-    static func number(_ value: Double, digits: Int) -> String {
-        guard value.isFinite, abs(value) < 1e15 else { return "\(value)" }
+    /// `value` with `digits` decimals; as it is where a `Double` has not that many.
+    package static func number(_ value: Double, digits: Int) -> String {
         var scale = 1.0
         for _ in 0..<digits { scale *= 10 }
+        // Above 2^53 not every whole number is a Double.
+        guard value.isFinite, abs(value) < 1e15, abs(value) * scale < 0x1p53 else { return "\(value)" }
         let rounded = (abs(value) * scale).rounded()
         let whole = Int(rounded / scale)
         let sign = value < 0 && rounded > 0 ? "-" : ""

@@ -72,6 +72,6 @@ final class ProgressBar: Sendable {
         let rate = seconds > 0 ? Double(completed) / seconds : 0
         let left = rate > 0 ? Double(total - completed) / rate : 0
         return "[\(bar)] \(Int(share * 100)) %  \(unit.text(completed)) of \(unit.text(total))"
-            + "  \(unit.text(Int64(rate)))/s  \(Format.time(left)) left"
+            + "  \(unit.text(Int64(min(rate, 1e18))))/s  \(Format.time(left)) left"
     }
 }

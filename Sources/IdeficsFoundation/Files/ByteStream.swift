@@ -37,7 +37,7 @@ package final class ByteStream: Sendable {
         let code = fstat(descriptor, &status) == 0 ? status.st_mode & S_IFMT == S_IFDIR ? EISDIR : 0 : errno
         guard code == 0 else {
             if isOwned { close(descriptor) }
-            throw FileError(path, "read", code: code)
+            throw FileError(path == "-" ? "standard input" : path, "read", code: code)
         }
         byteCount = status.st_mode & S_IFMT == S_IFREG ? Int64(status.st_size) : nil
     }

@@ -9,6 +9,7 @@ package final class LineReader {
     package static let maximumByteCount = 1 << 28
 
     private let stream: ByteStream
+    private let keepsBlankLines: Bool
     private var pending: [UInt8] = []
     private var start = 0
     private var isAtEnd = false
@@ -19,17 +20,24 @@ package final class LineReader {
     package private(set) var isLineWhole = false
 
     /// The lines from here on.
-    package init(_ stream: ByteStream) {
+    ///
+    /// - Parameters:
+    ///   - stream: a text; a byte order mark before it is left out.
+    ///   - keepsBlankLines: whether a line without anything in it is one.
+    package init(_ stream: ByteStream, keepsBlankLines: Bool = false) {
         self.stream = stream
+        self.keepsBlankLines = keepsBlankLines
     }
 
-    /// The next line that is not blank, without its end, and its number, counted from 1; nil at the end.
+    /// The next line, without its end, and its number, counted from 1; nil at the end.
     ///
     /// - Throws: `FileError`, also for a line of more than ``maximumByteCount``.
     package func next() throws -> (number: Int, text: Data)? {
-        while let line = try nextLine() {
+        while var line = try nextLine() {
             number += 1
-            if !line.allSatisfy({ [9, 13, 32].contains($0) }) { return (number, line) }
+            let mark = JSONError.byteOrderMark
+            if number == 1, line.starts(with: mark) { line = Data(line.dropFirst(mark.count)) }
+            if keepsBlankLines || !line.allSatisfy({ [9, 13, 32].contains($0) }) { return (number, line) }
         }
         return nil
     }

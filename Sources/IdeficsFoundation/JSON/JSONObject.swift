@@ -1,7 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-/// A JSON object whose keys are known: null counts as absent, and any other key is refused.
+/// A JSON object whose keys are known: null counts as absent, and any other key with something in it is refused.
 package struct JSONObject {
     private struct Key: CodingKey {
         let stringValue: String
@@ -12,6 +12,8 @@ package struct JSONObject {
     }
 
     private let container: KeyedDecodingContainer<Key>
+    /// Keys that are not known and have nothing in them but are not null, sorted.
+    package private(set) var emptyKeys: [String] = []
 
     /// The object that `decoder` is at.
     ///
@@ -23,13 +25,20 @@ package struct JSONObject {
     package init(_ decoder: any Decoder, isCalled noun: String, knownKeys: [String]) throws {
         container = try decoder.container(keyedBy: Key.self)
         for key in container.allKeys.sorted(by: { $0.stringValue < $1.stringValue })
-        where !knownKeys.contains(key.stringValue) && has(key.stringValue) {
+        where !knownKeys.contains(key.stringValue) {
+            guard !(try container.decode(JSONLooseValue.self, forKey: key).isEmpty) else {
+                if has(key.stringValue) { emptyKeys.append(key.stringValue) }
+                continue
+            }
             throw problem(
                 key.stringValue,
                 "is no key of \(noun), which may have \(knownKeys.map { "\"\($0)\"" }.joined(separator: ", "))"
             )
         }
     }
+
+    /// Whether it has members, and all are null: how tables write an object that is not there.
+    package var isNull: Bool { !container.allKeys.isEmpty && !container.allKeys.contains { has($0.stringValue) } }
 
     /// Whether there is a value for `key`, which null is not.
     package func has(_ key: String) -> Bool {

@@ -80,7 +80,8 @@ extension RunFolder {
         // Noted first: a run killed in between finds its result, or none, but never one it does not know.
         var record = readRecord()
         record.results = record.results.suffix(1) + [try FolderIdentity(staged.url)]
-        try self.write(record)
+        // One that cannot be noted (a full disk) is worth more than the note; the run will not replace it.
+        try? self.write(record)
         try staged.commit()
         return place
     }

@@ -122,12 +122,21 @@ struct TurnJSON: Decodable {
             throw object.problem(roleKey, "is \"\(name)\", none of \(Self.roles.keys.sorted().joined(separator: ", "))")
         }
         self.role = role
-        if let text = try? object.decode(String.self, contentKey) {
-            pieces = [.text(text)]
-        } else {
-            pieces = try object.required([PromptItemJSON].self, contentKey).flatMap(\.pieces)
-        }
+        pieces = try object.required(Content.self, contentKey).pieces
         unknownKeys = object.unknownKeys(besides: [roleKey, contentKey])
+    }
+
+    /// A text, or a list of items.
+    private struct Content: Decodable {
+        let pieces: [PromptItemJSON.Piece]
+
+        init(from decoder: any Decoder) throws {
+            if let text = try decoder.textIfString() {
+                pieces = [.text(text)]
+            } else {
+                pieces = try [PromptItemJSON](from: decoder).flatMap(\.pieces)
+            }
+        }
     }
 
     /// Refuses keys that are neither known nor ignored.

@@ -62,13 +62,13 @@ struct LooseObject {
         if let key = unknownKeys(besides: knownKeys).first { throw problem(key, Self.unknownKey) }
     }
 
-    /// Whether the value of `key` is a text, a list or an object with nothing in it.
+    /// Whether the value of `key` says nothing.
     private func isEmpty(_ key: String) -> Bool {
-        let key = Key(stringValue: key)
-        if let text = try? container.decode(String.self, forKey: key) { return text.isEmpty }
-        if let list = try? container.nestedUnkeyedContainer(forKey: key) { return list.count == 0 }
-        return (try? container.nestedContainer(keyedBy: Key.self, forKey: key))?.allKeys.isEmpty ?? false
+        (try? container.decode(JSONLooseValue.self, forKey: Key(stringValue: key)).isEmpty) ?? false
     }
+
+    /// Whether it has members, and all are null: how tables write an object that is not there.
+    private var isNull: Bool { !container.allKeys.isEmpty && !container.allKeys.contains { has($0.stringValue) } }
 
     // MARK: - Pictures beside texts
 
@@ -79,12 +79,12 @@ struct LooseObject {
         }
         for key in ["images", "image"] where has(key) {
             if (try? container.nestedUnkeyedContainer(forKey: Key(stringValue: key))) != nil {
-                let list = try required([Place?].self, key).compactMap(\.self)
-                if list.contains(where: \.text.isEmpty) { throw problem(key, "has an element without a place") }
+                let list = try required([Place?].self, key).compactMap { $0?.text }
+                if list.contains(where: \.isEmpty) { throw problem(key, "has an element without a place") }
                 if list.isEmpty, key == "images", has("image") { continue }
-                return list.map(\.text)
+                return list
             }
-            let place = try required(Place.self, key).text
+            let place = try required(Place.self, key).text ?? ""
             return place.isEmpty ? [] : [place]
         }
         return nil
@@ -93,17 +93,17 @@ struct LooseObject {
     /// Texts and pictures of two lists of which each place has one, as OBELICS has them.
     func interleaved() throws -> [PromptItemJSON.Piece] {
         let texts = try required([String?].self, "texts")
-        let images = try decode([Place?].self, "images") ?? texts.map { _ in nil }
+        let images = try decode([Place?].self, "images")?.map { $0?.text } ?? texts.map { _ in nil }
         guard texts.count == images.count else {
             throw problem("texts", "has \(texts.count) elements, and images \(images.count)")
         }
         return try zip(texts, images).enumerated().flatMap { index, pair -> [PromptItemJSON.Piece] in
             switch pair {
             case (let text?, nil): return [.text(text)]
-            case (nil, let image?): return [.image(image.text)]
+            case (nil, let image?): return [.image(image)]
             case (nil, nil): return []
             case (let text?, let image?):
-                if text.isEmpty { return [.image(image.text)] }
+                if text.isEmpty { return [.image(image)] }
                 throw problem("texts", "[\(index)] is there, and images[\(index)], too")
             }
         }
@@ -111,10 +111,11 @@ struct LooseObject {
 
     /// A path, URL or `data:` URL; or an object with `path` or `url`, or with the file itself, in base64, as `bytes`.
     private struct Place: Decodable {
-        let text: String
+        /// Nil for an object of nulls.
+        let text: String?
 
         init(from decoder: any Decoder) throws {
-            if let text = try? decoder.singleValueContainer().decode(String.self) {
+            if let text = try decoder.textIfString() {
                 self.text = text
                 return
             }
@@ -127,6 +128,8 @@ struct LooseObject {
             }
             let keys = ["path", "url", "image", "image_url"].filter(object.has)
             guard let key = keys.first else {
+                text = nil
+                if object.isNull { return }
                 throw object.problem(nil, "has neither \"path\" nor \"url\" nor \"bytes\"")
             }
             text = try object.required(String.self, key)

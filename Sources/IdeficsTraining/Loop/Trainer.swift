@@ -166,8 +166,9 @@ public actor Trainer {
                 reason: "all \(totalSteps) steps were left out, so nothing was learned and nothing is exported\(last)"
             )
         }
-        log.finish()
         try export()
+        // The curve matters less than the result, for which alone there may be room.
+        log.finish()
         return .finished
     }
 
