@@ -15,7 +15,7 @@
 typedef struct {
     uint32_t *first;   // [out] first input index of each output
     uint32_t *count;   // [out] number of inputs
-    int32_t *weights;  // [out, stride] fixed point, zeros behind count
+    int32_t *weights;  // [out, stride] fixed point, zeros after count
     // weight = high * 2^15 + low: both halves multiply bytes as 16-bit integers, 16 at a time. Horizontal pass only.
     int16_t *low, *high;
     size_t stride;

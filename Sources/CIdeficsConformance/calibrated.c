@@ -125,7 +125,7 @@ static void factor(check *c) {
     if (!idf_factor_hessian(memory, nothing, 2, 0.01)) check_fail(c, "no inputs at all: a multiple of 1 would do");
 }
 
-/// Σ |(quantised − wanted) x|² over the inputs.
+/// Σ |(quantized − wanted) x|² over the inputs.
 static double output_error(const call *call, const float *values, const float *wanted) {
     const int64_t k = call->weight.k;
     double sum = 0;

@@ -54,7 +54,7 @@ void *check_random_quantized(check *c, idf_dtype format, int64_t n, int64_t k, c
     float *values = check_random_floats(c, n * k);
     void *codes = check_memory(c, (size_t)idf_quantized_bytes(format, n, k));
     void *own = check_memory(c, (size_t)idf_scale_count(format, n, k) * (format == IDF_NF4 ? sizeof(float) : sizeof(uint16_t)));
-    // The instruction set under test: quantising has checks of its own, and the reference takes its time.
+    // The instruction set under test: quantizing has checks of its own, and the reference takes its time.
     idf_isa_select(c->isa);
     idf_quantize(codes, own, format, values, IDF_F32, n, k);
     *scales = own;

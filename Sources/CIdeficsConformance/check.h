@@ -39,7 +39,7 @@ float *check_floats(check *c, int64_t n);
 float *check_random_floats(check *c, int64_t n);
 /// `n` random weights of `dtype` in guarded memory.
 void *check_random_weights(check *c, idf_dtype dtype, int64_t n);
-/// A random weight [n, k] in a quantised format, in guarded memory, with its scales.
+/// A random weight [n, k] in a quantized format, in guarded memory, with its scales.
 void *check_random_quantized(check *c, idf_dtype format, int64_t n, int64_t k, const void **scales);
 /// Fails when something was written before a buffer; frees all buffers.
 void check_release(check *c);

@@ -21,7 +21,7 @@ static float *wide_floats(check *c, idf_dynamic_map map, int64_t n) {
     return x;
 }
 
-// MARK: - Quantising
+// MARK: - Quantizing
 
 static void run_quantize(void *context, void *out) {
     const call *c = context;

@@ -43,7 +43,7 @@ static void *same(check *c, void (*body)(void *, void *), call *call, size_t byt
     return actual;
 }
 
-/// Quantises, dequantises and gathers the weight of a call, each the same bits as the reference; returns the values.
+/// Quantizes, dequantizes and gathers the weight of a call, each the same bits as the reference; returns the values.
 static const float *round_trip(check *c, call *call) {
     // Whole floats: the memory ends at a page, and scales must be aligned.
     char *both = same(c, run_quantize, call, scale_bytes(call) + (code_bytes(call) + 3) / 4 * 4, "quantize");

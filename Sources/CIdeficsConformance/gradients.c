@@ -319,7 +319,7 @@ static void dropout(check *c) {
     compare(c, run_dropout, &call, 0, 0, "dropout");
 }
 
-// MARK: - Loss and optimiser
+// MARK: - Loss and optimizer
 
 static void run_loss(void *context, void *out) {
     const call *c = context;

@@ -1,7 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Products with quantised weights.
+// Products with quantized weights.
 
 #include "check.h"
 
@@ -168,7 +168,7 @@ static void nf4(check *c) {
 
 // MARK: - Exact products
 
-/// exact: the bits of the product with the dequantised weight, on the same instruction set.
+/// exact: the bits of the product with the dequantized weight, on the same instruction set.
 static void exact(check *c) {
     for (int i = 0; i < 60 && !c->failed; i++) {
         const idf_dtype format = (idf_dtype)(IDF_INT8 + i % 3);
@@ -192,7 +192,7 @@ static void exact(check *c) {
     }
 }
 
-/// Integer products are near the exact ones: quantising x costs what its bits say.
+/// Integer products are near the exact ones: quantizing x costs what its bits say.
 static void close_to_exact(check *c) {
     enum { M = 20, N = 50, K = 640 };
     idf_isa_select(c->isa);

@@ -1,7 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Rounding with calibration data: the factorisation, and weights block by block.
+// Rounding with calibration data: the factorization, and weights block by block.
 
 #include "kernels.h"
 
@@ -17,7 +17,7 @@ typedef struct context {
     int64_t n, k, first, end;
 } context;
 
-// MARK: - Factorisation
+// MARK: - Factorization
 
 static void eliminate(void *argument, int64_t task, int thread) {
     (void)thread;

@@ -1,7 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Block-wise dynamic quantisation: the tables, and the blocks as tasks.
+// Block-wise dynamic quantization: the tables, and the blocks as tasks.
 
 #include "dynamic.h"
 

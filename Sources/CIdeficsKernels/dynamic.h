@@ -1,7 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Tables of block-wise dynamic quantisation, for magnitudes (0 and up, at most 1).
+// Tables of block-wise dynamic quantization, for magnitudes (0 and up, at most 1).
 
 #pragma once
 
@@ -23,7 +23,7 @@ typedef struct idf_dynamic_levels {
     int count;                          ///< magnitudes, 0 among them
     int zero;                           ///< code of 0; magnitude i is code zero ± i
     int most_negative;                  ///< the largest magnitude that can be negative
-    float boundaries[257];              ///< magnitude i begins behind boundaries[i − 1]; the last is infinite
+    float boundaries[257];              ///< magnitude i begins after boundaries[i − 1]; the last is infinite
     uint8_t starts[IDF_DYNAMIC_STARTS]; ///< least magnitude of floats that begin with so many bits; at most one is above it
 } idf_dynamic_levels;
 

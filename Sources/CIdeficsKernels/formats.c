@@ -1,7 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Quantising and dequantising whole weights: tasks are blocks of 16 rows, or runs of NF4 groups.
+// Quantizing and dequantizing whole weights: tasks are blocks of 16 rows, or runs of NF4 groups.
 
 #include "kernels.h"
 
@@ -28,7 +28,7 @@ int64_t idf_scale_count(idf_dtype format, int64_t n, int64_t k) {
     return idf_divide_up(n, IDF_BLOCK_ROWS) * idf_groups(k) * IDF_BLOCK_ROWS;
 }
 
-// MARK: - Quantising
+// MARK: - Quantizing
 
 static void quantize_block(void *argument, int64_t block, int thread) {
     (void)thread;
@@ -73,7 +73,7 @@ void idf_nf4_absmax(float *out, const uint8_t *codes, const float *table256, con
     }
 }
 
-// MARK: - Dequantising
+// MARK: - Dequantizing
 
 static void dequantize_block(void *argument, int64_t block, int thread) {
     (void)thread;

@@ -219,7 +219,7 @@ void idf_dropout(float *y, const float *x, double p, uint64_t seed, uint64_t off
     run(&c, n, TASK_ELEMENTS, dropout);
 }
 
-// MARK: - Loss and optimiser
+// MARK: - Loss and optimizer
 
 static void cross_entropy(void *argument, int64_t row, int thread) {
     (void)thread;

@@ -38,7 +38,7 @@ typedef struct idf_linear_kernels {
     /// As stream, NF4 and x from split_x: the scale of a group is applied to its sum.
     void (*stream_nf4)(float *out, int64_t ldo, const uint8_t *codes, const float *absmax, int64_t n, const float *x,
                        int64_t m, int64_t k);
-    /// As pack_weight, from a quantised weight [·, k_total]: features from `column` on (a multiple of tile_columns),
+    /// As pack_weight, from a quantized weight [·, k_total]: features from `column` on (a multiple of tile_columns),
     /// steps from `step` on (a multiple of 32).
     void (*pack_quantized)(float *out, const idf_linear_job *job, int64_t k_total, int64_t column, int64_t step,
                            int64_t k);
@@ -49,7 +49,7 @@ typedef struct idf_linear_kernels {
 /// Products of values rounded to bf16 with sums in f32, on panels that were packed as floats.
 typedef struct idf_bf16_kernels {
     /// Rounds a panel [k][width] in place. Where the machine multiplies pairs, two steps then lie in each lane:
-    /// [(k + 1) / 2][width], the step behind an odd k being 0.
+    /// [(k + 1) / 2][width], the step after an odd k being 0.
     void (*round)(float *panel, int64_t width, int64_t k);
     /// As pack_weight and round, from a bf16 weight; NULL: no faster than those.
     void (*_Nullable pack_weight)(float *out, const uint16_t *weight, int64_t k_total, int64_t rows, int64_t k);
@@ -61,7 +61,7 @@ typedef struct idf_bf16_kernels {
     double (*_Nullable limit)(int64_t iterations);
 } idf_bf16_kernels;
 
-/// x as integer products read it, quantised row by row and group by group; points at the first group of a panel:
+/// x as integer products read it, quantized row by row and group by group; points at the first group of a panel:
 /// `rows` rows that lie together, [groups][rows].
 typedef struct idf_integer_rows {
     int8_t *codes;   ///< 64 (INT4) or 128 (INT8) bytes a row and group, in the order the instruction set wants
@@ -84,14 +84,14 @@ typedef enum idf_integer_form {
     IDF_INTEGER_UNPACKED = 2, ///< codes of IDF_INT4 in bytes, as `unpack` writes them
 } idf_integer_form;
 
-/// The loops of products of quantised weights with quantised x.
+/// The loops of products of quantized weights with quantized x.
 typedef struct idf_integer_kernels {
     int64_t tile_rows;     ///< rows of x in a tile at most
     int64_t single_blocks; ///< blocks of 16 features that pass one row of x together: one leaves memory waiting at pages
     int64_t pair_rows;     ///< up to so many rows of x take two blocks together
     int64_t block_columns; ///< output features a task takes at most when it has many rows
     int64_t stream_rows;   ///< up to so many rows of x INT4 is multiplied as it lies, not unpacked
-    /// Quantises x [rows, k] into a panel, for tiles of `form`.
+    /// Quantizes x [rows, k] into a panel, for tiles of `form`.
     void (*quantize_x)(const idf_integer_rows *out, const float *x, int64_t ldx, int64_t k, idf_integer_form form);
     /// out: `units` units of 8 steps in bytes, twice their size, in the order the instruction set wants.
     void (*unpack)(uint8_t *out, const uint8_t *codes, int64_t units);
@@ -107,15 +107,15 @@ static inline int64_t idf_integer_blocks(const idf_integer_kernels *kernels, int
     return rows <= 1 ? kernels->single_blocks : rows <= kernels->pair_rows ? 2 : 1;
 }
 
-/// Conversions between floats and quantised formats, on one thread.
+/// Conversions between floats and quantized formats, on one thread.
 typedef struct idf_format_kernels {
-    /// Quantises `rows` <= 16 rows of weight, all of k, into one block.
+    /// Quantizes `rows` <= 16 rows of weight, all of k, into one block.
     void (*quantize)(uint8_t *codes, uint16_t *scales, idf_dtype format, const void *weight, idf_dtype dtype, int64_t rows,
                      int64_t k);
     /// y [rows, k] with rows ldy apart = the first rows of a block.
     void (*dequantize)(float *y, int64_t ldy, const uint8_t *codes, const uint16_t *scales, idf_dtype format, int64_t rows,
                        int64_t k);
-    /// Quantises `count` <= 64 elements that share an absmax.
+    /// Quantizes `count` <= 64 elements that share an absmax.
     void (*quantize_nf4)(uint8_t *codes, float *absmax, const float *x, int64_t count);
     /// y = elements first..<first + count of a flat NF4 weight.
     void (*dequantize_nf4)(float *y, const uint8_t *codes, const float *absmax, int64_t first, int64_t count);
@@ -128,7 +128,7 @@ typedef struct idf_calibration_kernels {
     /// Rows row..<row + rows, at most 16, of the weight, into one block.
     void (*quantize)(uint8_t *codes, uint16_t *scales, const idf_calibrated_weight *weight, int64_t row, int64_t rows,
                      float *memory);
-    /// Takes finished rows first..<end of a factorisation out of rows row..<row + rows before them.
+    /// Takes finished rows first..<end of a factorization out of rows row..<row + rows before them.
     void (*eliminate)(double *matrix, int64_t k, int64_t first, int64_t end, int64_t row, int64_t rows);
 } idf_calibration_kernels;
 
@@ -233,12 +233,12 @@ const idf_bf16_kernels *_Nullable idf_bf16_kernels_best(void);
 const idf_integer_kernels *_Nullable idf_integer_kernels_best(void);
 
 void idf_linear_reference(const idf_linear_job *jobs, int64_t count, const float *x, int64_t ldx, int64_t m, int64_t k);
-/// y [rows, k] = rows row..<row + rows of a quantised weight; `row` is a multiple of 16 unless it is NF4, rows <= 16.
+/// y [rows, k] = rows row..<row + rows of a quantized weight; `row` is a multiple of 16 unless it is NF4, rows <= 16.
 void idf_dequantize_rows(const idf_format_kernels *kernels, float *y, const void *codes, const void *scales,
                          idf_dtype format, int64_t row, int64_t rows, int64_t k);
-/// One job with INT8 or INT4, x quantised.
+/// One job with INT8 or INT4, x quantized.
 void idf_linear_integer_reference(const idf_linear_job *job, const float *x, int64_t ldx, int64_t m, int64_t k);
-/// All jobs with INT8 or all with INT4, x quantised; m, k and the features of every job > 0.
+/// All jobs with INT8 or all with INT4, x quantized; m, k and the features of every job > 0.
 void idf_linear_integer(const idf_linear_job *jobs, int64_t count, const float *x, int64_t ldx, int64_t m, int64_t k);
 void idf_attention_reference(const idf_attention_shape *shape, const idf_attention_segment *segments, int64_t count);
 float idf_kv_quantize_reference(int8_t *codes, const float *x, int64_t n);
@@ -258,11 +258,11 @@ float *idf_scratch(idf_scratch_slot slot, int64_t count);
 static inline int64_t idf_min(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t idf_max(int64_t a, int64_t b) { return a > b ? a : b; }
 static inline int64_t idf_divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-/// Bytes of an element; not for quantised formats.
+/// Bytes of an element; not for quantized formats.
 static inline size_t idf_dtype_size(idf_dtype dtype) { return dtype == IDF_F32 ? 4 : 2; }
 static inline int idf_is_quantized(idf_dtype dtype) { return dtype >= IDF_INT8; }
 
-// MARK: - Quantised formats
+// MARK: - Quantized formats
 
 enum {
     IDF_UNIT = 64,         ///< bytes of a unit of interleaved codes

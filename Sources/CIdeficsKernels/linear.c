@@ -20,7 +20,7 @@ typedef struct context {
     const idf_linear_job *jobs;
     const float *x;
     int64_t ldx, m, k;
-    int quantized;             ///< a job has quantised weights
+    int quantized;             ///< a job has quantized weights
     float *split;              ///< x as stream_nf4 reads it, if a job wants it so
     int64_t first_row;         ///< of the jobs' rows, where this chunk of x begins
     int64_t depth;             ///< at most DEPTH, the same for every piece of k but the last
@@ -45,7 +45,7 @@ static int is_summed(const context *c, const idf_linear_job *job) {
     return job->dtype == IDF_NF4 && !job->exact && c->k % IDF_GROUP == 0;
 }
 
-/// Quantised weights: a few rows become floats that stay in the cache. Columns do not influence each other, so the sums
+/// Quantized weights: a few rows become floats that stay in the cache. Columns do not influence each other, so the sums
 /// are those of a weight of floats.
 static void stream_quantized(const context *c, const idf_linear_job *job, int64_t column, int64_t columns, float *product) {
     if (job->dtype == IDF_NF4 && c->k % IDF_GROUP == 0) {
@@ -74,7 +74,7 @@ static void stream_task(void *argument, int64_t task, int thread) {
     int64_t index = task;
     const idf_linear_job *job = idf_job_of(c->jobs, c->block, &index);
     const int64_t column = index * c->block, columns = idf_min(c->block, job->n - column);
-    // Behind the product, the values of quantised rows.
+    // Behind the product, the values of quantized rows.
     float *product = idf_scratch(IDF_SCRATCH_TASK, c->m * c->block + (c->quantized ? IDF_BLOCK_ROWS * c->k : 0));
     if (idf_is_quantized(job->dtype)) {
         stream_quantized(c, job, column, columns, product);

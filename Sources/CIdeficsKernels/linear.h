@@ -89,7 +89,7 @@ static inline idf_upcoming idf_upcoming_part(const void *weight, idf_dtype dtype
     return next;
 }
 
-/// Asks for the next few lines. A line may be asked for that lies behind the last row: a prefetch cannot fault.
+/// Asks for the next few lines. A line may be asked for that lies after the last row: a prefetch cannot fault.
 static inline void idf_prefetch_upcoming(idf_upcoming *next) {
     const int64_t end = idf_min(next->done + next->step, next->rows * next->row_lines);
     for (int64_t line = next->done; line < end; line++) {

@@ -1,7 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Products of INT8 and INT4 weights with quantised x. x is quantised once into panels of tile_rows. Few rows: codes are
+// Products of INT8 and INT4 weights with quantized x. x is quantized once into panels of tile_rows. Few rows: codes are
 // multiplied as they lie, while they pass. Many rows: in pieces of k, so that a panel of x stays in the L1 cache and the
 // codes of a task in the L2 cache; INT4 is unpacked to bytes there. How the work is cut changes no result.
 
@@ -9,9 +9,9 @@
 
 enum {
     DEPTH = 8,         ///< groups between visits to the product
-    CHUNK_ROWS = 512,  ///< rows of x quantised at a time
+    CHUNK_ROWS = 512,  ///< rows of x quantized at a time
     STREAM_BYTES = 1 << 19, ///< weight bytes of a streaming task
-    ALONE = 1 << 14,   ///< elements of x that are quantised without waking the other threads
+    ALONE = 1 << 14,   ///< elements of x that are quantized without waking the other threads
 };
 
 typedef struct context {
@@ -25,13 +25,13 @@ typedef struct context {
     int64_t block;              ///< output features of a task
     int64_t row_groups, panels; ///< tasks that share a block; panels of x
     idf_integer_form form;      ///< how tiles find the codes
-    int64_t x_bytes;            ///< of a row and group of quantised x
+    int64_t x_bytes;            ///< of a row and group of quantized x
     idf_integer_rows rows;      ///< all of it, panel after panel
 } context;
 
 static int64_t panel_begin(const context *c, int64_t p) { return idf_panel_begin(c->m, c->panels, p); }
 
-/// Panel p of the quantised rows, from `group` on.
+/// Panel p of the quantized rows, from `group` on.
 static idf_integer_rows panel_at(const context *c, int64_t p, int64_t group) {
     const int64_t begin = panel_begin(c, p), rows = panel_begin(c, p + 1) - begin, at = begin * c->groups + group * rows;
     return (idf_integer_rows){c->rows.codes + at * c->x_bytes, c->rows.scales + at, c->rows.starts + at, rows};

@@ -39,7 +39,7 @@ static int64_t rows_begin(const context *context, int64_t task, int64_t *count) 
     return begin;
 }
 
-// MARK: - Normalisation and rotation
+// MARK: - Normalization and rotation
 
 static void rms_norm(void *argument, int64_t task, int thread) {
     (void)thread;

@@ -11,7 +11,7 @@ import IdeficsTensor
 struct IdeficsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "idefics",
-        abstract: "Run IDEFICS vision-language models: pictures and text in, text out.",
+        abstract: "Run IDEFICS vision-language models: images and text in, text out.",
         discussion: """
             Models are directories in Hugging Face format or names on the hub (ORG/NAME[@revision]), which are kept in \
             the shared Hugging Face cache. Results go to standard output, progress and messages to standard error.

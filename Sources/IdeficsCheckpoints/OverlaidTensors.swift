@@ -11,7 +11,7 @@ public struct OverlaidTensors: TensorSource {
     public let tensorNames: [String]
     private let hidden: Set<String>
 
-    /// `base` with the tensors `replaced`, which it has as they are or quantised.
+    /// `base` with the tensors `replaced`, which it has as they are or quantized.
     public init(_ base: any TensorSource, replaced: [String: Tensor]) {
         self.base = base
         self.replaced = replaced

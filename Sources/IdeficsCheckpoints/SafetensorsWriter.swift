@@ -79,7 +79,7 @@ public final class SafetensorsWriter {
             end += byteCount
         }
         header += "}"
-        // Spaces behind the header are part of the format; the 8 bytes of its length precede it.
+        // Spaces after the header are part of the format; the 8 bytes of its length precede it.
         let alignment = max(8, tensors.map(\.alignment).max() ?? 1)
         header += String(repeating: " ", count: (alignment - (8 + header.utf8.count) % alignment) % alignment)
         guard header.utf8.count <= SafetensorsHeader.maximumByteCount else {

@@ -12,7 +12,7 @@ extension Weights {
             || contains("\(name).\(BitsAndBytesState.fp4Name)")
     }
 
-    /// A weight as `Linear4bit` of bitsandbytes saves it, its scales quantised once more or not.
+    /// A weight as `Linear4bit` of bitsandbytes saves it, its scales quantized once more or not.
     func bitsandbytes(_ name: String, shape: [Int]) -> Weight {
         let parts = self[name]
         guard !parts.contains(BitsAndBytesState.fp4Name) else {
@@ -88,17 +88,17 @@ extension Weights {
     }
 }
 
-/// NF4 whose scales are quantised once more ("double quantisation", QLoRA, arXiv:2305.14314, section 3), as the tensors
+/// NF4 whose scales are quantized once more ("double quantization", QLoRA, arXiv:2305.14314, section 3), as the tensors
 /// that bitsandbytes stores: 8 bits a scale, and one f32 for 256 scales; 4.127 bits a weight.
 public struct NestedNF4 {
     /// The tensors, in the order of `declarations`.
     public let tensors: [Tensor]
 
-    /// Quantises the scales of `weight`, which is `nf4`.
+    /// Quantizes the scales of `weight`, which is `nf4`.
     ///
     /// - Parameters:
-    ///   - weight: As it was quantised.
-    ///   - dtype: Of the matrix it was; bitsandbytes dequantises to it.
+    ///   - weight: As it was quantized.
+    ///   - dtype: Of the matrix it was; bitsandbytes dequantizes to it.
     public init(_ weight: QuantizedTensor, dtype: DType) {
         precondition(weight.format == .nf4, "NestedNF4: \(weight.format)")
         let scales = weight.scales.floatArray()
@@ -148,7 +148,7 @@ private struct BitsAndBytesState {
     static let name = "quant_state.bitsandbytes__nf4"
     /// Name of the same for the other of bitsandbytes' formats with 4 bits.
     static let fp4Name = "quant_state.bitsandbytes__fp4"
-    /// Bytes of it as it is written here, spaces behind it included.
+    /// Bytes of it as it is written here, spaces after it included.
     static let byteCount = 256
 
     init() {}

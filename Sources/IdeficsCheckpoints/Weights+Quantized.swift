@@ -78,7 +78,7 @@ extension Weights {
 extension Weights.Parameter {
     /// The tensors that store it in `format`, or, with nil, as it is in `dtype`; in the order they are written.
     ///
-    /// `isDouble` says that scales of `nf4` are quantised once more, in bitsandbytes' files; see `NestedNF4`.
+    /// `isDouble` says that scales of `nf4` are quantized once more, in bitsandbytes' files; see `NestedNF4`.
     public func declarations(
         format: QuantizedTensor.Format?,
         dtype: DType,

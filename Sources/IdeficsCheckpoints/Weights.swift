@@ -13,7 +13,7 @@ public struct Weights: Sendable {
     /// Prefixes of names, joined by dots; empty at the root.
     public let path: String
     let ledger: WeightLedger
-    /// Whether products with quantised weights leave the input as it is.
+    /// Whether products with quantized weights leave the input as it is.
     let isExact: Bool
     /// Where a model of these weights lies.
     public let device: Device
@@ -29,7 +29,7 @@ public struct Weights: Sendable {
     ///
     /// - Parameters:
     ///   - source: The checkpoint.
-    ///   - isExact: Whether products with its quantised weights are those of the dequantised ones, at the price of speed.
+    ///   - isExact: Whether products with its quantized weights are those of the dequantized ones, at the price of speed.
     ///   - device: Where the model is to lie; on the CPU weights stay mapped as they are in the file.
     public init(_ source: any TensorSource, isExact: Bool = false, device: Device = .cpu) {
         self.init(path: "", ledger: WeightLedger(source), isExact: isExact, device: device)
@@ -58,7 +58,7 @@ public struct Weights: Sendable {
         public let name: String
         /// Sizes of the axes.
         public let shape: [Int]
-        /// Whether it is a matrix that may be stored quantised.
+        /// Whether it is a matrix that may be stored quantized.
         public let isWeight: Bool
     }
 

@@ -12,7 +12,7 @@ package enum ContentDigest: Equatable, Sendable {
     /// An ETag of another server, which says nothing.
     case unknown
 
-    /// What the normalised ETag says.
+    /// What the normalized ETag says.
     package init(etag: String) {
         if isHex(etag, count: 64) {
             self = .sha256(etag)

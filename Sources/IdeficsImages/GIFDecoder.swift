@@ -6,8 +6,8 @@ import IdeficsFoundation
 
 /// Decodes the first frame of a GIF onto its canvas, as Pillow shows it.
 ///
-/// What the frame does not cover is transparent if the frame has a transparent colour, else colour 0. A frame that reaches
-/// outside the canvas enlarges it. Nothing behind the first frame is looked at.
+/// What the frame does not cover is transparent if the frame has a transparent color, else color 0. A frame that reaches
+/// outside the canvas enlarges it. Nothing after the first frame is looked at.
 struct GIFDecoder {
     private let file: ByteReader
     private let limits: ImageLimits
@@ -55,7 +55,7 @@ struct GIFDecoder {
         var height = 0
         var transparent: Int?
         var isInterlaced = false
-        /// 256 RGBA colours.
+        /// 256 RGBA colors.
         var palette: [UInt8] = []
         var dataOffset = 0
 
@@ -90,7 +90,7 @@ struct GIFDecoder {
             offset += 1
             switch block {
             case 0x21:  // extension: label, then sub-blocks
-                // Of two, one that sets no colour leaves the other's.
+                // Of two, one that sets no color leaves the other's.
                 if try byte(offset) == 0xF9, try byte(offset + 1) >= 4, try byte(offset + 2) & 1 != 0 {
                     frame.transparent = try byte(offset + 5)
                 }

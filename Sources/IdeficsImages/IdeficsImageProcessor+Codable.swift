@@ -22,7 +22,7 @@ extension IdeficsImageProcessor: Codable {
     /// Reads the keys of `preprocessor_config.json`; missing and null keys take their defaults, unknown ones are ignored.
     ///
     /// The size is `image_size`, else `size`, as transformers 5 has it: a number, or `height` and `width`, which must be
-    /// equal. What would make other pictures than this processor does is refused.
+    /// equal. What would make other images than this processor does is refused.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         var processor = try IdeficsImageProcessor()
@@ -46,10 +46,10 @@ extension IdeficsImageProcessor: Codable {
             .dataCorruptedError(forKey: key, in: container, debugDescription: reason)
         }
         if try container.decodeIfPresent(Bool.self, forKey: .doResize) == false {
-            throw refuse(.doResize, "false is not supported: pictures are resized to a square")
+            throw refuse(.doResize, "false is not supported: images are resized to a square")
         }
         if try container.decodeIfPresent(Bool.self, forKey: .doCenterCrop) == true {
-            throw refuse(.doCenterCrop, "true is not supported: pictures are resized, not cut")
+            throw refuse(.doCenterCrop, "true is not supported: images are resized, not cut")
         }
         if let resample = try container.decodeIfPresent(Int.self, forKey: .resample), resample != 3 {
             throw refuse(.resample, "\(resample) is not supported: only 3 is, bicubic")
@@ -77,7 +77,7 @@ extension IdeficsImageProcessor: Codable {
                 throw DecodingError.dataCorruptedError(
                     forKey: .width,
                     in: container,
-                    debugDescription: "differs from height: pictures are resized to a square"
+                    debugDescription: "differs from height: images are resized to a square"
                 )
             }
         }

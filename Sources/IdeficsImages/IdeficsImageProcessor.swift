@@ -1,7 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-/// Turns pictures into the model's `pixel_values`: bicubic resize to a square, rescale, normalise, channels first.
+/// Turns images into the model's `pixel_values`: bicubic resize to a square, rescale, normalize, channels first.
 ///
 /// The same steps, names and defaults as transformers' `IdeficsImageProcessor` with Pillow (4.x), bit for bit. Training
 /// with random crops is not part of it.
@@ -101,6 +101,6 @@ public struct IdeficsImageProcessor: Sendable, Equatable {
         try require(isStdUsable, "image_std", "must be 3 finite numbers other than 0")
         try require(Float(255 * rescaleFactor).isFinite, "rescale_factor", "must be a finite number")
         let areValuesUsable = (0..<3).allSatisfy { valueTable($0).allSatisfy(\.isFinite) }
-        try require(areValuesUsable, "image_std", "is too small: values of pictures become infinite")
+        try require(areValuesUsable, "image_std", "is too small: values of images become infinite")
     }
 }

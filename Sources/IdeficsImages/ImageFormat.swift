@@ -3,9 +3,9 @@
 
 /// An image file format this module decodes.
 public enum ImageFormat: String, Sendable, CaseIterable, CustomStringConvertible {
-    /// JPEG, baseline or progressive: grey, colour or CMYK.
+    /// JPEG, baseline or progressive: grey, color or CMYK.
     case jpeg = "JPEG"
-    /// PNG of every colour type and bit depth.
+    /// PNG of every color type and bit depth.
     case png = "PNG"
     /// WebP, lossy or lossless; of an animation the first frame.
     case webp = "WebP"

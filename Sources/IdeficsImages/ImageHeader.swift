@@ -35,7 +35,7 @@ struct ImageHeader {
         return nil
     }
 
-    /// The first chunk's: of extended files the canvas, of others the picture.
+    /// The first chunk's: of extended files the canvas, of others the image.
     private func webPSize(_ chunk: [UInt8]) -> (width: Int, height: Int)? {
         guard chunk.count == 18 else { return nil }
         func little(_ range: Range<Int>) -> Int { integer(ArraySlice(chunk[range].reversed())) }

@@ -11,7 +11,7 @@ public struct ImageLimits: Sendable, Equatable {
     public var maxSide: Int
     /// The most passes of a progressive JPEG (default 100; encoders write about 10).
     ///
-    /// A pass costs a few bytes in the file and a walk over the whole picture in time, so large pictures are allowed fewer:
+    /// A pass costs a few bytes in the file and a walk over the whole image in time, so large images are allowed fewer:
     /// passes × pixels may not exceed 24 × ``maxPixels``.
     public var maxJPEGScans: Int
     /// What a user sets ``maxPixels`` by, for messages: `--max-image-pixels`; nil for nothing.
@@ -42,7 +42,7 @@ public struct ImageLimits: Sendable, Equatable {
         }
     }
 
-    /// Refuses an empty or oversized picture, before anything of its size is allocated.
+    /// Refuses an empty or oversized image, before anything of its size is allocated.
     func check(width: Int, height: Int, format: ImageFormat) throws {
         guard width > 0, height > 0 else {
             throw ImageError.corrupt(format, reason: "it declares a size of \(width)×\(height)")

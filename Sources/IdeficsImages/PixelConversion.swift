@@ -12,7 +12,7 @@ struct PixelConversion {
     let layout: idf_pixel_layout
     let bitDepth: Int
     let transparentGray: Int?
-    /// 256 RGBA colours, for the palette layout.
+    /// 256 RGBA colors, for the palette layout.
     let palette: [UInt8]
     let conversion: ImageConversion
 
@@ -58,7 +58,7 @@ struct PixelConversion {
         rgb[3 * i + 2] = color.2
     }
 
-    /// The final colour of each stored 8-bit value.
+    /// The final color of each stored 8-bit value.
     private var colorTable: [Color] {
         (0..<256).map { value in
             if layout == IDF_LAYOUT_PALETTE {

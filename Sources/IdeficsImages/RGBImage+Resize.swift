@@ -38,7 +38,7 @@ extension RGBImage {
         var status: Int32 = 0
         let resized = [UInt8](unsafeUninitializedCapacity: newWidth * newHeight * 3) { out, count in
             // SAFETY: the kernel writes exactly the newWidth · newHeight · 3 bytes `out` has room for, and reads exactly the
-            // width · height · 3 bytes the initialiser of this type guarantees.
+            // width · height · 3 bytes the initializer of this type guarantees.
             pixels.withUnsafeBufferPointer { pixels in
                 guard let destination = out.baseAddress, let source = pixels.baseAddress else { return }
                 status = kernel(

@@ -3,7 +3,7 @@
 
 import IdeficsFoundation
 
-/// A decoded picture: interleaved 8-bit RGB, rows from top to bottom.
+/// A decoded image: interleaved 8-bit RGB, rows from top to bottom.
 public struct RGBImage: Sendable, Hashable {
     /// The width in pixels.
     public let width: Int

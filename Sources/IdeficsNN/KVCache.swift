@@ -66,7 +66,7 @@ public struct KVCache: Sendable {
         retable(from: firstChanged)
     }
 
-    /// Writes keys and values of new tokens, `[n, kvHeads · headDim]` in f32, behind those held; `advance` makes them count.
+    /// Writes keys and values of new tokens, `[n, kvHeads · headDim]` in f32, after those held; `advance` makes them count.
     ///
     /// - Precondition: room was reserved for them.
     public mutating func write(layer: Int, k: Tensor, v: Tensor) {

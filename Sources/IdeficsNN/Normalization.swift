@@ -16,7 +16,7 @@ public struct RMSNorm: Sendable {
         self.eps = eps
     }
 
-    /// Normalises `x`, whose elements are rows of `weight.count`.
+    /// Normalizes `x`, whose elements are rows of `weight.count`.
     public func callAsFunction(_ x: Tensor) -> Tensor {
         rmsNorm(x, weight: weight, eps: eps)
     }
@@ -38,7 +38,7 @@ public struct LayerNorm: Sendable {
         self.eps = eps
     }
 
-    /// Normalises `x`, whose elements are rows of `weight.count`.
+    /// Normalizes `x`, whose elements are rows of `weight.count`.
     public func callAsFunction(_ x: Tensor) -> Tensor {
         layerNorm(x, weight: weight, bias: bias, eps: eps)
     }

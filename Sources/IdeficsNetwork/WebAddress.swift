@@ -9,7 +9,7 @@ internal import IdeficsFoundation
 /// Using the parser that later makes the connection means that no check here can be fooled by two parsers reading one
 /// text differently.
 struct WebAddress: Equatable, Sendable {
-    /// The normalised URL, without fragment, that is given to curl.
+    /// The normalized URL, without fragment, that is given to curl.
     let text: String
     /// `http` or `https`.
     let scheme: String

@@ -15,7 +15,7 @@ struct AddedToken: Sendable, Equatable {
     var lstrip = false
     /// Takes the white space on its right with it.
     var rstrip = false
-    /// Is looked for in the normalised text, normalised itself.
+    /// Is looked for in the normalized text, normalized itself.
     var normalized = false
 
     /// Whether it is structure, never something that words mean: a special token, or one in angle brackets, which some

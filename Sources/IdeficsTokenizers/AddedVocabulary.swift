@@ -9,7 +9,7 @@ struct AddedVocabulary: Sendable {
 
     /// Finds tokens in the raw text.
     private(set) var rawMatcher = AddedTokenMatcher()
-    /// Finds tokens in the normalised text.
+    /// Finds tokens in the normalized text.
     private(set) var normalizedMatcher = AddedTokenMatcher()
 
     /// Adds a token unless its content is empty or already there; false if the id belongs to another one.

@@ -4,7 +4,7 @@
 /// A byte-pair-encoding tokenizer, Llama's or byte-level, from either file format.
 ///
 /// Immutable, so it can be used from many threads at once. Text goes through these steps, each as in the tokenizers
-/// library: cut out added tokens, normalise what is between them, cut it into words, merge each word, add bos/eos.
+/// library: cut out added tokens, normalize what is between them, cut it into words, merge each word, add bos/eos.
 public final class BPETokenizer: Tokenizer {
     /// How tokens become text; streaming uses it too.
     let decoder: TokenDecoder
@@ -143,12 +143,12 @@ public final class BPETokenizer: Tokenizer {
 
     /// The ids of `text`; with `addSpecialTokens` also those the post-processor puts around it (bos, eos).
     ///
-    /// Special tokens written out in the text are recognised either way. O(n log n) in the length of the text.
+    /// Special tokens written out in the text are recognized either way. O(n log n) in the length of the text.
     public func encode(text: String, addSpecialTokens: Bool) -> [Int] {
         encode(Array(text.utf8), isWord: nil, addSpecialTokens: addSpecialTokens)
     }
 
-    /// The ids of `text` as one text; special tokens are recognised in its markup and not in its words.
+    /// The ids of `text` as one text; special tokens are recognized in its markup and not in its words.
     public func encode(_ text: MarkedText, addSpecialTokens: Bool) -> [Int] {
         let (bytes, isWord) = text.bytes
         return encode(bytes, isWord: isWord, addSpecialTokens: addSpecialTokens)

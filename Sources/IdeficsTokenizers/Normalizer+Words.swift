@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension Normalizer {
-    /// Normalises `text` as `apply(to:)` does, and carries along which of its bytes are words.
+    /// Normalizes `text` as `apply(to:)` does, and carries along which of its bytes are words.
     ///
     /// - Parameters:
     ///   - text: well-formed UTF-8.

@@ -56,7 +56,7 @@ struct Normalizer: Sendable, Equatable {
         max(1, (min(content.count, 1 << 20) + pattern.count - 1) / max(pattern.count, 1))
     }
 
-    /// Normalises `text`, which must be well-formed UTF-8.
+    /// Normalizes `text`, which must be well-formed UTF-8.
     func apply(to text: inout [UInt8]) {
         for step in steps {
             if text.isEmpty { return }

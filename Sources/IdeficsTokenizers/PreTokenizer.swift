@@ -3,7 +3,7 @@
 
 import IdeficsFoundation
 
-/// Cuts normalised text into the words that are encoded one by one.
+/// Cuts normalized text into the words that are encoded one by one.
 struct PreTokenizer: Sendable, Equatable {
     /// When "▁" is put before a word.
     enum PrependScheme: String, Sendable {

@@ -36,10 +36,10 @@ public protocol Tokenizer: Sendable {
 
     /// The ids of `text`; with `addSpecialTokens` also those the post-processor puts around it (bos, eos).
     ///
-    /// Special tokens written out in the text are recognised either way.
+    /// Special tokens written out in the text are recognized either way.
     func encode(text: String, addSpecialTokens: Bool) -> [Int]
 
-    /// The ids of `text` as one text; special tokens are recognised in its markup and not in its words.
+    /// The ids of `text` as one text; special tokens are recognized in its markup and not in its words.
     func encode(_ text: MarkedText, addSpecialTokens: Bool) -> [Int]
 
     /// The ids of `text`, without special tokens around it, and how far they are those of texts it begins with.

@@ -156,7 +156,7 @@ import Testing
         (#"{"messages":[{"role":"user","content":"<image> <image>"},A],"images":["a.png"]}"#, "2 <image> for 1"),
         (#"{"messages":[{"role":"user","content":"<image>"},A],"images":["a.png","b.png"]}"#, "1 <image> for 2"),
         (#"{"messages":[{"role":"user","content":"<image>?"},A],"images":[]}"#, "1 <image> for 0"),
-        (#"{"messages":[{"role":"user","content":[{"type":"image"},{"text":"?"}]},A]}"#, "names no picture"),
+        (#"{"messages":[{"role":"user","content":[{"type":"image"},{"text":"?"}]},A]}"#, "names no image"),
         (
             #"{"messages":[{"role":"user","content":[{"image":"b.png"},{"text":"?"}]},A],"images":["a.png"]}"#,
             "without placeholders"

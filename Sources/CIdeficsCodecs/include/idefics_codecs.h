@@ -58,7 +58,7 @@ idf_codec_status idf_decoder_read_header(idf_decoder *decoder, idf_image_info *i
 // A JPEG of more than `max_scans` passes is refused as soon as the excess begins.
 idf_codec_status idf_decoder_read_pixels(idf_decoder *decoder, uint8_t *pixels, size_t size, uint32_t max_scans);
 
-// The 256 colours of a palette image as RGBA, after read_header. Indices the file leaves undefined are opaque black.
+// The 256 colors of a palette image as RGBA, after read_header. Indices the file leaves undefined are opaque black.
 void idf_decoder_palette(const idf_decoder *decoder, uint8_t *rgba);
 
 // What the library said about the last failure; never NULL, valid until idf_decoder_free.

@@ -1,7 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Floats in 8 bits each and one scale for every 256 of them: block-wise dynamic quantisation (Dettmers et al.,
+// Floats in 8 bits each and one scale for every 256 of them: block-wise dynamic quantization (Dettmers et al.,
 // arXiv:2110.02861, section 2), with bitsandbytes' tables. Values lie close where magnitudes are small: seven decades,
 // each with half as many values as the one above it.
 
@@ -24,7 +24,7 @@ typedef enum idf_dynamic_map {
 /// The 256 values of a map, ascending; bitsandbytes' create_dynamic_map, the same floats.
 const float *idf_dynamic_table(idf_dynamic_map map);
 
-/// Quantises n floats: scales[i / 256] is the largest magnitude of a block, codes[i] the nearest value of x[i] over it,
+/// Quantizes n floats: scales[i / 256] is the largest magnitude of a block, codes[i] the nearest value of x[i] over it,
 /// the one towards 0 of two equally near. With IDF_DYNAMIC_UNSIGNED (x >= 0) only 0 becomes 0: what is smaller than half of
 /// the smallest value becomes that value. Blocks whose largest magnitude is below FLT_MIN become 0.
 void idf_dynamic_quantize(uint8_t *codes, float *scales, const float *x, idf_dynamic_map map, int64_t n);

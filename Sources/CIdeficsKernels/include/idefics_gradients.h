@@ -22,11 +22,11 @@ typedef struct idf_linear_gradient {
     int64_t lddy;
     const void *weight;           ///< [n, k] as in idf_linear_job
     idf_dtype dtype;
-    const void *_Nullable scales; ///< of a quantised weight
+    const void *_Nullable scales; ///< of a quantized weight
     int64_t n;
 } idf_linear_gradient;
 
-/// dx [m, k] = Σ dyᵢ · weightᵢ over `count` products of the same input. Quantised weights count as the values of
+/// dx [m, k] = Σ dyᵢ · weightᵢ over `count` products of the same input. Quantized weights count as the values of
 /// idf_dequantize; they are expanded a block at a time. With `bf16`, dy and weights are rounded to it; sums are f32.
 void idf_linear_backward_input(float *dx, const idf_linear_gradient *products, int64_t count, int64_t m, int64_t k, int bf16);
 
@@ -83,7 +83,7 @@ void idf_scatter_add(float *table, const float *dy, const int32_t *ids, int64_t 
 /// range, so that the same call repeats the same mask, and the gradient is the same call on dy. p in 0..<1; y may be x.
 void idf_dropout(float *y, const float *x, double p, uint64_t seed, uint64_t offset, int64_t n);
 
-// MARK: - Loss and optimiser
+// MARK: - Loss and optimizer
 
 /// Cross-entropy of rows of logits [rows, n] (rows n apart). losses[r] = logsumexp − logit of targets[r], 0 for a
 /// negative target; logsumexps[r] always. With `is_gradient` the logits become the gradient of

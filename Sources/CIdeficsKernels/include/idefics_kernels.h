@@ -65,7 +65,7 @@ void idf_parallel(int64_t count, idf_task task, void *_Nullable context);
 
 // MARK: - Linear
 
-/// How the elements of a weight are stored. The last three are quantised: see "Quantised weights" below.
+/// How the elements of a weight are stored. The last three are quantized: see "Quantized weights" below.
 typedef enum idf_dtype {
     IDF_F32 = 0,
     IDF_BF16 = 1,
@@ -85,12 +85,12 @@ typedef enum idf_activation {
 
 /// One matrix product that shares its input with others: y = residual + scale ⊙ act(x · weightᵀ + bias).
 typedef struct idf_linear_job {
-    const void *weight;           ///< [n, k] row-major, of `dtype`, aligned to its element, or quantised (any
+    const void *weight;           ///< [n, k] row-major, of `dtype`, aligned to its element, or quantized (any
                                   ///< alignment, 64 is fastest); may be a read-only map
     idf_dtype dtype;
-    const void *_Nullable scales; ///< of a quantised weight, aligned to its element: bf16 (INT8, INT4), f32 absmax
+    const void *_Nullable scales; ///< of a quantized weight, aligned to its element: bf16 (INT8, INT4), f32 absmax
                                   ///< (NF4); NULL otherwise
-    int exact;                    ///< of a quantised weight: 0 is faster, and INT8 and INT4 quantise x; see idf_linear
+    int exact;                    ///< of a quantized weight: 0 is faster, and INT8 and INT4 quantize x; see idf_linear
     int bf16;                     ///< x and the weight, of any dtype, are rounded to bf16; sums are f32
     int64_t n;                    ///< output features
     const float *_Nullable bias;  ///< [n] or NULL
@@ -106,15 +106,15 @@ typedef struct idf_linear_job {
 /// each run of jobs that want it in the same form: floats, 8 bits for INT4, 16 bits for INT8).
 /// Weight rows of every alignment, every m, n and k are allowed. gelu is exact (erf), as everywhere in this file.
 ///
-/// Quantised weights with `exact`: bit for bit the product with the f32 weights of idf_dequantize. Otherwise NF4 may apply
-/// a scale to the sum of its group (the same but for rounding), and INT8 and INT4 quantise x too, for each row and group
+/// Quantized weights with `exact`: bit for bit the product with the f32 weights of idf_dequantize. Otherwise NF4 may apply
+/// a scale to the sum of its group (the same but for rounding), and INT8 and INT4 quantize x too, for each row and group
 /// of 64 steps: codes round(x / s) with s = max|x| / 127 for INT4, max|x| / 32512 for INT8. Sums of a group are exact
 /// integers, groups are added in f32 in order of k, so the product (before bias and activation) is the same bits on every
 /// instruction set. A group of x with an infinity or NaN makes its row NaN; one whose largest magnitude is below 2^-100
 /// counts as 0.
 void idf_linear(const idf_linear_job *jobs, int64_t count, const float *x, int64_t ldx, int64_t m, int64_t k);
 
-// MARK: - Quantised weights
+// MARK: - Quantized weights
 
 // INT8 and INT4, of a weight [n, k]: groups of 64 steps along k with one bf16 scale each, value = scale · code, code
 // -128...127 or -8...7, stored as code + 128 or code + 8. Sixteen rows lie interleaved in units of 64 bytes:
@@ -138,7 +138,7 @@ int64_t idf_quantized_bytes(idf_dtype format, int64_t n, int64_t k);
 /// Number of scales: bf16 for INT8 and INT4, f32 for NF4.
 int64_t idf_scale_count(idf_dtype format, int64_t n, int64_t k);
 
-/// Quantises weight [n, k] of `dtype` (f32, bf16, f16). INT8 and INT4: of each group, scales are tried around the one
+/// Quantizes weight [n, k] of `dtype` (f32, bf16, f16). INT8 and INT4: of each group, scales are tried around the one
 /// that spreads the largest magnitude over all codes, the one of least squared error is refitted; the codes are nearest
 /// for the scale as stored. A group with an infinity or NaN gets scale NaN and codes 0, one whose largest magnitude is
 /// below 2^-100 gets zeros. NF4: nearest, as bitsandbytes does it; NaN elements do not count.
@@ -151,7 +151,7 @@ typedef struct idf_calibrated_weight {
     const void *weight;           ///< [n, k]
     const float *_Nullable drift; ///< [n, k]: Σ (wanted output − weight · x) xᵀ over the inputs x; NULL: none
     const float *hessian;         ///< [k, k]: Σ x xᵀ, damped; see idf_factor_hessian
-    const float *factor;          ///< [k, k]: its factorisation
+    const float *factor;          ///< [k, k]: its factorization
     int64_t k;
     int64_t sweeps;               ///< how often all codes are gone over again
 } idf_calibrated_weight;
@@ -162,7 +162,7 @@ typedef struct idf_calibrated_weight {
 /// the damped hessian is not positive definite or holds infinities or NaN.
 int idf_factor_hessian(double *factor, float *hessian, int64_t k, double damping);
 
-/// Quantises a weight of n rows as idf_quantize does, but for the least Σ |(wanted output) − (quantised weight) · x|² over
+/// Quantizes a weight of n rows as idf_quantize does, but for the least Σ |(wanted output) − (quantized weight) · x|² over
 /// inputs x: with E the error of a row, E · hessian · Eᵀ. Steps are rounded in order, each with what those before it lost
 /// (LDLQ: Chee et al., arXiv:2307.13304; the same as GPTQ, arXiv:2210.17323); the scale of a group is searched when its
 /// turn comes, its errors weighted by D. `sweeps` times all scales are then refitted and every code moved to its best
@@ -172,13 +172,13 @@ void idf_quantize_calibrated(void *codes, void *scales, const idf_calibrated_wei
 /// y [n, rows] = x [rows, n] transposed.
 void idf_transpose(float *y, const float *x, int64_t rows, int64_t n);
 
-/// y [n, k] row-major = the values of a quantised weight.
+/// y [n, k] row-major = the values of a quantized weight.
 void idf_dequantize(float *y, const void *codes, const void *scales, idf_dtype format, int64_t n, int64_t k);
 
 /// The 16 values of NF4 codes.
 extern const float idf_nf4_table[16];
 
-/// Undoes the second quantisation of NF4 scales: out[i] = table[codes[i]] · nested_absmax[i / 256] + offset.
+/// Undoes the second quantization of NF4 scales: out[i] = table[codes[i]] · nested_absmax[i / 256] + offset.
 void idf_nf4_absmax(float *out, const uint8_t *codes, const float *table256, const float *nested_absmax, float offset,
                     int64_t blocks);
 
@@ -222,7 +222,7 @@ typedef struct idf_attention_segment {
     int64_t block_tokens;
     int64_t key_count;   ///< keys in all; 0 gives output rows of zeros
     int64_t causal_past; ///< < 0: every query sees every key. Otherwise query i sees keys j <= causal_past + i.
-    idf_attention_dropout dropout; ///< of weights behind the softmax
+    idf_attention_dropout dropout; ///< of weights after the softmax
 } idf_attention_segment;
 
 /// out = softmax(scale · q kᵀ) v, for each segment and head; scores are never stored beyond a tile.
@@ -232,7 +232,7 @@ void idf_attention(const idf_attention_segment *segments, int64_t count, int64_t
                    int64_t head_dim, int64_t q_stride, int64_t out_stride, idf_dtype kv_type, int64_t kv_stride,
                    float scale);
 
-// MARK: - Normalisation, rotation, element-wise
+// MARK: - Normalization, rotation, element-wise
 
 /// y[r] = weight ⊙ x[r] · rsqrt(mean(x[r]²) + eps), rows of `n` floats; y may be x. weight [n] f32.
 void idf_rms_norm(float *y, const float *x, const float *weight, float eps, int64_t rows, int64_t n);
@@ -259,11 +259,11 @@ void idf_add(float *y, const float *a, const float *b, int64_t n);
 /// y[r] = table[ids[r]] as f32; every id must be inside the table (the caller has checked). table [·, n] of `dtype`.
 void idf_embedding(float *y, const void *table, idf_dtype dtype, const int32_t *ids, int64_t rows, int64_t n);
 
-/// As idf_embedding, from a quantised table [·, n].
+/// As idf_embedding, from a quantized table [·, n].
 void idf_embedding_quantized(float *y, const void *codes, const void *scales, idf_dtype format, const int32_t *ids,
                              int64_t rows, int64_t n);
 
-/// Converts n elements to f32. Not for quantised formats, as idf_from_f32. bf16 and f16 convert exactly (subnormals, infinities and NaN included).
+/// Converts n elements to f32. Not for quantized formats, as idf_from_f32. bf16 and f16 convert exactly (subnormals, infinities and NaN included).
 void idf_to_f32(float *y, const void *x, idf_dtype dtype, int64_t n);
 /// Converts n f32 to `dtype`, rounding to nearest even; NaN stays NaN.
 void idf_from_f32(void *y, const float *x, idf_dtype dtype, int64_t n);

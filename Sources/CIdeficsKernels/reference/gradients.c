@@ -145,7 +145,7 @@ typedef struct context {
     int accumulate, bf16;
 } context;
 
-/// Task: one row of dx. All weights are dequantised for each: this is the definition, not the way.
+/// Task: one row of dx. All weights are dequantized for each: this is the definition, not the way.
 static void input_row(void *argument, int64_t i, int thread) {
     (void)thread;
     const context *c = argument;

@@ -7,7 +7,7 @@ typedef struct context {
     const idf_linear_job *job;
     const float *x;
     int64_t ldx, m, k;
-    const int16_t *codes;    ///< integer products: x quantised, [m][groups][64]
+    const int16_t *codes;    ///< integer products: x quantized, [m][groups][64]
     const float *x_scales;   ///< [m][groups]
 } context;
 

@@ -113,7 +113,7 @@ IDF_INLINE vf code_of(vf t, vf scale, vf inverse, vf low, vf high) {
     return v_select(v_less(v_zero(), v_abs(scale)), code, v_zero());
 }
 
-/// Rounds step by step; what a step loses, those behind it make good.
+/// Rounds step by step; what a step loses, those after it make good.
 IDF_INLINE void round_in_order(const lanes *lanes, const float *factor, idf_dtype format) {
     const int64_t k = lanes->k;
     for (int64_t first = 0; first < k; first += IDF_GROUP) {

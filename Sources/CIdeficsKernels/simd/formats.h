@@ -1,7 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Template: quantising and dequantising over the vectors of one instruction set. Lanes are rows of the weight, so every
+// Template: quantizing and dequantizing over the vectors of one instruction set. Lanes are rows of the weight, so every
 // sum runs in the order of the reference loops and all results are the same bits.
 
 #include "math.h"

@@ -233,7 +233,7 @@ static float cross_entropy(float *logits, float *logsumexp, int64_t target, floa
     return loss;
 }
 
-// MARK: - Optimiser
+// MARK: - Optimizer
 
 static void adamw(float *p, float *m, float *v, const float *gradient, const idf_adamw_factors *factors, int64_t n) {
     const vf scale = v_set(factors->gradient), rest1 = v_set(factors->rest1), beta2 = v_set(factors->beta2);

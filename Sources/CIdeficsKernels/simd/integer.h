@@ -1,7 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Template: products of INT8 and INT4 weights with quantised x. Include an integers_*.h first: it says how bytes are
+// Template: products of INT8 and INT4 weights with quantized x. Include an integers_*.h first: it says how bytes are
 // multiplied. A sum of a group is an exact integer on every instruction set; groups are added in f32 in their order.
 //
 // INT8 is done in two parts of 16 units each, whatever an instruction set can multiply 16-bit codes by: their high

@@ -9,7 +9,7 @@ public import IdeficsTensor
 /// Makes a model and an adapter one model: `W + scaling · B · A`, computed in f32, stored as the model was.
 ///
 /// Weights stream through one at a time, so that any model is merged in the memory of its largest matrix. A run that was
-/// stopped goes on behind the last shard it finished; the directory appears when it is complete.
+/// stopped goes on after the last shard it finished; the directory appears when it is complete.
 public struct AdapterMerge: Sendable {
     private let source: ModelFiles
     private let config: IdeficsConfig
@@ -24,8 +24,8 @@ public struct AdapterMerge: Sendable {
     /// - Parameters:
     ///   - directory: A checkpoint.
     ///   - adapterDirectory: As PEFT writes it.
-    ///   - dtype: f32, bf16 or f16 for all weights; nil for those of the checkpoint. A quantised model, whose codes cannot
-    ///     hold what was learned, needs one and is stored dequantised.
+    ///   - dtype: f32, bf16 or f16 for all weights; nil for those of the checkpoint. A quantized model, whose codes cannot
+    ///     hold what was learned, needs one and is stored dequantized.
     ///   - shardByteCount: A file of weights takes no more bytes, unless one matrix alone does.
     /// - Throws: What reading or checking the files throws; each names the file and the field.
     public init(
@@ -48,8 +48,8 @@ public struct AdapterMerge: Sendable {
                 throw IdeficsError.model(
                     path: directory.path,
                     reason:
-                        "\(parameter.name) is quantised, and its codes cannot hold what an adapter adds; merge into the "
-                        + "dense model and quantise that, or give a type (--dtype bfloat16) to store it dequantised"
+                        "\(parameter.name) is quantized, and its codes cannot hold what an adapter adds; merge into the "
+                        + "dense model and quantize that, or give a type (--dtype bfloat16) to store it dequantized"
                 )
             }
             return CheckpointPlan.Entry(parameter, parameter.declarations(format: nil, dtype: dtype))
@@ -111,7 +111,7 @@ public struct AdapterMerge: Sendable {
         return update.merged(with: values)
     }
 
-    /// The source's `config.json`, with the type the weights have now, and without what it says of quantisation.
+    /// The source's `config.json`, with the type the weights have now, and without what it says of quantization.
     private func configuration() throws -> Data {
         let url = source.directory.appending(path: "config.json")
         let data = try Files.readRegular(url, limit: configurationLimit)

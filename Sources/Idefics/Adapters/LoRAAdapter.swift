@@ -56,8 +56,8 @@ public struct LoRAAdapter: Sendable {
     /// The weights of `source` with this adapter: what a model is made of.
     ///
     /// - Parameters:
-    ///   - source: The checkpoint, dense or quantised.
-    ///   - isExact: Whether products with quantised weights leave the activations as they are; slower.
+    ///   - source: The checkpoint, dense or quantized.
+    ///   - isExact: Whether products with quantized weights leave the activations as they are; slower.
     ///   - dropoutSeed: For a pass of training; see `update(of:dropoutSeed:)`.
     ///   - device: Where the model is to lie.
     /// - Returns: The root.

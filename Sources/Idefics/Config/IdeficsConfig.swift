@@ -29,15 +29,15 @@ public struct IdeficsConfig: Sendable, Equatable {
     public var maxPositionEmbeddings = 2048
     /// Base of the rotary embedding.
     public var ropeTheta: Float = 10_000
-    /// How gates are initialised when training starts.
+    /// How gates are initialized when training starts.
     public var alphaInitializer = "zeros"
-    /// Standard deviation of randomly initialised gates.
+    /// Standard deviation of randomly initialized gates.
     public var alphasInitializerRange: Float = 0
     /// `float` (one gate for a block's branch) or `vector` (one for each channel).
     public var alphaType = "float"
     /// A gated block precedes every layer whose index is a multiple of this.
     public var crossLayerInterval = 1
-    /// Whether queries and keys of the cross-attention are normalised.
+    /// Whether queries and keys of the cross-attention are normalized.
     public var qkLayerNorms = false
     /// Whether a perceiver resampler compresses the image features.
     public var useResampler = false

@@ -13,7 +13,7 @@ public struct IdeficsPerceiverConfig: Sendable, Equatable {
     public var resamplerNHeads = 16
     /// Floats of a head; heads times this need not be the vision width.
     public var resamplerHeadDim = 96
-    /// Whether queries and keys are normalised (layer norm with bias).
+    /// Whether queries and keys are normalized (layer norm with bias).
     public var qkLayerNormsPerceiver = false
 
     /// transformers' defaults.

@@ -15,7 +15,7 @@ public struct IdeficsVisionConfig: Sendable, Equatable {
     public var numHiddenLayers = 32
     /// Heads.
     public var numAttentionHeads = 16
-    /// Colours.
+    /// Colors.
     public var numChannels = 3
     /// Activation of the feed-forward networks: `gelu` (exact), `quick_gelu`, `relu` or `silu`.
     public var hiddenAct = "gelu"

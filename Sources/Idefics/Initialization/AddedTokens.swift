@@ -14,7 +14,7 @@ struct AddedTokens {
     let bosTokenId: Int
     /// Tokens at which generation ends: the language model's own, `<end_of_utterance>`, and the end of a document.
     let eosTokenIds: [Int]
-    /// The token that ends a document, behind which an image is no longer seen.
+    /// The token that ends a document, after which an image is no longer seen.
     let documentEndId: Int
 
     /// The tokens for `backbone`.
@@ -67,7 +67,7 @@ struct AddedTokens {
     /// The token that ends a document.
     ///
     /// In chat models with ChatML turns the tokenizer's end is the end of a turn. Taking it for the end of a document
-    /// would hide every image from the answer, since text behind an end of document sees no image before it.
+    /// would hide every image from the answer, since text after an end of document sees no image before it.
     private static func documentEnd(_ tokenizer: any Tokenizer) -> (token: String, id: Int)? {
         let candidates = tokenizer.eosToken == "<|im_end|>" ? ["<|endoftext|>"] : []
         for token in candidates + [tokenizer.eosToken].compactMap({ $0 }) {

@@ -111,7 +111,7 @@ struct Dinov2Backbone: VisionBackbone {
         }
     }
 
-    /// Pictures never have masked patches, and layers may have been cut off.
+    /// Images never have masked patches, and layers may have been cut off.
     func isDispensable(_ name: String) -> Bool {
         name == "\(prefix)embeddings.mask_token" || !name.hasPrefix(prefix)
             || isCutOff(name, layers: "\(prefix)encoder.layer.")

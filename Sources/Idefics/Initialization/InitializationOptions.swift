@@ -12,7 +12,7 @@ public struct InitializationOptions: Sendable {
     public var imageSize: Int?
     /// A gated block precedes every layer whose index is a multiple of this.
     public var crossLayerInterval = 4
-    /// Whether queries and keys of the cross-attention are normalised.
+    /// Whether queries and keys of the cross-attention are normalized.
     public var qkLayerNorms = true
     /// `zeros`, `ones` or `normal`: how gates begin.
     public var alphaInitializer = "zeros"

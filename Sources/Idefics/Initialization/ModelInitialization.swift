@@ -87,7 +87,7 @@ public struct ModelInitialization: Sendable {
     /// - Parameters:
     ///   - directory: where it is to be.
     ///   - replacesExisting: whether what is there may be replaced.
-    ///   - progress: hears how many bytes of weights are written.
+    ///   - progress: reports how many bytes of weights are written.
     /// - Throws: `FileError` when something cannot be written, `CheckpointError` when it cannot be read.
     public func write(
         to directory: URL,

@@ -5,7 +5,7 @@ import Foundation
 import IdeficsFoundation
 import IdeficsTensor
 
-/// How the original training initialised what IDEFICS adds to its backbones (M4's `_init_weights`).
+/// How the original training initialized what IDEFICS adds to its backbones (M4's `_init_weights`).
 ///
 /// Linear layers are normal with variance 0.4 / width, those that end a residual branch's network with that divided by
 /// twice the decoder's layers; latents and added tokens with variance 1 / width; norms are the identity; gates are

@@ -11,13 +11,13 @@ import IdeficsTensor
 protocol VisionBackbone: Backbone {
     /// Its architecture in IDEFICS' terms at its own image size; layers may be cut off its end.
     var config: IdeficsVisionConfig { get set }
-    /// How its pictures are normalised.
+    /// How its images are normalized.
     var imageProcessor: IdeficsImageProcessor { get throws }
     /// What is added to sizes when it resizes its position embedding (`interpolatePositions`).
     var scaleMargin: Double { get }
 }
 
-/// Recognises what is in `directory`: CLIP or DINOv2 of transformers, or OpenCLIP.
+/// Recognizes what is in `directory`: CLIP or DINOv2 of transformers, or OpenCLIP.
 ///
 /// - Throws: `IdeficsError` when it is none of these, or what reading throws.
 func visionBackbone(directory: URL) throws -> any VisionBackbone {
@@ -99,7 +99,7 @@ extension VisionBackbone {
     }
 }
 
-/// What a vision model's image processor says of the values of pictures, itself or as a part of its processor.
+/// What a vision model's image processor says of the values of images, itself or as a part of its processor.
 private struct Normalization: Decodable {
     var mean: [Double]?
     var std: [Double]?

@@ -26,7 +26,7 @@ public struct ApplicationCache: Sendable {
             ?? (folder("XDG_CACHE_HOME") ?? home.appending(path: ".cache")).appending(path: "idefics")
     }
 
-    /// Where quantised copies of models are, or would be.
+    /// Where quantized copies of models are, or would be.
     public var quantizedCopiesDirectory: URL {
         directory.appending(path: "quantized", directoryHint: .isDirectory)
     }

@@ -13,7 +13,7 @@ public import IdeficsTensor
 ///   - adapter: a LoRA adapter for it as PEFT writes it: a directory or `ORG/NAME[@revision]`; nil for none.
 ///   - cacheType: how keys and values are stored: a quarter of the memory with `int8`.
 ///   - downloader: gets what is not in a local directory; nil for the hub as the environment configures it.
-///   - progressHandler: hears how far a download is.
+///   - progressHandler: reports how far a download is.
 /// - Returns: the model with its processor, ready to generate.
 /// - Throws: what finding, downloading, reading or checking the files throws; each names the file and the field.
 public func load(
@@ -37,7 +37,7 @@ public func load(
 ///   - model: a directory, `ORG/NAME[@revision]`, or `demo`: always the demo model, even beside a directory of that
 ///     name, which is `./demo`.
 ///   - downloader: gets what is not in a local directory; nil for the hub as the environment configures it.
-///   - progressHandler: hears how far a download is.
+///   - progressHandler: reports how far a download is.
 /// - Returns: a directory with a checkpoint.
 /// - Throws: `IdeficsError.demoModelMissing`, or what parsing the reference or downloading throws.
 public func modelDirectory(
@@ -55,7 +55,7 @@ public func modelDirectory(
 /// - Parameters:
 ///   - adapter: a directory or `ORG/NAME[@revision]`.
 ///   - downloader: gets what is not in a local directory; nil for the hub as the environment configures it.
-///   - progressHandler: hears how far a download is.
+///   - progressHandler: reports how far a download is.
 /// - Returns: a directory with PEFT's files.
 /// - Throws: what parsing the reference or downloading throws.
 public func adapterDirectory(

@@ -27,7 +27,7 @@ extension ModelFiles {
         return processor
     }
 
-    /// What `read` makes of the first of the files that has something to say of pictures; nil if none has.
+    /// What `read` makes of the first of the files that has something to say of images; nil if none has.
     ///
     /// - Parameter read: is given contents and place of a file; returns nil when it says nothing.
     /// - Returns: what `read` returned.

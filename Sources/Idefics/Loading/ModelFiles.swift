@@ -74,7 +74,7 @@ public struct ModelFiles: Sendable {
     ///
     /// - Parameters:
     ///   - config: the architecture they must fit.
-    ///   - isExact: whether products with quantised weights leave the activations as they are; slower.
+    ///   - isExact: whether products with quantized weights leave the activations as they are; slower.
     ///   - adapter: what was learned on this model; nil for none.
     ///   - memory: what the model may take; weights beyond it are read for every pass. nil leaves that to the system,
     ///     which is good where they fit.

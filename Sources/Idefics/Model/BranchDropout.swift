@@ -7,7 +7,7 @@ import IdeficsTensor
 /// (`dropout` of `IdeficsConfig`).
 ///
 /// The mask depends on the seed, the place of the branch in the model and the place of the element alone, so that a layer
-/// that is computed again on the way back drops the same.
+/// that is computed again in the backward pass drops the same.
 struct BranchDropout: Sendable {
     /// Share of elements dropped, in 0..<1.
     let probability: Double

@@ -9,7 +9,7 @@ import IdeficsTensor
 /// Made once for each distinct image; transformers recomputes keys and values for every generated token, with equal
 /// result. Two references to the same object are the same image.
 public final class EncodedImage: Sendable {
-    /// What it was made from (pixels, or embeddings), to recognise the same image again.
+    /// What it was made from (pixels, or embeddings), to recognize the same image again.
     let content: Tensor
     let contentHash: UInt64
     /// `[imageTokens, visionDim]`.

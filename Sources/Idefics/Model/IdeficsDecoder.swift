@@ -72,7 +72,7 @@ struct IdeficsDecoder: Sendable {
     ///   - batch: the tokens.
     ///   - memory: what tokens see: keys and values of images and of the tokens before them.
     ///   - pass: how blocks are run.
-    /// - Returns: `[rows, hidden]`, normalised, ready for the head.
+    /// - Returns: `[rows, hidden]`, normalized, ready for the head.
     func callAsFunction(_ batch: DecoderBatch, _ memory: some DecoderMemory, _ pass: ForwardPass) -> Tensor {
         var hidden = embedTokens(batch.tokenIds)
         pass.observe?("text.embed", hidden)

@@ -7,7 +7,7 @@ public import IdeficsTensor
 public struct IdeficsInputs: Sendable {
     /// What the images are given as.
     public enum Images: Sendable {
-        /// Normalised pixels, `[batch, images, 3, height, width]`; unused slots are zero.
+        /// Normalized pixels, `[batch, images, 3, height, width]`; unused slots are zero.
         case pixelValues(Tensor)
         /// Outputs of the vision tower, `[batch, images, positions, visionDim]`.
         case imageEncoderEmbeddings(Tensor)

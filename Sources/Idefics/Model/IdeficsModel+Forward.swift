@@ -61,7 +61,7 @@ extension IdeficsModel {
         var source = 0
         var sources: [Int] = []
         for row in rows {
-            var places = Array(repeating: values.shape[0], count: tokens)  // the row of zeros behind the values
+            var places = Array(repeating: values.shape[0], count: tokens)  // the row of zeros after the values
             for column in row.columns {
                 places[column] = source
                 source += 1

@@ -7,7 +7,7 @@ extension IdeficsModel {
     /// Image tokens as the cross-attention sees them.
     ///
     /// - Parameters:
-    ///   - pixelValues: `[images, 3, height, width]`, normalised.
+    ///   - pixelValues: `[images, 3, height, width]`, normalized.
     ///   - interpolatePosEncoding: allows sizes other than the configuration's.
     ///   - observe: sees the activations.
     /// - Returns: `[images, imageTokens, visionDim]`, transformers' `image_hidden_states`.

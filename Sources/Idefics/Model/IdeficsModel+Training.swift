@@ -7,7 +7,7 @@ public import IdeficsTensor
 
 /// How a pass that is differentiated is done.
 public struct TrainingPass: Sendable, Equatable {
-    /// Whether each layer keeps only its input and is computed again on the way back: same numbers, a third more time,
+    /// Whether each layer keeps only its input and is computed again in the backward pass: same numbers, a third more time,
     /// memory of one layer instead of all.
     public var isCheckpointing: Bool
     /// Whether products are in bf16 and what layers keep is, too; see `Precision`.
@@ -50,7 +50,7 @@ public struct TrainingPass: Sendable, Equatable {
 extension IdeficsModel {
     /// The loss of a batch, over real tokens only, for `gradients(of:)`.
     ///
-    /// Cross-entropy of each token with the label of the column behind it (transformers' shift), over all columns of the
+    /// Cross-entropy of each token with the label of the column after it (transformers' shift), over all columns of the
     /// head, mean over labels that are not −100. The z-loss is over unshifted rows, as in M4. Without a
     /// z-loss weight `zMean` is that of the rows with a label. Parameters that are results of `trainable()` get gradients.
     ///

@@ -46,7 +46,7 @@ public struct VisionTransformer: Sendable {
 
     /// Encodes images of the configuration's size.
     ///
-    /// - Parameter images: `[images, 3, imageSize, imageSize]`, normalised.
+    /// - Parameter images: `[images, 3, imageSize, imageSize]`, normalized.
     /// - Returns: `[images, positions, embedDim]`.
     /// - Throws: `IdeficsError.input` for another size.
     public func callAsFunction(_ images: Tensor) throws -> Tensor {
@@ -56,7 +56,7 @@ public struct VisionTransformer: Sendable {
     /// Encodes `images`.
     ///
     /// - Parameters:
-    ///   - images: `[images, 3, height, width]`, normalised.
+    ///   - images: `[images, 3, height, width]`, normalized.
     ///   - interpolatePosEncoding: allows sizes other than the configuration's; positions are then resized bicubically.
     ///   - pass: how layers are run; its observer sees the embeddings and each layer's output.
     /// - Returns: `[images, positions, embedDim]`.

@@ -13,7 +13,7 @@ public enum ChatFormat: Sendable, Equatable {
     /// A system message is a text of its own without a label, which the card knows nothing of: it goes where it is
     /// given, first as a rule, and ends as every turn does.
     ///
-    /// - Parameter endOfUtterance: written behind each turn; nil for models without that token, whose turns end with
+    /// - Parameter endOfUtterance: written after each turn; nil for models without that token, whose turns end with
     ///   the line break alone.
     case idefics(endOfUtterance: String?)
 
@@ -56,7 +56,7 @@ public enum ChatFormat: Sendable, Equatable {
     /// It is the text between `<|im_start|>system`, a line break (as itself or as the two characters `\n`) and
     /// `<|im_end|>`. Text with quotes, braces or other escapes is part of an expression, not a literal.
     package static func defaultSystem(inTemplate template: String) -> String? {
-        // Pieces behind each occurrence: every character is looked at a fixed number of times.
+        // Pieces after each occurrence: every character is looked at a fixed number of times.
         for piece in template.split(separator: "\(turnStart)system", omittingEmptySubsequences: false).dropFirst() {
             guard let end = piece.firstRange(of: turnEnd) else { continue }
             let text = piece[..<end.lowerBound].replacing("\\n", with: "\n")
@@ -99,7 +99,7 @@ public enum ChatFormat: Sendable, Equatable {
 
     /// The assistant's message in what the model wrote.
     ///
-    /// IDEFICS' format: without the space before it, white space behind it and a next turn the model made up. ChatML
+    /// IDEFICS' format: without the space before it, white space after it and a next turn the model made up. ChatML
     /// puts nothing around a message, so nothing is taken away.
     public func answer(in text: String) -> String {
         guard case .idefics = self else { return text }

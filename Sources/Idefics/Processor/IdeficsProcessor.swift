@@ -9,7 +9,7 @@ public import IdeficsTokenizers
 public struct IdeficsProcessor: Sendable {
     /// Turns text into ids.
     public let tokenizer: any Tokenizer
-    /// Turns pictures into pixels.
+    /// Turns images into pixels.
     public let imageProcessor: IdeficsImageProcessor
 
     /// Text written before and after an image (adjacent images share it).

@@ -6,7 +6,7 @@ import IdeficsTokenizers
 extension Prompt {
     /// A conversation as its model reads it, ready for the assistant's next turn.
     ///
-    /// Process it with `format.processorOptions(over:)`: what ends a turn is already in it. Pictures stay where they are
+    /// Process it with `format.processorOptions(over:)`: what ends a turn is already in it. Images stay where they are
     /// among the texts of their turn. What the messages say is words: `<end_of_utterance>` or `<|im_end|>` typed by
     /// somebody ends no turn, and `<image>` shows nothing.
     ///

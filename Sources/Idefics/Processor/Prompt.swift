@@ -13,7 +13,7 @@ public struct Prompt: Sendable, ExpressibleByArrayLiteral {
         case text(String)
         /// Text in which words, which are nothing but text, are told from markup.
         case marked(MarkedText)
-        /// A picture.
+        /// An image.
         case image(ImageSource)
     }
 
@@ -51,7 +51,7 @@ public struct Prompt: Sendable, ExpressibleByArrayLiteral {
 }
 
 extension Prompt.Item {
-    /// Its text; nil for a picture.
+    /// Its text; nil for an image.
     package var markedText: MarkedText? {
         switch self {
         case .text(let text): MarkedText(markup: text)

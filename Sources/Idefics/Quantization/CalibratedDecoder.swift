@@ -11,7 +11,7 @@ import IdeficsTensor
 /// does. Each matrix is rounded for the least squared difference of the rounded layer's output from the original's
 /// (GPTQ, arXiv:2210.17323, with the target of GPTAQ, arXiv:2504.02692); where the output is added to the stream, that
 /// of the stream, so that a layer also makes good what those before it lost. In memory are the streams, four rows of
-/// `hidden` for each token, and for one matrix at a time Σ x xᵀ and its factorisation.
+/// `hidden` for each token, and for one matrix at a time Σ x xᵀ and its factorization.
 struct CalibratedDecoder {
     private let model: IdeficsModel
     private let format: (_ name: String) -> QuantizedTensor.Format?
@@ -189,7 +189,7 @@ extension Linear {
 }
 
 extension [(String, Linear)] {
-    /// The weights that are quantised, by name.
+    /// The weights that are quantized, by name.
     fileprivate var quantized: [String: QuantizedTensor] {
         var result: [String: QuantizedTensor] = [:]
         for (name, layer) in self {

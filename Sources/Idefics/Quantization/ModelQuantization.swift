@@ -8,11 +8,11 @@ import IdeficsTensor
 
 /// Stores a model with fewer bits for each weight, as a directory that is mapped as it lies.
 ///
-/// Weights stream through one at a time, so that any model is quantised in the memory of its largest matrix. A run that
-/// was stopped goes on behind the last shard it finished; the directory appears when it is complete. With a calibration
+/// Weights stream through one at a time, so that any model is quantized in the memory of its largest matrix. A run that
+/// was stopped goes on after the last shard it finished; the directory appears when it is complete. With a calibration
 /// text the decoder's matrices are rounded with the inputs they get; see `CalibratedDecoder`.
 public struct ModelQuantization: Sendable {
-    /// The model that is quantised.
+    /// The model that is quantized.
     public let config: IdeficsConfig
 
     private let source: ModelFiles
@@ -30,14 +30,14 @@ public struct ModelQuantization: Sendable {
         let shape: [Int]
         /// nil: it is copied.
         let format: QuantizedTensor.Format?
-        /// Whether its scales are quantised once more.
+        /// Whether its scales are quantized once more.
         let isDouble: Bool
 
         /// The block of the decoder whose matrices are rounded together when there is a calibration text.
         let block: BlockName?
     }
 
-    /// Opens the model in `directory` and checks that it is whole and not quantised yet.
+    /// Opens the model in `directory` and checks that it is whole and not quantized yet.
     ///
     /// - Parameters:
     ///   - directory: a checkpoint with dense weights.
@@ -68,7 +68,7 @@ public struct ModelQuantization: Sendable {
             guard let metadata = checkpoint.metadata(named: parameter.name), let dtype = metadata.dtype.dtype,
                 dtype.isWeight
             else {
-                throw IdeficsError.model(path: directory.path, reason: "\(parameter.name) is quantised already")
+                throw IdeficsError.model(path: directory.path, reason: "\(parameter.name) is quantized already")
             }
             let name = ParameterName(parameter.name)
             let format = parameter.isWeight ? options.format(of: parameter.name) : nil
@@ -101,12 +101,12 @@ public struct ModelQuantization: Sendable {
     /// Bytes of the weights as they will be.
     public var byteCount: Int { plan.byteCount }
 
-    /// Writes the quantised model.
+    /// Writes the quantized model.
     ///
     /// - Parameters:
     ///   - directory: where it is to be.
     ///   - replacesExisting: whether what is there may be replaced.
-    ///   - progress: hears how many bytes of `byteCount` are done.
+    ///   - progress: reports how many bytes of `byteCount` are done.
     /// - Returns: what was lost, tensor by tensor, also written as `quantization_report.json`.
     /// - Throws: `FileError` when something cannot be written, `CheckpointError` when it cannot be read; what was done is kept for the next run.
     @discardableResult
@@ -118,7 +118,7 @@ public struct ModelQuantization: Sendable {
         try write(to: directory, replacesExisting: replacesExisting, notes: [:], progress: progress)
     }
 
-    /// Writes the quantised model, and `notes` as files beside it.
+    /// Writes the quantized model, and `notes` as files beside it.
     @discardableResult
     func write(
         to directory: URL,
@@ -184,7 +184,7 @@ public struct ModelQuantization: Sendable {
 
     /// Compares what lies in `directory` now with the source.
     ///
-    /// - Throws: `IdeficsError.model` for a matrix that cannot be quantised because it holds infinities or NaN.
+    /// - Throws: `IdeficsError.model` for a matrix that cannot be quantized because it holds infinities or NaN.
     private func verify(_ directory: URL) throws -> QuantizationReport {
         var report = QuantizationReport()
         let written = Weights(try Checkpoint(directory: directory))

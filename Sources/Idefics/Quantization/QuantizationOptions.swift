@@ -4,7 +4,7 @@
 import IdeficsFoundation
 public import IdeficsTensor
 
-/// How each part of a model is to be stored when it is quantised.
+/// How each part of a model is to be stored when it is quantized.
 ///
 /// A part that is nil stays as the checkpoint has it.
 public struct QuantizationOptions: Sendable, Equatable {
@@ -41,7 +41,7 @@ public struct QuantizationOptions: Sendable, Equatable {
     /// or `layers.0`; `*` stands for any text.
     public var keptInInt8: [String] = []
 
-    /// Whether scales of `nf4` are quantised once more (bitsandbytes' `bnb_4bit_use_double_quant`): 4.13 bits a weight
+    /// Whether scales of `nf4` are quantized once more (bitsandbytes' `bnb_4bit_use_double_quant`): 4.13 bits a weight
     /// instead of 4.5, in bitsandbytes' files.
     public var usesDoubleQuant = false
 

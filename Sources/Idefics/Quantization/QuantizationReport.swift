@@ -1,9 +1,9 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-/// What quantising lost, tensor by tensor.
+/// What quantizing lost, tensor by tensor.
 public struct QuantizationReport: Sendable, Codable, Equatable {
-    /// One quantised matrix.
+    /// One quantized matrix.
     public struct Entry: Sendable, Codable, Equatable {
         /// Its name.
         public let name: String
@@ -19,14 +19,14 @@ public struct QuantizationReport: Sendable, Codable, Equatable {
         public let byteCount: Int
     }
 
-    /// Quantised matrices in the order of the checkpoint.
+    /// Quantized matrices in the order of the checkpoint.
     public internal(set) var entries: [Entry] = []
     /// Bytes of the weights before.
     public internal(set) var sourceByteCount = 0
     /// Bytes of the weights after.
     public internal(set) var byteCount = 0
 
-    /// Bits that an element of the matrices of `part` takes in the mean, scales included; nil when none is quantised.
+    /// Bits that an element of the matrices of `part` takes in the mean, scales included; nil when none is quantized.
     public func bitsPerWeight(_ part: QuantizationOptions.Part) -> Double? {
         let entries = entries.filter { QuantizationOptions.Part(parameter: $0.name) == part }
         let elements = entries.reduce(0) { $0 + $1.elementCount }

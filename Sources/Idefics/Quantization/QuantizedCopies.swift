@@ -4,7 +4,7 @@
 public import Foundation
 import IdeficsFoundation
 
-/// The quantised copies in the application's cache; only what this program made, by the record in it, is touched.
+/// The quantized copies in the application's cache; only what this program made, by the record in it, is touched.
 public struct QuantizedCopies: Sendable {
     /// One copy.
     public struct Copy: Sendable, Codable, Equatable {

@@ -5,7 +5,7 @@ public import Foundation
 import IdeficsFoundation
 import IdeficsTensor
 
-/// A quantised copy of a model, made once and kept in the application's cache.
+/// A quantized copy of a model, made once and kept in the application's cache.
 ///
 /// A process that needs a copy which another one is making waits for it. One that was killed is gone on with.
 ///
@@ -15,10 +15,10 @@ import IdeficsTensor
 ///   - source: what the user calls the model; nil for its directory.
 ///   - cache: where copies are kept, in `quantized/`; `QuantizedCopies` lists and removes them.
 ///   - onWait: called once if another process is making the copy.
-///   - progress: hears how many bytes of how many are written, when the copy has to be made.
+///   - progress: reports how many bytes of how many are written, when the copy has to be made.
 /// - Returns: the directory of the copy. It is another one when a file of the source, its weights or a small one, or an
 ///   option changes.
-/// - Throws: what quantising throws.
+/// - Throws: what quantizing throws.
 public func quantizedCopy(
     of directory: URL,
     options: QuantizationOptions,

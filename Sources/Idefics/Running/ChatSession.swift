@@ -16,7 +16,7 @@ public final class ChatSession {
     public let format: ChatFormat
     /// How answers are generated.
     public var config: GenerationConfig
-    /// How pictures are fetched and prepared.
+    /// How images are fetched and prepared.
     public var options: IdeficsProcessor.Options
 
     private let container: ModelContainer
@@ -28,7 +28,7 @@ public final class ChatSession {
     ///   - container: the model.
     ///   - system: what stands before the first turn; nil for what the format has there.
     ///   - config: how to generate; nil for `ModelContainer.chatConfig`.
-    ///   - options: how pictures are fetched and prepared.
+    ///   - options: how images are fetched and prepared.
     ///   - fetcher: gets images by URL; nil refuses them.
     public init(
         _ container: ModelContainer,

@@ -13,7 +13,7 @@ extension ModelContainer {
     ///   - text: the text; see `likelihood(of:context:stride:progress:)`.
     ///   - context: tokens the models read at once, at least 2.
     ///   - stride: tokens from one window to the next, 1 to `context`; nil for `context`.
-    ///   - progress: hears how many tokens of how many are scored.
+    ///   - progress: reports how many tokens of how many are scored.
     /// - Returns: both likelihoods, divergence and agreement.
     /// - Throws: `IdeficsError`, when the model has no tokenizer, the reference has other tokens or an argument does not
     ///   fit.
@@ -44,7 +44,7 @@ extension ModelContainer {
     ///   - tokenIds: the text, at least two tokens.
     ///   - context: tokens the models read at once, at least 2.
     ///   - stride: tokens from one window to the next, 1 to `context`; nil for `context`.
-    ///   - progress: hears how many tokens of how many are scored.
+    ///   - progress: reports how many tokens of how many are scored.
     /// - Returns: both likelihoods, divergence and agreement.
     /// - Throws: `IdeficsError.input` naming what does not fit; `IdeficsError.model` for logits that are no numbers.
     public func divergence(

@@ -16,7 +16,7 @@ extension ModelContainer {
     ///   - text: the text.
     ///   - context: tokens the model reads at once, at least 2.
     ///   - stride: tokens from one window to the next, 1 to `context`; nil for `context`, disjoint windows.
-    ///   - progress: hears how many tokens of how many are scored.
+    ///   - progress: reports how many tokens of how many are scored.
     /// - Returns: the tokens and the likelihood of each; see `likelihood(ofTokens:context:stride:progress:)`.
     /// - Throws: `IdeficsError`, when the model has no tokenizer or an argument does not fit.
     public func likelihood(
@@ -53,7 +53,7 @@ extension ModelContainer {
     ///   - tokenIds: the text, at least two tokens.
     ///   - context: tokens the model reads at once, at least 2.
     ///   - stride: tokens from one window to the next, 1 to `context`; nil for `context`.
-    ///   - progress: hears how many tokens of how many are scored.
+    ///   - progress: reports how many tokens of how many are scored.
     /// - Returns: −log p of each scored token, from f32 logits in double precision.
     /// - Throws: `IdeficsError.input` naming what does not fit; `IdeficsError.model` for logits that are no numbers.
     public func likelihood(

@@ -41,7 +41,7 @@ public actor ModelContainer {
     ///
     /// - Parameters:
     ///   - directory: a checkpoint in Hugging Face format.
-    ///   - isExact: whether products with quantised weights leave the activations as they are; slower.
+    ///   - isExact: whether products with quantized weights leave the activations as they are; slower.
     ///   - adapter: a directory with a LoRA adapter as PEFT writes it, to be used with the model; nil for none.
     ///   - memory: what the model may take; weights beyond it are read for every pass (see `memoryPlan`).
     ///   - cacheType: how keys and values are stored.

@@ -1,7 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-/// How a model's predictions of a text differ from those of a reference, such as the model it was quantised from.
+/// How a model's predictions of a text differ from those of a reference, such as the model it was quantized from.
 public struct TextDivergence: Sendable, Equatable {
     /// How likely the model finds each token.
     public let likelihood: TextLikelihood

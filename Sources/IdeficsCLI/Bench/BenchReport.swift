@@ -112,7 +112,7 @@ struct BenchReport: Encodable {
             \(Format.bytes(Int64(decode.weightBytesPerToken))) of weights, \
             \(Format.bytes(Int64(decode.cacheBytesPerToken))) of cache
             first token: \(seconds(decode.secondsToFirstToken)) after the command, \
-            \(seconds(decode.secondsToFirstTokenWithPicture)) with a picture
+            \(seconds(decode.secondsToFirstTokenWithPicture)) with an image
 
             """
         )

@@ -23,7 +23,7 @@ struct DecodeBenchmark {
         let weightBytesPerToken: Int
         /// Keys and values read for a token, mean of the steps.
         let cacheBytesPerToken: Int
-        /// From starting the program to its end after one token, without and with a picture; what it reads is warm.
+        /// From starting the program to its end after one token, without and with an image; what it reads is warm.
         let secondsToFirstToken: Double
         let secondsToFirstTokenWithPicture: Double
     }
@@ -104,7 +104,7 @@ struct DecodeBenchmark {
         )
     }
 
-    /// The smallest PNG; the processor makes every picture the same size.
+    /// The smallest PNG; the processor makes every image the same size.
     private static let picture =
         "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 

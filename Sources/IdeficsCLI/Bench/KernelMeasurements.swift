@@ -40,7 +40,7 @@ enum KernelMeasurements {
         }
     }
 
-    /// As `matvec`, with quantised weights.
+    /// As `matvec`, with quantized weights.
     static func matvec(_ format: QuantizedTensor.Format) -> Measurement {
         let count = format == .int8 ? 24 : 40
         let shape = [11_008, 4096]
@@ -57,7 +57,7 @@ enum KernelMeasurements {
         }
     }
 
-    /// As `gemm`, with quantised weights, against the limit of 8-bit products.
+    /// As `gemm`, with quantized weights, against the limit of 8-bit products.
     static func gemm(
         rows: Int,
         outFeatures: Int,

@@ -22,7 +22,7 @@ struct ModelMeasurements {
         return measurements
     }
 
-    /// What bounds products of many rows with weights of `part`: f32 multiply-adds unless activations are quantised.
+    /// What bounds products of many rows with weights of `part`: f32 multiply-adds unless activations are quantized.
     private func bound(_ part: QuantizationOptions.Part) -> Measurement.Bound {
         switch options.formats[part] {
         case .int8, .int4: .integer

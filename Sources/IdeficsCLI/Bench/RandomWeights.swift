@@ -66,7 +66,7 @@ struct RandomWeights: Sendable {
     /// - Parameters:
     ///   - options: formats of the parts.
     ///   - gate: every gate of the gated blocks before its tanh; one that is 0 is closed, and its branch is not run.
-    ///   - isExact: whether products with quantised weights leave the activations as they are.
+    ///   - isExact: whether products with quantized weights leave the activations as they are.
     /// - Returns: weights that are made when they are taken.
     func weights(_ options: QuantizationOptions, gate: Float, isExact: Bool = false) -> Weights {
         Weights(

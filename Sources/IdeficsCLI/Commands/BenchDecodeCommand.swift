@@ -11,7 +11,7 @@ struct BenchDecodeCommand: AsyncParsableCommand {
         abstract: "Greedy generation with a checkpoint.",
         discussion: """
             Seconds of one token against the time that reading its parameters and cache would take, and seconds from \
-            starting the program to its end after one token, with and without a picture.
+            starting the program to its end after one token, with and without an image.
             """
     )
 

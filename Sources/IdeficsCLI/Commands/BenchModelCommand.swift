@@ -26,7 +26,7 @@ struct BenchModelCommand: ParsableCommand {
     @Option(help: "Decoder layers, with their gated blocks and the head; a multiple of 4 unless llama-7b.")
     var layers = 8
 
-    @Flag(help: "Multiply quantised weights with the activations as they are, not quantised too; slower.")
+    @Flag(help: "Multiply quantized weights with the activations as they are, not quantized too; slower.")
     var exact = false
 
     @OptionGroup(title: "Measuring") var options: MeasurementOptions

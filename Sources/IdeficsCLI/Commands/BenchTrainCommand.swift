@@ -50,7 +50,7 @@ struct BenchTrainCommand: ParsableCommand {
     @Flag(help: "Multiply in bf16, sums in f32.")
     var bf16 = false
 
-    @Flag(help: "Keep only the inputs of layers and compute them again on the way back.")
+    @Flag(help: "Keep only the inputs of layers and compute them again in the backward pass.")
     var gradientCheckpointing = false
 
     @OptionGroup(title: "Measuring") var options: MeasurementOptions

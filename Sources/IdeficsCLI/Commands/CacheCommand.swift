@@ -9,7 +9,7 @@ import Idefics
 struct CacheCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "cache",
-        abstract: "List and remove the quantised copies that --format made.",
+        abstract: "List and remove the quantized copies that --format made.",
         discussion: """
             They are in quantized/ in this program's cache ($IDEFICS_CACHE, else $XDG_CACHE_HOME/idefics, else \
             ~/.cache/idefics). Models of the Hugging Face hub are in the cache all its software shares, which \

@@ -10,9 +10,9 @@ import IdeficsImages
 struct ChatCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "chat",
-        abstract: "Talk with a model about pictures.",
+        abstract: "Talk with a model about images.",
         discussion: """
-            Each line is a turn. Commands: /image PATH-OR-URL shows a picture with the next turn (a path may be typed as \
+            Each line is a turn. Commands: /image PATH-OR-URL shows an image with the next turn (a path may be typed as \
             it is, or as terminals type files that are dropped on them: quoted, with backslashes, several), /reset starts \
             over, /quit (or end of input) ends. The cache is kept between turns. The checkpoint decides how turns are written: \
             as ChatML (<|im_start|>user …<|im_end|>) when its tokenizer has a chat template with these tokens, otherwise \
@@ -23,7 +23,7 @@ struct ChatCommand: AsyncParsableCommand {
 
     @OptionGroup var loadOptions: LoadOptions
 
-    @Option(help: "A picture for the first turn: path, http(s) URL or data: URL (repeatable).")
+    @Option(help: "An image for the first turn: path, http(s) URL or data: URL (repeatable).")
     var image: [String] = []
 
     @Option(
@@ -72,7 +72,7 @@ struct ChatCommand: AsyncParsableCommand {
             config: try generation.config(over: container.chatConfig, for: container),
             options: options
         )
-        // The size the model sees: a conversation of many large pictures would fill the memory.
+        // The size the model sees: a conversation of many large images would fill the memory.
         let side = images.imageSize ?? container.processor?.imageProcessor.imageSize
         func shrunk(_ picture: RGBImage) throws -> RGBImage {
             try side.map { try picture.resized(width: $0, height: $0) } ?? picture
@@ -109,12 +109,12 @@ struct ChatCommand: AsyncParsableCommand {
         }
     }
 
-    /// The picture, decoded: it is read once, when it is named, and not again with every turn.
+    /// The image, decoded: it is read once, when it is named, and not again with every turn.
     private func picture(_ source: ImageSource) async throws -> RGBImage {
         try await source.load(limits: images.limits, fetcher: images.fetcher)
     }
 
-    /// Streams one answer; a failure is told, and the turn taken back with its pictures, so that the conversation can go on.
+    /// Streams one answer; a failure is told, and the turn taken back with its images, so that the conversation can go on.
     ///
     /// - Throws: `OutputError` when nobody can read the answers.
     private func answer(_ line: String, images: [ImageSource], in chat: ChatSession) async throws {
@@ -143,7 +143,7 @@ struct ChatCommand: AsyncParsableCommand {
         } catch {
             chat.removeLastTurn()
             Terminal.note(
-                "error: \(printable("\(error)", limit: 1000))\(images.isEmpty ? "" : " (the turn's pictures are taken back, too)")"
+                "error: \(printable("\(error)", limit: 1000))\(images.isEmpty ? "" : " (the turn's images are taken back, too)")"
             )
         }
     }

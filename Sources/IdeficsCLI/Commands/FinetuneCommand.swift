@@ -9,7 +9,7 @@ import IdeficsTraining
 struct FinetuneCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "finetune",
-        abstract: "Train a model on your own conversations, documents or captioned pictures.",
+        abstract: "Train a model on your own conversations, documents or captioned images.",
         discussion: """
             Each line of --data is an example:
               {"messages": [{"role": "user", "content": [{"type": "image", "image": "a.png"}, {"type": "text", "text": "…"}]}, \
@@ -35,7 +35,7 @@ struct FinetuneCommand: AsyncParsableCommand {
     @Option(help: "JSON lines to evaluate on: every --eval-steps, and after the last step.")
     var evalData: String?
 
-    @Option(help: "Learning rate behind the warm-up. (default: 1e-05)")
+    @Option(help: "Learning rate after the warm-up. (default: 1e-05)")
     var learningRate: Double?
 
     @Option(help: "Steps over which the learning rate grows from 0. (default: 0)")
@@ -79,7 +79,7 @@ struct FinetuneCommand: AsyncParsableCommand {
     @Option(help: "Largest image to decode, in pixels. (default: 89478485)")
     var maxImagePixels: Int?
 
-    @Option(help: "Lines that are no examples, pictures that cannot be had: fail or skip. (default: fail)")
+    @Option(help: "Lines that are no examples, images that cannot be had: fail or skip. (default: fail)")
     var badLines: String?
 
     @Option(help: "Names of parameters to train although the configuration freezes them, * for any text (repeatable).")
@@ -91,7 +91,7 @@ struct FinetuneCommand: AsyncParsableCommand {
     @Flag(help: "Multiply in bf16 and keep activations in it; parameters, moments and sums stay in f32.")
     var bf16 = false
 
-    @Flag(help: "Keep only the inputs of layers and compute them again on the way back: slower, less memory.")
+    @Flag(help: "Keep only the inputs of layers and compute them again in the backward pass: slower, less memory.")
     var gradientCheckpointing = false
 
     @Option(help: "Factor of the z-loss. (default: 0)")

@@ -12,11 +12,11 @@ import IdeficsTensor
 package struct GenerateCommand: AsyncParsableCommand, PromptCommand {
     package static let configuration = CommandConfiguration(
         commandName: "generate",
-        abstract: "Continue prompts of pictures and text.",
+        abstract: "Continue prompts of images and text.",
         discussion: """
             Pictures and texts make one prompt in the order they are given:
-              idefics generate --model DIR "User: What is in this picture?" --image cat.jpg "<end_of_utterance>\nAssistant:"
-            A text that is an http(s) URL is a picture, as in transformers. With --prompts, each line of a file is a \
+              idefics generate --model DIR "User: What is in this image?" --image cat.jpg "<end_of_utterance>\nAssistant:"
+            A text that is an http(s) URL is an image, as in transformers. With --prompts, each line of a file is a \
             prompt; any number runs in the memory of --batch-size, and each answer is written as soon as it is its turn:
               idefics generate --model DIR --prompts p.jsonl --output answers.jsonl [--resume]
             Options are transformers' with its defaults; chat models want --eos-token-id and --bad-words-ids as on their card \
@@ -32,7 +32,7 @@ package struct GenerateCommand: AsyncParsableCommand, PromptCommand {
     @Argument(help: "Texts of the prompt.")
     package var texts: [String] = []
 
-    @Option(help: "A picture: path, http(s) URL or data: URL (repeatable).")
+    @Option(help: "An image: path, http(s) URL or data: URL (repeatable).")
     package var image: [String] = []
 
     @Option(
@@ -60,7 +60,7 @@ package struct GenerateCommand: AsyncParsableCommand, PromptCommand {
     package func validate() throws {
         let sources = [!texts.isEmpty || !image.isEmpty, prompts != nil, inputs != nil]
         guard sources.count(where: { $0 }) == 1 else {
-            throw ValidationError("give texts and pictures, or --prompts, or --inputs")
+            throw ValidationError("give texts and images, or --prompts, or --inputs")
         }
         guard 1...1024 ~= batchSize else {
             throw ValidationError("--batch-size \(batchSize): must be 1 to 1024 prompts")

@@ -13,7 +13,7 @@ struct MergeCommand: AsyncParsableCommand {
         abstract: "Make a model and a LoRA adapter one model.",
         discussion: """
             Adds what the adapter learned to the weights, in f32, and writes a model directory that is used like any other, \
-            here and in transformers. Weights stream through one at a time; a run that was stopped goes on behind the last \
+            here and in transformers. Weights stream through one at a time; a run that was stopped goes on after the last \
             file it finished. Quantised models are refused unless --dtype says how to store them dequantised.
             """
     )

@@ -9,7 +9,7 @@ import Idefics
 struct PerplexityCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "perplexity",
-        abstract: "How well a model predicts a text without pictures.",
+        abstract: "How well a model predicts a text without images.",
         discussion: """
             The model reads windows of --context tokens, each --stride tokens after the one before. A window scores the \
             tokens that no earlier window reached, except its own first token, which nothing predicts. With the default \

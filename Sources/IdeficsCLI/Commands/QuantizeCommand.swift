@@ -14,7 +14,7 @@ struct QuantizeCommand: AsyncParsableCommand {
         abstract: "Store a model with 4 or 8 bits for each weight.",
         discussion: """
             Writes a model directory that is used like any other, mapped as it lies. Weights stream through one at a \
-            time; a run that was stopped goes on behind the last file it finished. Every matrix is compared with its \
+            time; a run that was stopped goes on after the last file it finished. Every matrix is compared with its \
             source afterwards; the errors are in quantization_report.json. With --calibration the matrices of the decoder \
             are rounded to int4 and int8 so that its outputs for that text change least: much closer to the original, and \
             no slower to use; quantising takes about as long as reading the text three times.
@@ -77,7 +77,7 @@ struct QuantizeCommand: AsyncParsableCommand {
         if doubleQuant, format != .nf4,
             ![parts.head, parts.embeddings, parts.resampler, parts.vision].contains(where: { $0?.format == .nf4 })
         {
-            throw ValidationError("--double-quant: only nf4 has scales that can be quantised once more")
+            throw ValidationError("--double-quant: only nf4 has scales that can be quantized once more")
         }
         if calibration != nil && format == .nf4 {
             throw ValidationError("--calibration: nf4 keeps bitsandbytes' rounding; calibrate int4 or int8")

@@ -26,7 +26,7 @@ package struct ScoreCommand: AsyncParsableCommand, PromptCommand {
     @Argument(help: "Texts of the prompt.")
     package var texts: [String] = []
 
-    @Option(help: "A picture: path, http(s) URL or data: URL (repeatable).")
+    @Option(help: "An image: path, http(s) URL or data: URL (repeatable).")
     package var image: [String] = []
 
     @Option(
@@ -46,7 +46,7 @@ package struct ScoreCommand: AsyncParsableCommand, PromptCommand {
 
     package func validate() throws {
         guard (!texts.isEmpty || !image.isEmpty) != (prompts != nil) else {
-            throw ValidationError("give a prompt: texts, pictures or both; or --prompts")
+            throw ValidationError("give a prompt: texts, images or both; or --prompts")
         }
         guard !continuation.isEmpty else { throw ValidationError("give at least one --continuation") }
         if json && prompts != nil {

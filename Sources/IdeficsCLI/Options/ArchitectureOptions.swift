@@ -15,7 +15,7 @@ struct ArchitectureOptions: ParsableArguments {
     @Option(help: "A gated block precedes every layer whose index is a multiple of this; must divide the layers.")
     var crossLayerInterval = 4
 
-    @Flag(inversion: .prefixedNo, help: "Normalise queries and keys of the gated blocks.")
+    @Flag(inversion: .prefixedNo, help: "Normalize queries and keys of the gated blocks.")
     var qkLayerNorms = true
 
     @Option(help: "Gates: float (one for each branch) or vector (one for each channel).")
@@ -42,7 +42,7 @@ struct ArchitectureOptions: ParsableArguments {
     @Option(help: "Floats of each head of the resampler.")
     var resamplerHeadDim = 96
 
-    @Flag(inversion: .prefixedNo, help: "Normalise queries and keys of the resampler.")
+    @Flag(inversion: .prefixedNo, help: "Normalize queries and keys of the resampler.")
     var qkLayerNormsPerceiver = true
 
     @Flag(help: "Add <end_of_utterance> to the vocabulary, as in the instruct models.")

@@ -5,15 +5,15 @@ import Foundation
 import IdeficsFoundation
 import IdeficsImages
 
-/// Pictures by the names that a person types, or that a terminal types when files are dropped on it.
+/// Images by the names that a person types, or that a terminal types when files are dropped on it.
 ///
 /// Terminals type a space after the path, put quotes around it, write backslashes before spaces, or type a `file:` URL; of
 /// several files they type several words. A file that really has the name as it stands wins.
 enum DroppedPaths {
-    /// The pictures that `text` means; those that do not exist are told when they are loaded.
+    /// The images that `text` means; those that do not exist are told when they are loaded.
     ///
     /// - Parameter text: what stands after a command and one space, as `PathBytes` has it.
-    /// - Returns: the pictures, at least one unless `text` is blank.
+    /// - Returns: the images, at least one unless `text` is blank.
     static func sources(_ text: String) -> [ImageSource] {
         let trimmed = trimmingSpaces(text)
         guard !trimmed.isEmpty else { return [] }

@@ -15,10 +15,10 @@ package struct ImageOptions: ParsableArguments {
     @Option(help: "Height and width images are resized to, in pixels. (default: preprocessor_config.json, else 224)")
     var imageSize: Int?
 
-    @Option(help: "Largest picture to decode, in pixels.")
+    @Option(help: "Largest image to decode, in pixels.")
     var maxImagePixels = ImageLimits().maxPixels
 
-    @Option(help: "Largest encoded picture, in bytes.")
+    @Option(help: "Largest encoded image, in bytes.")
     var maxImageBytes = ImageLimits().maxBytes
 
     @Flag(help: "Allow image URLs on private and loopback addresses.")

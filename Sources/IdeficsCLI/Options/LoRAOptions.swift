@@ -7,7 +7,7 @@ import Foundation
 /// Adapters instead of the model's own parameters: the section `lora` of a recipe.
 struct LoRAOptions: ParsableArguments {
     @Flag(
-        help: "Train LoRA adapters and leave the model, dense or quantised, as it is; any --lora-… option does so, too."
+        help: "Train LoRA adapters and leave the model, dense or quantized, as it is; any --lora-… option does so, too."
     )
     var lora = false
 

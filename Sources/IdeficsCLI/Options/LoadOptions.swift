@@ -21,7 +21,7 @@ struct LoadOptions: ParsableArguments {
 
     @OptionGroup var memoryOptions: MemoryOptions
 
-    @Flag(help: "Multiply quantised weights with the activations as they are, not quantised too; slower.")
+    @Flag(help: "Multiply quantized weights with the activations as they are, not quantized too; slower.")
     var exact = false
 
     @Option(help: "How keys and values are stored: f32, bf16 (half the memory) or int8 (about a quarter).")

@@ -21,7 +21,7 @@ struct RandomModelOptions: ParsableArguments {
     @OptionGroup(title: "Parts (keep: f32 with --format f32, else bf16)")
     var parts: PartOptions
 
-    /// Element type of what is not quantised.
+    /// Element type of what is not quantized.
     var dtype: DType { format.dtype }
 
     /// Formats of the parts.

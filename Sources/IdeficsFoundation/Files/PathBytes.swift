@@ -16,7 +16,7 @@ import Darwin
 
 /// How names of files that are not UTF-8 travel in strings and URLs.
 ///
-/// To Linux a name is bytes, and pictures out of old archives have names in Latin-1 or Shift-JIS. A byte that is not part
+/// To Linux a name is bytes, and images out of old archives have names in Latin-1 or Shift-JIS. A byte that is not part
 /// of UTF-8 becomes the scalar U+10FE00 + byte, of a plane for private use (the idea of Python's `surrogateescape`); where
 /// a file is opened it becomes the byte again. ``printable(_:limit:)`` shows such scalars as U+FFFD.
 package enum PathBytes {

@@ -202,6 +202,6 @@ public final class StagedDirectory {
         }
     }
 
-    /// Of a model, an adapter, a checkpoint of training and a quantised copy.
+    /// Of a model, an adapter, a checkpoint of training and a quantized copy.
     private static let configurations: Set = ["config.json", "adapter_config.json", "state.json", "idefics_copy.json"]
 }

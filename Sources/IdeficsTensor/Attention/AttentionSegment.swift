@@ -99,7 +99,7 @@ public struct AttentionSegment: Sendable {
     }
 }
 
-/// Weights of attention that are dropped in training, behind the softmax; the others are divided by 1 − `probability`.
+/// Weights of attention that are dropped in training, after the softmax; the others are divided by 1 − `probability`.
 ///
 /// Which is a function of seed, offset, head, row of the query and number of the key alone, so that nothing is stored and
 /// what is computed again drops the same.

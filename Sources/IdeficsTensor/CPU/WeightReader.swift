@@ -31,7 +31,7 @@ final class WeightReader: @unchecked Sendable {
     private var states: [State]
     /// Units that products wait for, oldest first.
     private var wanted: [Int] = []
-    /// The unit used last, behind which is read ahead; nil before the first.
+    /// The unit used last, after which is read ahead; nil before the first.
     private var cursor: Int?
     /// Bytes in memory, or on their way there or back, of units that do not stay.
     private var windowByteCount = 0

@@ -1,7 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-/// Cross-entropy behind a head, for a backend: gradients are those of
+/// Cross-entropy after a head, for a backend: gradients are those of
 /// Σ lossFactor · loss(row) + Σ zFactors[row] · logsumexp(row)².
 public struct CrossEntropyCall: Sendable {
     /// `[rows, features]`.
@@ -83,7 +83,7 @@ public struct TokenLoss: Sendable {
 /// Mean cross-entropy of the logits `hidden · headsᵀ`, with the z-loss of M4 and PaLM (arXiv:2204.02311, section 5).
 ///
 /// total = Σ loss / count + zLossWeight · Σ m · logsumexp² / Σ m. Logits exist for some rows at a time only; gradients are
-/// computed with them, so the walk back costs nothing more. Rows that count for neither sum cost nothing.
+/// computed with them, so the backward pass costs nothing more. Rows that count for neither sum cost nothing.
 ///
 /// - Parameters:
 ///   - hidden: `[rows, features]`.

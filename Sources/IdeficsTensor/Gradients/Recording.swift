@@ -1,7 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-// How operations record themselves: each takes its result, which the backend computed, and adds the way back. What a
+// How operations record themselves: each takes its result, which the backend computed, and adds the backward pass. What a
 // step keeps is what its closure captures.
 
 extension Tensor {

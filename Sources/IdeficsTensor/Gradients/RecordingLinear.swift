@@ -11,7 +11,7 @@ extension LinearProduct {
     fileprivate var isSplit: Bool { activation != .none || scale?.isRecorded == true }
 }
 
-/// What the way back through a product needs: not the product's parts themselves where a gradient passes them by.
+/// What the backward pass through a product needs: not the product's parts themselves where a gradient passes them by.
 private struct ProductTargets {
     let weight: Weight
     let weightTarget: GradientTarget

@@ -15,7 +15,7 @@ public protocol Backend: Sendable {
     /// `softmax(scale · q kᵀ) v` for the queries of each segment; rows of no segment are zero.
     ///
     /// `q` and the result are `[rows, heads · headDim]`; keys and values have `kvHeads`, which divides `heads`. With
-    /// `dropout` weights behind the softmax are dropped.
+    /// `dropout` weights after the softmax are dropped.
     func attention(
         _ q: Tensor,
         _ segments: [AttentionSegment],

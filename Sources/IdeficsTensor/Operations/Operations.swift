@@ -106,13 +106,13 @@ package func writeKeyValueRows(_ x: Tensor, to place: MemoryPlace, type: KeyValu
     x.backend.writeKeyValueRows(x, to: place, type: type, kvHeads: kvHeads)
 }
 
-/// Root-mean-square normalisation of rows; see `Backend.rmsNorm`.
+/// Root-mean-square normalization of rows; see `Backend.rmsNorm`.
 public func rmsNorm(_ x: Tensor, weight: Tensor, eps: Float) -> Tensor {
     let y = x.backend.rmsNorm(x, weight: weight, eps: eps)
     return x.isRecorded || weight.isRecorded ? recordRMSNorm(y, x, weight: weight, eps: eps) : y
 }
 
-/// Layer normalisation of rows; see `Backend.layerNorm`.
+/// Layer normalization of rows; see `Backend.layerNorm`.
 public func layerNorm(_ x: Tensor, weight: Tensor, bias: Tensor?, eps: Float) -> Tensor {
     let y = x.backend.layerNorm(x, weight: weight, bias: bias, eps: eps)
     guard x.isRecorded || weight.isRecorded || bias?.isRecorded == true else { return y }

@@ -3,11 +3,11 @@
 
 internal import CIdeficsKernels
 
-/// Numbers in 8 bits each, with a scale for every 256 of them: block-wise dynamic quantisation (Dettmers et al.,
+/// Numbers in 8 bits each, with a scale for every 256 of them: block-wise dynamic quantization (Dettmers et al.,
 /// arXiv:2110.02861, section 2).
 ///
 /// Codes stand for the values of bitsandbytes' dynamic maps, which lie close where magnitudes are small, over seven
-/// decades. Moments of an optimiser and scales of `nf4` are stored so.
+/// decades. Moments of an optimizer and scales of `nf4` are stored so.
 public struct DynamicTensor: Sendable {
     /// Which 256 values codes stand for.
     public enum Map: Sendable, CaseIterable {

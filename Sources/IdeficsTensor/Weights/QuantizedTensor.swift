@@ -5,7 +5,7 @@ internal import CIdeficsKernels
 
 /// A weight `[outFeatures, inFeatures]` whose elements are codes of 4 or 8 bits with a scale for every 64 of them.
 ///
-/// The layouts are those of `idefics_kernels.h` ("Quantised weights"); a checkpoint holds them as they are, so they are
+/// The layouts are those of `idefics_kernels.h` ("Quantized weights"); a checkpoint holds them as they are, so they are
 /// mapped, never repacked.
 public struct QuantizedTensor: Sendable {
     /// How elements are stored.
@@ -108,13 +108,13 @@ public struct QuantizedTensor: Sendable {
         withUnsafeBytes(of: idf_nf4_table) { Array($0.bindMemory(to: Float.self)) }
     }
 
-    /// Scales of `nf4` that were quantised themselves: `table[codes[i]] · scales[i / 256] + offset`.
+    /// Scales of `nf4` that were quantized themselves: `table[codes[i]] · scales[i / 256] + offset`.
     ///
     /// - Parameters:
     ///   - codes: `[scaleCount]`, `u8`.
     ///   - table: 256 values in f32.
     ///   - scales: one for every 256 codes, in f32.
-    ///   - offset: what was subtracted before the second quantisation.
+    ///   - offset: what was subtracted before the second quantization.
     /// - Returns: `[scaleCount]` in f32.
     public static func nf4Scales(codes: Tensor, table: Tensor, scales: Tensor, offset: Float) -> Tensor {
         precondition(

@@ -7,7 +7,7 @@ public enum Weight: Sendable {
     case dense(Tensor)
     /// Codes with scales.
     ///
-    /// With `isExact` products are those of the dequantised weight, bit for bit; otherwise the input is quantised, too
+    /// With `isExact` products are those of the dequantized weight, bit for bit; otherwise the input is quantized, too
     /// (8 bits for `int4`, 16 bits for `int8`), which is several times faster. `nf4` then differs by rounding only.
     case quantized(QuantizedTensor, isExact: Bool)
 
@@ -27,7 +27,7 @@ public enum Weight: Sendable {
         }
     }
 
-    /// The elements as a tensor: as they are, or dequantised to f32.
+    /// The elements as a tensor: as they are, or dequantized to f32.
     public var values: Tensor {
         switch self {
         case .dense(let tensor): tensor

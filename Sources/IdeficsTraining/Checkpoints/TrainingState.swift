@@ -20,7 +20,7 @@ public struct TrainingState: Sendable {
         public var microBatches: UInt64 = 0
         /// Real tokens used.
         public var tokens = 0
-        /// Pictures used.
+        /// Images used.
         public var images = 0
         /// Examples used.
         public var examples = 0

@@ -13,8 +13,8 @@ public struct CheckedData: Sendable {
     public let reports: [DataReport]
     /// Why no run can begin on it; nil when one can.
     public let problem: TrainingError?
-    /// The first picture that cannot be had, where bad examples are errors: a run ends when it comes to it, with a
-    /// checkpoint, unless the picture is there by then.
+    /// The first image that cannot be had, where bad examples are errors: a run ends when it comes to it, with a
+    /// checkpoint, unless the image is there by then.
     public let imageProblem: TrainingError?
 
     let training: DataCheck.Result
@@ -25,8 +25,8 @@ public struct CheckedData: Sendable {
     /// - Parameters:
     ///   - recipe: whose data it is.
     ///   - directory: the model's directory, for its tokenizer.
-    ///   - images: how closely pictures are looked at.
-    ///   - progress: hears how many examples of a file were looked at, of how many.
+    ///   - images: how closely images are looked at.
+    ///   - progress: reports how many examples of a file were looked at, of how many.
     /// - Throws: what reading recipe, data and tokenizer throws. Bad examples are found and told, and throw nothing.
     public init(
         recipe: TrainingRecipe,

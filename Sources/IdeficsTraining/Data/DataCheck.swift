@@ -6,9 +6,9 @@ import Idefics
 import IdeficsFoundation
 import IdeficsImages
 
-/// How far the pictures of a data set are looked at before a run begins; those by URL are never fetched for it.
+/// How far the images of a data set are looked at before a run begins; those by URL are never fetched for it.
 public enum ImageCheck: Sendable {
-    /// Whether files are there and begin as pictures do.
+    /// Whether files are there and begin as images do.
     case files
     /// Every file and `data:` URL is decoded.
     case decoded
@@ -33,7 +33,7 @@ struct DataCheck: Sendable {
         let report: DataReport
         /// The first example, in the file's order, that no run can learn from.
         let firstProblem: TrainingError?
-        /// The first one whose picture cannot be had now; it may be there when a run comes to it.
+        /// The first one whose image cannot be had now; it may be there when a run comes to it.
         let firstImageProblem: TrainingError?
     }
 
@@ -43,7 +43,7 @@ struct DataCheck: Sendable {
         var length: Int32 = -1
         /// Whether the line is an example, if perhaps one that cannot be learned from.
         var isExample = true
-        /// Whether only a picture is in the way: the length counts all the same.
+        /// Whether only an image is in the way: the length counts all the same.
         var isLeftOut = false
     }
 
@@ -61,7 +61,7 @@ struct DataCheck: Sendable {
 
     /// Looks at all examples.
     ///
-    /// - Parameter progress: hears how many were looked at, of how many.
+    /// - Parameter progress: reports how many were looked at, of how many.
     /// - Returns: what was found.
     /// - Throws: `TrainingError.file` when the file cannot be read, or holds no example; `CancellationError`.
     @concurrent
@@ -124,7 +124,7 @@ struct DataCheck: Sendable {
         return part
     }
 
-    /// Looks at pictures.
+    /// Looks at images.
     private func look(at sources: [ImageSource], _ report: inout DataReport) async throws {
         for source in sources {
             do {

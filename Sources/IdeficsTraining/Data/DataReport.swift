@@ -7,9 +7,9 @@ public enum DataProblem: String, Sendable, Codable, CaseIterable {
     case noExample
     /// Nothing in it counts for the loss.
     case nothingToLearn
-    /// What counts begins behind the tokens that an example may have.
+    /// What counts begins after the tokens that an example may have.
     case answerCutAway
-    /// A picture of it is not there, or is none.
+    /// An image of it is not there, or is none.
     case image
 
     /// For people.
@@ -41,11 +41,11 @@ public struct DataReport: Sendable, Equatable, Encodable {
     public let file: String
     /// Examples that can be learned from.
     public internal(set) var examples = 0
-    /// Their pictures that are used.
+    /// Their images that are used.
     public internal(set) var images = 0
-    /// Pictures by URL, which are not looked at.
+    /// Images by URL, which are not looked at.
     public internal(set) var unseenImages = 0
-    /// Pictures whose token lies behind the cut, so that they are not used.
+    /// Images whose token lies after the cut, so that they are not used.
     public internal(set) var imagesCutAway = 0
     /// Tokens that are used.
     public internal(set) var tokens = 0

@@ -11,7 +11,7 @@ package struct EncodedExample: Sendable {
     package let tokenIds: [Int]
     /// Which of them are to be predicted.
     package let isTarget: [Bool]
-    /// Its pictures, but for those whose token is cut away.
+    /// Its images, but for those whose token is cut away.
     package let images: [ImageSource]
     /// Whether what is to be predicted is what an assistant says, and nothing else.
     package let isAnswer: Bool
@@ -19,7 +19,7 @@ package struct EncodedExample: Sendable {
     let fullCount: Int
     /// Where before the cut the first token is that is to be predicted; nil when there is none.
     let firstTarget: Int?
-    /// Pictures whose token is cut away.
+    /// Images whose token is cut away.
     let imagesCutAway: Int
 
     /// Targets that have a token before them, so that they are predicted.
@@ -88,7 +88,7 @@ package struct EncodedExample: Sendable {
             throw ExampleProblem("nothing in it counts for the loss", kind: .nothingToLearn)
         }
         throw ExampleProblem(
-            "what is to be learned begins at token \(firstTarget + 1) of \(fullCount), behind the cut at \(config.maxTokens) "
+            "what is to be learned begins at token \(firstTarget + 1) of \(fullCount), after the cut at \(config.maxTokens) "
                 + "(data.maxTokens)",
             kind: .answerCutAway
         )

@@ -17,7 +17,7 @@ struct ExampleJSON {
     }
 
     private var layout: Layout
-    /// Pictures beside the texts; nil where there is no such list.
+    /// Images beside the texts; nil where there is no such list.
     private var images: [String]?
 
     /// Keys that tell where an example is from and never what is to be learned, at every level.
@@ -78,7 +78,7 @@ struct ExampleJSON {
         }
     }
 
-    /// What is to be learned, with the pictures where they belong.
+    /// What is to be learned, with the images where they belong.
     ///
     /// - Parameter folder: where relative paths begin.
     /// - Returns: the content of the example.

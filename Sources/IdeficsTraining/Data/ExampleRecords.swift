@@ -125,7 +125,7 @@ struct ExampleRecords: Sendable {
     private enum ElementKind {
         /// Nothing but an example of its own.
         case example
-        /// A captioned picture: an example, or a part of a document.
+        /// A captioned image: an example, or a part of a document.
         case pair
         /// `{"text": …}`: an example, or a part of a document.
         case text

@@ -3,17 +3,17 @@
 
 import Idefics
 
-/// Puts the pictures of a list beside texts where their placeholders stand.
+/// Puts the images of a list beside texts where their placeholders stand.
 ///
-/// Placeholders are items `{"type": "image"}` that name no picture; where there are none, `<image>` in the texts, which
+/// Placeholders are items `{"type": "image"}` that name no image; where there are none, `<image>` in the texts, which
 /// takes a line break with it when it stands on a line of its own. Without such a list `<image>` is text.
 ///
 /// - Parameters:
 ///   - images: the list; nil when there is none.
-///   - parts: the texts and pictures of each turn.
-///   - first: the part at whose beginning the pictures stand when there is no placeholder.
+///   - parts: the texts and images of each turn.
+///   - first: the part at whose beginning the images stand when there is no placeholder.
 /// - Returns: `parts` without placeholders.
-/// - Throws: `ExampleProblem` when there are more or fewer pictures than places for them.
+/// - Throws: `ExampleProblem` when there are more or fewer images than places for them.
 func placing(
     _ images: [String]?,
     in parts: [[PromptItemJSON.Piece]],
@@ -21,21 +21,21 @@ func placing(
 ) throws -> [[PromptItemJSON.Piece]] {
     let hasItems = parts.joined().contains(.placeholder)
     guard let images else {
-        if hasItems { throw ExampleProblem("an item of type image names no picture, and there is no list \"images\"") }
+        if hasItems { throw ExampleProblem("an item of type image names no image, and there is no list \"images\"") }
         return parts
     }
     var parts = hasItems ? parts : parts.map { $0.flatMap(split) }
     let places = parts.joined().count { $0 == .placeholder }
     if places == 0, !images.isEmpty {
         guard parts.indices.contains(first), !parts.joined().contains(where: \.isImage) else {
-            throw ExampleProblem("has pictures in its items and \(images.count) more in a list, without placeholders")
+            throw ExampleProblem("has images in its items and \(images.count) more in a list, without placeholders")
         }
         parts[first].insert(contentsOf: images.map { .image($0) }, at: 0)
         return parts
     }
     guard places == images.count else {
         let what = hasItems ? "items of type image" : "<image>"
-        throw ExampleProblem("has \(places) \(what) for \(images.count) pictures in its list")
+        throw ExampleProblem("has \(places) \(what) for \(images.count) images in its list")
     }
     var rest = images[...]
     return parts.map { part in

@@ -90,7 +90,7 @@ struct LooseObject {
         return nil
     }
 
-    /// Texts and pictures of two lists of which each place has one, as OBELICS has them.
+    /// Texts and images of two lists of which each place has one, as OBELICS has them.
     func interleaved() throws -> [PromptItemJSON.Piece] {
         let texts = try required([String?].self, "texts")
         let images = try decode([Place?].self, "images")?.map { $0?.text } ?? texts.map { _ in nil }

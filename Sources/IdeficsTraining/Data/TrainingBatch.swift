@@ -14,7 +14,7 @@ public struct TrainingBatch: Sendable {
     public let labels: Tensor
     /// Real tokens.
     public let tokenCount: Int
-    /// Pictures.
+    /// Images.
     public let imageCount: Int
     /// Labels that count.
     public let targetCount: Int
@@ -34,7 +34,7 @@ public struct TrainingBatch: Sendable {
         answers = Array(repeating: nil, count: exampleCount)
     }
 
-    /// The batch of `examples` and their decoded pictures.
+    /// The batch of `examples` and their decoded images.
     package init(
         _ examples: [EncodedExample],
         images: [[RGBImage]],

@@ -52,12 +52,12 @@ package struct TrainingData: Sendable {
     /// The next examples: as many as fit, at least one.
     ///
     /// - Parameters:
-    ///   - position: where they begin; afterwards behind them, at the next epoch's beginning if this one is through.
+    ///   - position: where they begin; afterwards just after them, at the next epoch's beginning if this one is through.
     ///   - order: of the position's epoch.
     ///   - maxExamples: at most this many.
     ///   - maxTokens: together at most this many tokens, if there is more than one; 0 for no limit.
     ///   - ahead: an example that is encoded already; afterwards the one that did not fit any more, if there is one.
-    ///   - skipped: hears of examples that are left out.
+    ///   - skipped: called with examples that are left out.
     /// - Returns: the examples; none when all that were left of the epoch are bad.
     /// - Throws: `TrainingError.data` for a bad example, unless those are skipped.
     package func next(
@@ -85,7 +85,7 @@ package struct TrainingData: Sendable {
     ///   - seed: of the orders.
     ///   - maxExamples: of a micro-batch.
     ///   - maxTokens: of a micro-batch.
-    /// - Returns: their number; examples that are left out for their pictures are not known yet and count.
+    /// - Returns: their number; examples that are left out for their images are not known yet and count.
     /// - Throws: `TrainingError.data` for a bad example, unless those are skipped.
     package func microBatches(epochs: Double, seed: UInt64, maxExamples: Int, maxTokens: Int) throws -> Int {
         let lengths =

@@ -13,7 +13,7 @@ public struct TrainingExample: Sendable {
     public enum Content: Sendable {
         /// Turns of a chat, written down in the model's own format.
         case conversation([ChatMessage])
-        /// Text and pictures as they follow each other.
+        /// Text and images as they follow each other.
         case document([Prompt.Item])
     }
 
@@ -29,7 +29,7 @@ public struct TrainingExample: Sendable {
     ///
     /// - Parameters:
     ///   - json: the line.
-    ///   - folder: where relative paths of pictures begin.
+    ///   - folder: where relative paths of images begin.
     ///   - config: which keys are ignored, and what counts.
     /// - Throws: `ExampleProblem`.
     package init(json: Data, folder: URL, config: DataConfig = DataConfig()) throws {
@@ -63,7 +63,7 @@ public struct TrainingExample: Sendable {
         }
     }
 
-    /// All of its pictures, in order.
+    /// All of its images, in order.
     var images: [ImageSource] {
         let items: [Prompt.Item] =
             switch content {

@@ -10,7 +10,7 @@ public protocol Evaluator: Sendable {
     /// - Parameters:
     ///   - model: of today's values.
     ///   - step: after which step.
-    ///   - report: hears of what the model writes and of examples that are left out.
+    ///   - report: called with what the model writes and of examples that are left out.
     /// - Returns: the scores; nil for an evaluator that gives none.
     /// - Throws: what data and model throw; it ends the run.
     func evaluate(

@@ -6,7 +6,7 @@ import IdeficsFoundation
 import IdeficsTensor
 
 extension Trainer {
-    /// Keeps what was done before `error`, if anything was: hours of work are not to be lost to one bad picture.
+    /// Keeps what was done before `error`, if anything was: hours of work are not to be lost to one bad image.
     func keepWhatIsDone(_ log: inout TrainingLog, _ error: any Error) {
         let step = state.progress.step
         if log.hasSteps { _ = log.line(state.progress, epoch: epoch, evaluation: nil) }

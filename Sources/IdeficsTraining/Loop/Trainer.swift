@@ -47,7 +47,7 @@ public actor Trainer {
     ///   - trainable: what is trained.
     ///   - data: the recipe's data, if somebody has looked at it already; nil to read it here.
     ///   - isResuming: whether the run goes on from the last checkpoint in its folder, if there is one.
-    ///   - report: hears what happens.
+    ///   - report: reports what happens.
     /// - Throws: what reading recipe, data and model throws; `TrainingError.run` when the folder holds what a run writes
     ///   and the run is not to resume, when that is not of this run, and when the folder is the model's or lies in it.
     public init(
@@ -82,7 +82,7 @@ public actor Trainer {
     ///   - trainable: what is trained.
     ///   - parts: data, store, evaluators and sinks; those that the recipe names are not used.
     ///   - isResuming: whether the run goes on from the last checkpoint in its folder, if there is one.
-    ///   - report: hears what happens.
+    ///   - report: reports what happens.
     /// - Throws: as `init(recipe:directory:trainable:data:isResuming:report:)`, and what the parts throw.
     public init(
         recipe: TrainingRecipe,

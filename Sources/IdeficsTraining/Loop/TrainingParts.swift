@@ -40,7 +40,7 @@ public struct TrainingParts: Sendable {
     ///   - directory: the model's directory, for its tokenizer and image processor.
     ///   - trainable: what is trained.
     ///   - data: the recipe's data, if somebody has looked at it already; nil to read it here.
-    ///   - report: hears of examples that are left out.
+    ///   - report: called with examples that are left out.
     /// - Throws: what reading recipe, data and model throws.
     public init(
         recipe: TrainingRecipe,

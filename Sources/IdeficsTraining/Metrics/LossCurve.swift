@@ -3,14 +3,14 @@
 
 import Foundation
 
-/// The loss over the steps as a picture: `loss.svg`.
+/// The loss over the steps as an image: `loss.svg`.
 package enum LossCurve {
     private static let width = 800.0
     private static let height = 400.0
     private static let margin = (left: 60.0, right: 20.0, top: 40.0, bottom: 48.0)
     private static let colors = (loss: "#047", eachStep: "#8ab", evaluation: "#c40")
 
-    /// The picture of `lines`; without numbers, an empty one.
+    /// The image of `lines`; without numbers, an empty one.
     package static func svg(_ lines: [StepMetrics], title: String) -> String {
         let loss = lines.map { (Double($0.step), $0.loss) }.filter(isDrawn)
         let eval = lines.compactMap { line in line.evalLoss.map { (Double(line.step), $0) } }.filter(isDrawn)
@@ -100,7 +100,7 @@ package enum LossCurve {
         }
     }
 
-    /// No more points than the picture has columns.
+    /// No more points than the image has columns.
     private static func thinned(_ points: [(Double, Double)]) -> [(Double, Double)] {
         let stride = max(1, points.count / Int(width))
         return points.enumerated().filter { $0.offset % stride == 0 || $0.offset == points.count - 1 }.map(\.element)

@@ -17,7 +17,7 @@ public struct StepMetrics: Sendable, Equatable, Codable {
     public var learningRate: Double
     /// Real tokens since the run began.
     public var tokens: Int
-    /// Pictures since the run began.
+    /// Images since the run began.
     public var images: Int
     /// Tokens that are no real ones, of all that were computed: 0, for batches are ragged below the processor.
     public var paddingShare: Double

@@ -9,7 +9,7 @@ public import IdeficsTensor
 
 /// Parameters of the model itself are trained: all, or those that are not frozen.
 ///
-/// The others stay as they lie in the checkpoint, quantised ones included.
+/// The others stay as they lie in the checkpoint, quantized ones included.
 public struct FullParameters: TrainableParameters {
     /// The architecture.
     public let config: IdeficsConfig
@@ -21,7 +21,7 @@ public struct FullParameters: TrainableParameters {
     /// The parameters of the model in `directory` that its configuration and `patterns` leave unfrozen.
     ///
     /// - Throws: what reading the model throws; `TrainingError.parameters` when a pattern names nothing or something that
-    ///   is stored quantised.
+    ///   is stored quantized.
     public init(directory: URL, patterns: ParameterConfig = ParameterConfig()) throws {
         self.directory = directory
         let config = try ModelFiles(directory: directory).config()
@@ -36,7 +36,7 @@ public struct FullParameters: TrainableParameters {
             }
             guard isQuantized || checkpoint.contains(name) else { continue }
             throw TrainingError.parameters(
-                reason: "\(name) is stored quantised and cannot be trained itself; freeze it, or train adapters"
+                reason: "\(name) is stored quantized and cannot be trained itself; freeze it, or train adapters"
             )
         }
         parameters = names.map { TrainableParameter(name: $0, shape: shapes[$0] ?? []) }

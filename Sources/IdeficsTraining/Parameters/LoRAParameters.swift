@@ -7,7 +7,7 @@ import IdeficsCheckpoints
 public import IdeficsFoundation
 public import IdeficsTensor
 
-/// Low-rank adapters are trained beside a frozen model, dense or quantised, and with them, if asked, some of its modules
+/// Low-rank adapters are trained beside a frozen model, dense or quantized, and with them, if asked, some of its modules
 /// in full (LoRA, arXiv:2106.09685; on NF4 it is QLoRA, arXiv:2305.14314).
 ///
 /// Names of parameters are those of PEFT's file, which is what `export` writes.
@@ -99,8 +99,8 @@ public struct LoRAParameters: TrainableParameters {
 
     /// Where training begins: at the model as it is, or at the adapter that is continued.
     ///
-    /// A begins as torch's linear layers do, B with zeros; modules in full begin with the model's values, dequantised
-    /// where they are quantised.
+    /// A begins as torch's linear layers do, B with zeros; modules in full begin with the model's values, dequantized
+    /// where they are quantized.
     public func initialValues(seed: UInt64) throws -> [Tensor] {
         let started = start?.tensors ?? [:]
         return parameters.map { parameter in

@@ -9,7 +9,7 @@ public import IdeficsTensor
 ///
 /// An implementation says which tensors change, how a model is made of them and how the result is stored. It holds no
 /// values that change: those are the trainer's, in f32 (`TrainingState`), so that every kind of training shares one
-/// optimiser, one checkpoint and one way to resume.
+/// optimizer, one checkpoint and one way to resume.
 public protocol TrainableParameters: Sendable {
     /// The architecture of the model that is trained.
     var config: IdeficsConfig { get }

@@ -13,7 +13,7 @@ public struct DataConfig: Sendable, Equatable, Codable {
         case all
     }
 
-    /// What happens to a line that is not an example, and to an example whose picture cannot be had.
+    /// What happens to a line that is not an example, and to an example whose image cannot be had.
     public enum BadLines: String, Sendable, Codable, CaseIterable {
         /// The run stops.
         case fail
@@ -42,9 +42,9 @@ public struct DataConfig: Sendable, Equatable, Codable {
     /// Keys of data lines that are not used, at the line's level and at that of a message; others that are not known are
     /// errors.
     public var ignoredKeys: [String] = []
-    /// The largest picture that is decoded, in pixels.
+    /// The largest image that is decoded, in pixels.
     public var maxImagePixels = ImageLimits().maxPixels
-    /// The largest encoded picture, in bytes.
+    /// The largest encoded image, in bytes.
     public var maxImageBytes = ImageLimits().maxBytes
     /// Whether image URLs may name private and loopback addresses.
     public var allowPrivateAddresses = false
@@ -90,12 +90,12 @@ public struct DataConfig: Sendable, Equatable, Codable {
 }
 
 extension DataConfig {
-    /// The limits of pictures.
+    /// The limits of images.
     package var imageLimits: ImageLimits {
         ImageLimits(maxPixels: maxImagePixels, maxBytes: maxImageBytes)
     }
 
-    /// What is wrong with a picture, with the key of the limit that it exceeds.
+    /// What is wrong with an image, with the key of the limit that it exceeds.
     func reason(of error: any Error) -> String {
         var cause = error as? ImageError
         while case .image(_, let inner) = cause { cause = inner }
@@ -108,13 +108,13 @@ extension DataConfig {
 }
 
 /// A prompt that is continued now and then during training: a string in a recipe, or `{text: …}` (as it stands) or
-/// `{user: …}` (a turn of a chat), with `image: path-or-url` if there is a picture before the text.
+/// `{user: …}` (a turn of a chat), with `image: path-or-url` if there is an image before the text.
 public struct SamplePrompt: Sendable, Equatable, Codable {
     /// A text that is continued as it stands.
     public var text: String?
     /// What the user says; the assistant's answer is what is generated.
     public var user: String?
-    /// A picture before it: path or URL.
+    /// An image before it: path or URL.
     public var image: String?
 
     /// A text that is continued.

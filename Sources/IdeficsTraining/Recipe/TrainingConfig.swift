@@ -7,7 +7,7 @@ import IdeficsFoundation
 ///
 /// The section `trainer` of a recipe. Defaults are what the model card did where it says so.
 public struct TrainingConfig: Sendable, Equatable, Codable {
-    /// How the learning rate goes on behind the warm-up.
+    /// How the learning rate goes on after the warm-up.
     public enum Schedule: String, Sendable, Codable, CaseIterable {
         /// Straight down to 0 at the last step.
         case linear
@@ -25,7 +25,7 @@ public struct TrainingConfig: Sendable, Equatable, Codable {
         case adamw8bit = "adamw_8bit"
     }
 
-    /// Learning rate behind the warm-up.
+    /// Learning rate after the warm-up.
     public var learningRate = 1e-5
     /// Factors of the learning rate for parameters by pattern of their names, `*` for any text; where several match, their
     /// product.
@@ -69,7 +69,7 @@ public struct TrainingConfig: Sendable, Equatable, Codable {
     ///
     /// Parameters and moments stay as they are.
     public var bf16 = false
-    /// Whether layers keep only their inputs and are computed again on the way back: a third more time, less memory.
+    /// Whether layers keep only their inputs and are computed again in the backward pass: a third more time, less memory.
     public var gradientCheckpointing = false
     /// Steps between lines of metrics.
     public var loggingSteps = 1
