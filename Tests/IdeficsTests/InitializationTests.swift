@@ -335,8 +335,12 @@ import Testing
         // What is no model is not replaced even then.
         #expect(throws: FileError.self) { try initialization.write(to: output, replacesExisting: true) }
         try Data("{}".utf8).write(to: output.appending(path: "config.json"))
+        // Nor is a file beside a model's that is none of them.
+        #expect(throws: FileError.self) { try initialization.write(to: output, replacesExisting: true) }
+        #expect(FileManager.default.fileExists(atPath: output.appending(path: "notes.txt").path))
+        try FileManager.default.removeItem(at: output.appending(path: "notes.txt"))
         try initialization.write(to: output, replacesExisting: true)
         #expect(try folder.fileNames == ["model"])
-        #expect(!FileManager.default.fileExists(atPath: output.appending(path: "notes.txt").path))
+        #expect(FileManager.default.fileExists(atPath: output.appending(path: "model.safetensors").path))
     }
 }
