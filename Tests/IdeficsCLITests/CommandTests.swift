@@ -101,6 +101,36 @@ import Testing
         #expect(sequences[0].prefix(9) == [1, 325, 469, 500, 501, 500, 456, 75, 460])
     }
 
+    /// Tensors are mapped, which pipes cannot be: they are copied first, and named as they were given.
+    @Test func tensorsComeOutOfPipes() throws {
+        let folder = try TemporaryFolder()
+        let golden = try SafetensorsFile(Fixtures.url("f1-resampler-qk/golden/single2.safetensors"))
+        let names = ["input_ids", "attention_mask", "image_attention_mask", "pixel_values"]
+        try SafetensorsWriter.write(
+            Dictionary(uniqueKeysWithValues: names.map { ($0, try golden.tensor(named: "in.\($0)")) }),
+            to: folder.url.appending(path: "in.st")
+        )
+        func forward(_ script: String, to output: String) throws -> ProductRun {
+            try ProductRun(
+                "idefics",
+                shell: "run() { $program forward --model \"$model\" --inputs \"$1\" --output \(output); }; model=$1; "
+                    + script,
+                [Fixtures.url("f1-resampler-qk").path],
+                workingDirectory: folder.url
+            )
+        }
+        let whole = try forward("run in.st", to: "whole.st")
+        #expect(whole.status == 0, "\(whole.errors)")
+        let expected = try Data(contentsOf: folder.url.appending(path: "whole.st"))
+        for (index, script) in ["cat in.st | run /dev/stdin", "run - < in.st", "run <(cat in.st)"].enumerated() {
+            let found = try forward(script, to: "\(index).st")
+            #expect(found.status == 0, "\(script): \(found.errors)")
+            #expect(try Data(contentsOf: folder.url.appending(path: "\(index).st")) == expected)
+        }
+        let cut = try forward("head -c 100 in.st | run /dev/stdin", to: "cut.st")
+        #expect(cut.status == 1 && cut.errors.contains("/dev/stdin is damaged"), "\(cut.errors)")
+    }
+
     /// Logits as the reference's, and the same bytes whatever the number of threads.
     @Test func forwardGivesTheReferencesLogits() throws {
         let folder = try TemporaryFolder()

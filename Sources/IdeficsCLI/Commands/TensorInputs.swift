@@ -13,8 +13,22 @@ enum TensorInputs {
 
     /// Reads `input_ids`, `attention_mask` (may be absent), `image_attention_mask` and exactly one of `pixel_values`,
     /// `image_encoder_embeddings` and `perceiver_embeddings`.
+    ///
+    /// - Parameter path: of a file, or of a pipe or `/dev/stdin`, which are copied to a temporary file first.
+    /// - Returns: the inputs.
+    /// - Throws: `FileError`, `CheckpointError`, `CommandError`; each names the file.
     static func read(_ path: String) throws -> IdeficsInputs {
-        let file = try SafetensorsFile(URL(localPath: path))
+        let given = try ByteStream(path: path)
+        guard !given.isSeekable else { return try inputs(SafetensorsFile(URL(localPath: path)), path: path) }
+        let copy = try ByteStream(copyOf: given)
+        do {
+            return try inputs(SafetensorsFile(URL(localPath: copy.reopeningPath)), path: given.name)
+        } catch let error as CheckpointError {
+            throw CommandError("\(error)".replacing(copy.reopeningPath, with: given.name))
+        }
+    }
+
+    private static func inputs(_ file: SafetensorsFile, path: String) throws -> IdeficsInputs {
         let given = imageNames.filter(file.contains)
         guard given.count == 1, let name = given.first else {
             throw CommandError(

@@ -84,6 +84,9 @@ package final class ByteStream: Sendable {
     /// Whether it is a file of its own, in which every place can be read at any time.
     package var isSeekable: Bool { byteCount != nil && isOwned }
 
+    /// A path at which what `isSeekable` can be opened anew, as long as this object lives: copies have no name of their own.
+    package var reopeningPath: String { "/dev/fd/\(descriptor)" }
+
     /// The folder that relative paths in the text start at: the file's own; for pipes and standard input, which lie in
     /// none, the working directory.
     package var folder: URL {
