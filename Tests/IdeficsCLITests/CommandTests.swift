@@ -104,7 +104,7 @@ import Testing
     /// Tensors are mapped, which pipes cannot be: they are copied first, and named as they were given.
     @Test func tensorsComeOutOfPipes() throws {
         let folder = try TemporaryFolder()
-        let golden = try SafetensorsFile(Fixtures.url("f1-resampler-qk/golden/single2.safetensors"))
+        let golden = try SafetensorsFile(Fixtures.url("f1-resampler-qk/golden/pad3.safetensors"))
         let names = ["input_ids", "attention_mask", "image_attention_mask", "pixel_values"]
         try SafetensorsWriter.write(
             Dictionary(uniqueKeysWithValues: names.map { ($0, try golden.tensor(named: "in.\($0)")) }),
@@ -297,7 +297,7 @@ import Testing
 
     @Test(arguments: [
         (["generate", "--model", "/nonexistent/model", "x"], "/nonexistent/model"),
-        (["generate", "--model", "x"], "texts and pictures"),
+        (["generate", "--model", "x"], "texts and images"),
         (["generate", "--model", tinyModel, "x", "--top-p", "2", "--do-sample"], "top_p"),
         (["generate", "--model", tinyModel, "x", "--bad-words-ids", "[1]"], "--bad-words-ids"),
         (["generate", "--model", tinyModel, "x", "--eos-token-id", "a"], "--eos-token-id"),
