@@ -61,7 +61,7 @@ let package = Package(
         .target(name: "CIdeficsPages", cSettings: cSettings),
         library("IdeficsTensor", ["IdeficsFoundation", "CIdeficsKernels", "CIdeficsPages"]),
         // What every device must compute, beside plain loops.
-        library("BackendConformance", ["IdeficsTensor"]),
+        library("BackendConformance", ["IdeficsFoundation", "IdeficsTensor"]),
         library("IdeficsNN", ["IdeficsTensor"]),
 
         // MARK: Files and network

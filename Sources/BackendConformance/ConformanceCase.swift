@@ -1,6 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsFoundation
 public import IdeficsTensor
 
 /// One thing that every device must compute, and what it is in plain loops over doubles.
@@ -94,16 +95,13 @@ struct Matrix {
 
 /// Numbers that are the same in every run.
 struct TestNumbers {
-    private var state: UInt64
+    private var random: SplitMix64
 
-    init(seed: UInt64) { state = seed &* 0x9E37_79B9_7F4A_7C15 | 1 }
+    init(seed: UInt64) { random = SplitMix64(seed: seed) }
 
     /// The next number of −1...1, at least `margin` from 0.
     mutating func next(margin: Float = 0) -> Float {
-        state ^= state << 13
-        state ^= state >> 7
-        state ^= state << 17
-        let value = Float(Int32(truncatingIfNeeded: state >> 32)) / 2_147_483_648
+        let value = Float(Int32(truncatingIfNeeded: random.next() >> 32)) / 2_147_483_648
         return value < 0 ? value * (1 - margin) - margin : value * (1 - margin) + margin
     }
 

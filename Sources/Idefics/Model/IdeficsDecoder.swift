@@ -12,6 +12,8 @@ struct IdeficsDecoder: Sendable {
     let embedTokens: DecoupledEmbedding
     /// Gated blocks and layers in the order they are run.
     let blocks: [Block]
+    /// The gated blocks alone, by their numbers.
+    let gatedCrossAttnLayers: [GatedCrossAttentionLayer]
     /// The final norm.
     let norm: RMSNorm
     /// Positions of queries and keys.
@@ -51,6 +53,7 @@ struct IdeficsDecoder: Sendable {
         rotary: RotaryEmbedding
     ) {
         self.embedTokens = embedTokens
+        self.gatedCrossAttnLayers = gatedCrossAttnLayers
         self.norm = norm
         self.rotary = rotary
         blocks = layers.enumerated().flatMap { index, layer in
@@ -59,11 +62,6 @@ struct IdeficsDecoder: Sendable {
             let gated = index / interval
             return [.gatedCrossAttention(index: gated, layer: index, gatedCrossAttnLayers[gated]), block]
         }
-    }
-
-    /// The gated blocks.
-    var gatedCrossAttnLayers: [GatedCrossAttentionLayer] {
-        blocks.compactMap { if case .gatedCrossAttention(_, _, let block) = $0 { block } else { nil } }
     }
 
     /// Runs tokens through the decoder.

@@ -31,11 +31,12 @@ struct ForwardCommand: AsyncParsableCommand {
     var interpolatePosEncoding = false
 
     func run() async throws {
-        let file = try OutputFile(output, apartFrom: await loadOptions.directories())
+        let directories = try await loadOptions.directories()
+        let file = try OutputFile(output, apartFrom: directories.all)
         try file.check(apartFrom: [inputs])
         var batch = try TensorInputs.read(inputs)
         batch.interpolatePosEncoding = interpolatePosEncoding
-        let result = try await loadOptions.load().forward(batch)
+        let result = try await loadOptions.load(from: directories).forward(batch)
         try SafetensorsWriter.write(
             ["logits": result.logits, "image_hidden_states": result.imageHiddenStates],
             to: file.url

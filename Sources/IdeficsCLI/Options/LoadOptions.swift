@@ -30,14 +30,26 @@ struct LoadOptions: ParsableArguments {
     @Option(help: "LoRA adapter to use with the model, as PEFT writes it: directory or ORG/NAME[@revision].")
     var adapter: String?
 
-    /// The folders of the model and of the adapter.
-    func directories() async throws -> [URL] {
-        [try await modelOptions.directory()] + [try await adapterDirectory()].compactMap(\.self)
+    /// Where the files of a model and of its adapter are.
+    struct Directories {
+        let model: URL
+        let adapter: URL?
+
+        /// Both.
+        var all: [URL] { [model] + [adapter].compactMap(\.self) }
+    }
+
+    /// Finds the folders of the model and of the adapter, which the hub may be asked for.
+    func directories() async throws -> Directories {
+        Directories(model: try await modelOptions.directory(), adapter: try await adapterDirectory())
     }
 
     /// Loads the model.
-    func load() async throws -> ModelContainer {
-        var directory = try await modelOptions.directory()
+    func load() async throws -> ModelContainer { try load(from: await directories()) }
+
+    /// Loads the model in `directories`.
+    func load(from directories: Directories) throws -> ModelContainer {
+        var directory = directories.model
         if let format {
             let bar = ProgressBar()
             defer { bar.finish() }
@@ -52,7 +64,7 @@ struct LoadOptions: ParsableArguments {
         let container = try ModelContainer(
             directory: directory,
             isExact: exact,
-            adapter: await adapterDirectory(),
+            adapter: directories.adapter,
             memory: memoryOptions.budget,
             cacheType: cacheType
         )

@@ -1,20 +1,13 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
-
 /// A thread of its own for an actor whose work is computation, so that it never holds up the cooperative pool.
 package final class ComputeThread: SerialExecutor {
     private let jobs = JobQueue()
 
     /// Starts the thread.
     package init(name: String) {
-        let thread = Thread { [jobs] in
-            while let job = jobs.next() { job() }
-        }
-        thread.name = name
-        thread.stackSize = 8 << 20
-        thread.start()
+        jobs.startThread(name: name)
     }
 
     deinit {

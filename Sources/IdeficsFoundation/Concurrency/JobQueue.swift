@@ -11,6 +11,16 @@ final class JobQueue: @unchecked Sendable {
     private var jobs: [@Sendable () -> Void] = []
     private var isClosed = false
 
+    /// Starts a thread that runs jobs until the queue is closed and empty.
+    func startThread(name: String) {
+        let thread = Thread { [self] in
+            while let job = next() { job() }
+        }
+        thread.name = name
+        thread.stackSize = 8 << 20
+        thread.start()
+    }
+
     func append(_ job: @escaping @Sendable () -> Void) {
         condition.lock()
         jobs.append(job)

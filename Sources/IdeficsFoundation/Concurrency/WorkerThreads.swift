@@ -1,22 +1,13 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
-
 /// Some threads for work that reads and decodes, so that it never holds up Swift's cooperative pool.
 package final class WorkerThreads: TaskExecutor {
     private let jobs = JobQueue()
 
     /// Starts `count` threads.
     package init(name: String, count: Int) {
-        for _ in 0..<max(1, count) {
-            let thread = Thread { [jobs] in
-                while let job = jobs.next() { job() }
-            }
-            thread.name = name
-            thread.stackSize = 8 << 20
-            thread.start()
-        }
+        for _ in 0..<max(1, count) { jobs.startThread(name: name) }
     }
 
     deinit {
