@@ -105,7 +105,7 @@ import Testing
                 config,
                 Weights(making: { name, _ in leaves[name] ?? .zeros([0]) }, device: device)
             )
-            let pass = TrainingPass(isCheckpointing: device !== Device.cpu, isBF16: isBF16)
+            let pass = TrainingPass(isCheckpointing: device !== Device.cpu, precision: isBF16 ? .bf16 : .f32)
             let loss = try model.trainingLoss(inputs, labels: labels, pass: pass)
             let gradients = IdeficsTensor.gradients(of: loss.total)
             losses.append(loss.crossEntropy)

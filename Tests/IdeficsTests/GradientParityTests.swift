@@ -146,8 +146,8 @@ private struct TrainedCheckpoint {
     func bf16IsNearF32(fixture: String) throws {
         let run = try passes(fixture)
         let full = try run(TrainingPass())
-        let half = try run(TrainingPass(isBF16: true))
-        let again = try run(TrainingPass(isCheckpointing: true, isBF16: true))
+        let half = try run(TrainingPass(precision: .bf16))
+        let again = try run(TrainingPass(isCheckpointing: true, precision: .bf16))
         #expect(half.loss == again.loss && half.gradients == again.gradients)
         var (difference, norm) = (0.0, 0.0)
         for (name, gradient) in full.gradients {

@@ -10,8 +10,8 @@ public struct TrainingPass: Sendable, Equatable {
     /// Whether each layer keeps only its input and is computed again in the backward pass: same numbers, a third more time,
     /// memory of one layer instead of all.
     public var isCheckpointing: Bool
-    /// Whether products are in bf16 and what layers keep is, too; see `Precision`.
-    public var isBF16: Bool
+    /// Of the products of linear layers, and of what layers keep.
+    public var precision: Precision
     /// Factor of the z-loss; 0 for none.
     public var zLossWeight: Float
     /// Tokens whose rows the z-loss leaves out (M4: `<image>`); it takes all other real tokens.
@@ -31,7 +31,7 @@ public struct TrainingPass: Sendable, Equatable {
     /// A pass; by default in f32 without z-loss and dropout.
     public init(
         isCheckpointing: Bool = false,
-        isBF16: Bool = false,
+        precision: Precision = .f32,
         zLossWeight: Float = 0,
         zLossExcludedIds: Set<Int> = [],
         dropout: Double = 0,
@@ -41,7 +41,7 @@ public struct TrainingPass: Sendable, Equatable {
         self.dropout = dropout
         self.dropoutSeed = dropoutSeed
         self.isCheckpointing = isCheckpointing
-        self.isBF16 = isBF16
+        self.precision = precision
         self.zLossWeight = zLossWeight
         self.zLossExcludedIds = zLossExcludedIds
     }
@@ -160,9 +160,6 @@ extension IdeficsModel {
 }
 
 extension TrainingPass {
-    /// Of the products of linear layers.
-    package var precision: Precision { isBF16 ? .bf16 : .f32 }
-
     /// How blocks are run.
     fileprivate var forward: ForwardPass {
         ForwardPass(

@@ -55,7 +55,7 @@ final class TrainingBenchmark {
     func measurement(tokens: Int) -> Measurement {
         Measurement(
             name: "step, \(tokens) tokens",
-            bound: pass.isBF16 ? .bf16 : .compute,
+            bound: pass.precision == .bf16 ? .bf16 : .compute,
             work: self.operations[tokens, default: 0],
             tokens: tokens
         ) { [self] in

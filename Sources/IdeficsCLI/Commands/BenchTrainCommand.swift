@@ -80,7 +80,7 @@ struct BenchTrainCommand: ParsableCommand {
             directory: scratch,
             loraRank: loraR,
             images: images,
-            pass: TrainingPass(isCheckpointing: gradientCheckpointing, isBF16: bf16),
+            pass: TrainingPass(isCheckpointing: gradientCheckpointing, precision: bf16 ? .bf16 : .f32),
             optim: optim
         )
         var report = try options.report(tokens.map(benchmark.measurement))

@@ -38,7 +38,7 @@ package struct LossEvaluator: Evaluator {
             let (loss, isRight) = try model.evaluationLoss(
                 batch.inputs,
                 labels: batch.labels,
-                pass: TrainingPass(isBF16: config.bf16)
+                pass: TrainingPass(precision: config.precision)
             )
             sum += Double(loss.crossEntropy) * Double(loss.count)
             targets += loss.count

@@ -29,7 +29,7 @@ extension Trainer {
             in: &state.parameters,
             pass: TrainingPass(
                 isCheckpointing: config.gradientCheckpointing,
-                isBF16: config.bf16,
+                precision: config.precision,
                 zLossWeight: Float(config.zLossWeight),
                 zLossExcludedIds: parts.zLossExcludedIds,
                 dropout: config.dropout ?? Double(trainable.config.dropout)

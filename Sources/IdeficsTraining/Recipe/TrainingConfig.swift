@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import IdeficsFoundation
+import IdeficsTensor
 
 /// How a model is trained; names and meanings are those of transformers' `TrainingArguments` in camel case.
 ///
@@ -200,6 +201,9 @@ public struct TrainingConfig: Sendable, Equatable, Codable {
     package func gradientScale(norm: Double) -> Double {
         maxGradNorm > 0 ? min(1, maxGradNorm / (norm + 1e-6)) : 1
     }
+
+    /// In which products are computed.
+    var precision: Precision { bf16 ? .bf16 : .f32 }
 
     /// The factor of the learning rate of the parameter `name`.
     public func learningRateMultiplier(_ name: String) -> Double {
