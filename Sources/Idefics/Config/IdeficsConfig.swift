@@ -1,6 +1,8 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsFoundation
+
 /// The text side of an IDEFICS model and how images enter it: `config.json` of a checkpoint.
 ///
 /// Property names are the JSON keys of transformers' `IdeficsConfig` in camel case, defaults are its defaults, unknown

@@ -1,6 +1,8 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsFoundation
+
 /// The perceiver resampler; `perceiver_config` of `config.json`.
 ///
 /// Whether there is one, the top level decides.

@@ -1,6 +1,8 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsFoundation
+
 /// The vision tower: a CLIP vision transformer; `vision_config` of `config.json`.
 public struct IdeficsVisionConfig: Sendable, Equatable {
     /// Width (also read as `hidden_size`).

@@ -3,6 +3,7 @@
 
 import Foundation
 import IdeficsCheckpoints
+import IdeficsFoundation
 import IdeficsImages
 import IdeficsTensor
 

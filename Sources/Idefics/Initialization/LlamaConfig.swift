@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import IdeficsFoundation
 
 /// What IDEFICS needs to know of a pretrained language model: `config.json` of transformers' `LlamaForCausalLM`.
 struct LlamaConfig: Decodable {

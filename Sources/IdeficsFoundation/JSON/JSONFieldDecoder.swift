@@ -152,7 +152,7 @@ private struct JSONKeyedContainer<Key: CodingKey>: KeyedDecodingContainerProtoco
         try child(key).unkeyedContainer()
     }
 
-    func superDecoder() throws -> any Decoder { try child(JSONName("super")) }
+    func superDecoder() throws -> any Decoder { try child(JSONKey("super")) }
 
     func superDecoder(forKey key: Key) throws -> any Decoder { try child(key) }
 }
@@ -172,7 +172,7 @@ private struct JSONUnkeyedContainer: UnkeyedDecodingContainer {
 
     /// What `read` makes of the next element, which is stepped over when that succeeds.
     private mutating func next<Value>(_ read: (JSONFieldDecoder) throws -> Value) throws -> Value {
-        let key = JSONName(index: currentIndex)
+        let key = JSONKey(index: currentIndex)
         guard !isAtEnd else {
             let context = DecodingError.Context(codingPath: codingPath + [key], debugDescription: JSONError.missing)
             throw DecodingError.valueNotFound(Value.self, context)
@@ -201,15 +201,4 @@ private struct JSONUnkeyedContainer: UnkeyedDecodingContainer {
     }
 
     mutating func superDecoder() throws -> any Decoder { try next { $0 } }
-}
-
-/// The name of a member or the index of an element.
-private struct JSONName: CodingKey {
-    let stringValue: String
-    let intValue: Int?
-
-    init(_ name: String) { (stringValue, intValue) = (name, nil) }
-    init(index: Int) { (stringValue, intValue) = ("\(index)", index) }
-    init?(stringValue: String) { self.init(stringValue) }
-    init?(intValue: Int) { self.init(index: intValue) }
 }

@@ -17,18 +17,11 @@ package struct JSONLooseValue: Decodable {
             var isEmpty = true
             while isEmpty, !list.isAtEnd { isEmpty = try list.decode(JSONLooseValue.self).isEmpty }
             self.isEmpty = isEmpty
-        } else if let object = try? decoder.container(keyedBy: Key.self) {
+        } else if let object = try? decoder.container(keyedBy: JSONKey.self) {
             isEmpty = try object.allKeys.allSatisfy { try object.decode(JSONLooseValue.self, forKey: $0).isEmpty }
         } else {
             isEmpty = false
         }
-    }
-
-    private struct Key: CodingKey {
-        let stringValue: String
-        var intValue: Int? { nil }
-        init(stringValue: String) { self.stringValue = stringValue }
-        init?(intValue: Int) { nil }
     }
 }
 

@@ -3,15 +3,7 @@
 
 /// A JSON object whose keys are known: null counts as absent, and any other key with something in it is refused.
 package struct JSONObject {
-    private struct Key: CodingKey {
-        let stringValue: String
-        var intValue: Int? { nil }
-
-        init(stringValue: String) { self.stringValue = stringValue }
-        init?(intValue: Int) { nil }
-    }
-
-    private let container: KeyedDecodingContainer<Key>
+    private let container: KeyedDecodingContainer<JSONKey>
     /// Keys that are not known and have nothing in them but are not null, sorted.
     package private(set) var emptyKeys: [String] = []
 
@@ -23,7 +15,7 @@ package struct JSONObject {
     ///   - knownKeys: the keys it may have.
     /// - Throws: `DecodingError` when it is no object, or has a value for another key.
     package init(_ decoder: any Decoder, isCalled noun: String, knownKeys: [String]) throws {
-        container = try decoder.container(keyedBy: Key.self)
+        container = try decoder.container(keyedBy: JSONKey.self)
         for key in container.allKeys.sorted(by: { $0.stringValue < $1.stringValue })
         where !knownKeys.contains(key.stringValue) {
             guard !(try container.decode(JSONLooseValue.self, forKey: key).isEmpty) else {
@@ -42,18 +34,18 @@ package struct JSONObject {
 
     /// Whether there is a value for `key`, which null is not.
     package func has(_ key: String) -> Bool {
-        let key = Key(stringValue: key)
+        let key = JSONKey(key)
         return container.contains(key) && (try? container.decodeNil(forKey: key)) == false
     }
 
     /// The value of `key`; nil when it is absent or null.
     package func decode<Value: Decodable>(_ type: Value.Type, _ key: String) throws -> Value? {
-        try container.decodeIfPresent(type, forKey: Key(stringValue: key))
+        try container.decodeIfPresent(type, forKey: JSONKey(key))
     }
 
     /// A complaint about `key`, or about the object.
     package func problem(_ key: String?, _ reason: String) -> DecodingError {
-        let path = container.codingPath + (key.map { [Key(stringValue: $0)] } ?? [])
+        let path = container.codingPath + (key.map { [JSONKey($0)] } ?? [])
         return .dataCorrupted(.init(codingPath: path, debugDescription: reason))
     }
 }

@@ -1,6 +1,8 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsFoundation
+
 /// Options of transformers' `GenerationConfig` that change the text and that this package does not have.
 ///
 /// Not among them are options that change only how fast the text comes (`cache_implementation`,
@@ -45,24 +47,9 @@ enum IgnoredOption: String, CodingKey, CaseIterable {
         if let flag = try? container.decode(Bool.self, forKey: self) { return flag }
         if let number = try? container.decode(Double.self, forKey: self) { return number != neutral }
         if let list = try? container.nestedUnkeyedContainer(forKey: self) { return !list.isAtEnd }
-        if let object = try? container.nestedContainer(keyedBy: AnyKey.self, forKey: self) {
+        if let object = try? container.nestedContainer(keyedBy: JSONKey.self, forKey: self) {
             return !object.allKeys.isEmpty
         }
         return true
-    }
-
-    private struct AnyKey: CodingKey {
-        let stringValue: String
-        let intValue: Int?
-
-        init?(stringValue: String) {
-            self.stringValue = stringValue
-            intValue = nil
-        }
-
-        init?(intValue: Int) {
-            stringValue = "\(intValue)"
-            self.intValue = intValue
-        }
     }
 }

@@ -6,34 +6,26 @@ import IdeficsFoundation
 
 /// An object of a data file: null counts as absent, and what nobody read is told at the end.
 struct LooseObject {
-    private struct Key: CodingKey {
-        let stringValue: String
-        var intValue: Int? { nil }
-
-        init(stringValue: String) { self.stringValue = stringValue }
-        init?(intValue: Int) { nil }
-    }
-
     static let unknownKey = "is no key that is used; leave it out, or name it in data.ignoredKeys"
 
-    private let container: KeyedDecodingContainer<Key>
+    private let container: KeyedDecodingContainer<JSONKey>
     private let ignoredKeys: [String]
 
     init(_ decoder: any Decoder, ignoredKeys: [String]) throws {
-        container = try decoder.container(keyedBy: Key.self)
+        container = try decoder.container(keyedBy: JSONKey.self)
         self.ignoredKeys = ignoredKeys
     }
 
     /// Whether there is a value for `key`, which null is not, nor one to be ignored.
     func has(_ key: String) -> Bool {
-        let coding = Key(stringValue: key)
+        let coding = JSONKey(key)
         return !ignoredKeys.contains(key) && container.contains(coding)
             && (try? container.decodeNil(forKey: coding)) == false
     }
 
     /// The value of `key`; nil when there is none.
     func decode<Value: Decodable>(_ type: Value.Type, _ key: String) throws -> Value? {
-        has(key) ? try container.decode(type, forKey: Key(stringValue: key)) : nil
+        has(key) ? try container.decode(type, forKey: JSONKey(key)) : nil
     }
 
     /// The value of `key`, which must be there.
@@ -44,7 +36,7 @@ struct LooseObject {
 
     /// A complaint about `key`, or about the object.
     func problem(_ key: String?, _ reason: String) -> DecodingError {
-        let path = container.codingPath + (key.map { [Key(stringValue: $0)] } ?? [])
+        let path = container.codingPath + (key.map { [JSONKey($0)] } ?? [])
         return .dataCorrupted(.init(codingPath: path, debugDescription: reason))
     }
 
@@ -64,7 +56,7 @@ struct LooseObject {
 
     /// Whether the value of `key` says nothing.
     private func isEmpty(_ key: String) -> Bool {
-        (try? container.decode(JSONLooseValue.self, forKey: Key(stringValue: key)).isEmpty) ?? false
+        (try? container.decode(JSONLooseValue.self, forKey: JSONKey(key)).isEmpty) ?? false
     }
 
     /// Whether it has members, and all are null: how tables write an object that is not there.
@@ -78,7 +70,7 @@ struct LooseObject {
             throw problem("image", "is there, and \"images\", too")
         }
         for key in ["images", "image"] where has(key) {
-            if (try? container.nestedUnkeyedContainer(forKey: Key(stringValue: key))) != nil {
+            if (try? container.nestedUnkeyedContainer(forKey: JSONKey(key))) != nil {
                 let list = try required([Place?].self, key).compactMap { $0?.text }
                 if list.contains(where: \.isEmpty) { throw problem(key, "has an element without a place") }
                 if list.isEmpty, key == "images", has("image") { continue }

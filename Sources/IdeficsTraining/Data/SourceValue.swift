@@ -38,16 +38,9 @@ public struct SourceValue: Sendable, Equatable {
 }
 
 extension SourceValue: Codable {
-    private struct Key: CodingKey {
-        let stringValue: String
-        var intValue: Int? { nil }
-        init(stringValue: String) { self.stringValue = stringValue }
-        init?(intValue: Int) { nil }
-    }
-
     /// Reads any value.
     public init(from decoder: any Decoder) throws {
-        if let object = try? decoder.container(keyedBy: Key.self) {
+        if let object = try? decoder.container(keyedBy: JSONKey.self) {
             var values: [String: SourceValue] = [:]
             for key in object.allKeys { values[key.stringValue] = try object.decode(SourceValue.self, forKey: key) }
             node = .object(values)
@@ -79,8 +72,8 @@ extension SourceValue: Codable {
     public func encode(to encoder: any Encoder) throws {
         switch node {
         case .object(let values):
-            var object = encoder.container(keyedBy: Key.self)
-            for (key, value) in values { try object.encode(value, forKey: Key(stringValue: key)) }
+            var object = encoder.container(keyedBy: JSONKey.self)
+            for (key, value) in values { try object.encode(value, forKey: JSONKey(key)) }
         case .list(let values):
             var list = encoder.unkeyedContainer()
             for value in values { try list.encode(value) }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Idefics
+import IdeficsFoundation
 
 /// Trains adapters instead of the model's own parameters; the section `lora` of a recipe: the settings of a `LoRAConfig`,
 /// with PEFT's names in camel case.
@@ -40,9 +41,9 @@ public struct LoRASettings: Sendable, Equatable, Codable {
 
     /// Writes a section of a recipe.
     public func encode(to encoder: any Encoder) throws {
-        var writer = Writer(keys: encoder.container(keyedBy: RecipeKey.self))
+        var writer = Writer(keys: encoder.container(keyedBy: JSONKey.self))
         var config = config
-        try writer.keys.encodeIfPresent(adapter, forKey: RecipeKey("adapter"))
+        try writer.keys.encodeIfPresent(adapter, forKey: JSONKey("adapter"))
         try config.visit(&writer)
     }
 
@@ -61,12 +62,12 @@ private struct Reader: LoRASettingsVisitor {
     var keys: StrictKeys
 
     mutating func visit<Value: Codable>(_ key: String, _ value: inout Value) throws {
-        try keys.read(RecipeKey(peft: key).stringValue, into: &value)
+        try keys.read(JSONKey(peft: key).stringValue, into: &value)
     }
 
     mutating func visit(_ key: String, _ modules: inout LoRAConfig.Modules?) throws {
         var choice: Choice?
-        try keys.read(RecipeKey(peft: key).stringValue, into: &choice)
+        try keys.read(JSONKey(peft: key).stringValue, into: &choice)
         modules = choice?.modules ?? modules
     }
 
@@ -86,30 +87,23 @@ private struct Reader: LoRASettingsVisitor {
 }
 
 private struct Writer: LoRASettingsVisitor {
-    var keys: KeyedEncodingContainer<RecipeKey>
+    var keys: KeyedEncodingContainer<JSONKey>
 
     mutating func visit<Value: Codable>(_ key: String, _ value: inout Value) throws {
-        try keys.encode(value, forKey: RecipeKey(peft: key))
+        try keys.encode(value, forKey: JSONKey(peft: key))
     }
 
     mutating func visit(_ key: String, _ modules: inout LoRAConfig.Modules?) throws {
-        try keys.encodeIfPresent(modules, forKey: RecipeKey(peft: key))
+        try keys.encodeIfPresent(modules, forKey: JSONKey(peft: key))
     }
 }
 
-/// A key of a recipe.
-private struct RecipeKey: CodingKey {
-    let stringValue: String
-    var intValue: Int? { nil }
-
-    init(_ name: String) { stringValue = name }
-    init?(stringValue: String) { self.stringValue = stringValue }
-    init?(intValue: Int) { nil }
-
-    /// The key for a setting of PEFT: `lora_alpha` is `loraAlpha`.
-    init(peft name: String) {
+extension JSONKey {
+    /// The recipe's key for a setting of PEFT: `lora_alpha` is `loraAlpha`.
+    fileprivate init(peft name: String) {
         let words = name.split(separator: "_")
-        stringValue =
+        self.init(
             words.prefix(1).joined() + words.dropFirst().map { $0.prefix(1).uppercased() + $0.dropFirst() }.joined()
+        )
     }
 }

@@ -1,32 +1,27 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
+import IdeficsFoundation
+
 /// The keys of one mapping of a recipe: each is read at most once, and what nobody asked for is an error.
 struct StrictKeys {
-    private struct Key: CodingKey {
-        let stringValue: String
-        var intValue: Int? { nil }
-        init(stringValue: String) { self.stringValue = stringValue }
-        init?(intValue: Int) { nil }
-    }
-
-    private let container: KeyedDecodingContainer<Key>
+    private let container: KeyedDecodingContainer<JSONKey>
     private var known: [String] = []
 
     init(_ decoder: any Decoder) throws {
-        container = try decoder.container(keyedBy: Key.self)
+        container = try decoder.container(keyedBy: JSONKey.self)
     }
 
     /// Sets `value` when `key` is there and not null.
     mutating func read<Value: Decodable>(_ key: String, into value: inout Value) throws {
         known.append(key)
-        if let found = try container.decodeIfPresent(Value.self, forKey: Key(stringValue: key)) { value = found }
+        if let found = try container.decodeIfPresent(Value.self, forKey: JSONKey(key)) { value = found }
     }
 
     /// Sets `value` when `key` is there and not null.
     mutating func read<Value: Decodable>(_ key: String, into value: inout Value?) throws {
         known.append(key)
-        if let found = try container.decodeIfPresent(Value.self, forKey: Key(stringValue: key)) { value = found }
+        if let found = try container.decodeIfPresent(Value.self, forKey: JSONKey(key)) { value = found }
     }
 
     /// Ends the reading.

@@ -1,15 +1,7 @@
 // Copyright 2026 the idefics-swift authors
 // SPDX-License-Identifier: Apache-2.0
 
-/// A JSON key that is only known at run time.
-struct JSONKey: CodingKey {
-    let stringValue: String
-    var intValue: Int? { nil }
-
-    init(_ name: String) { stringValue = name }
-    init?(stringValue: String) { self.stringValue = stringValue }
-    init?(intValue: Int) { nil }
-}
+import IdeficsFoundation
 
 extension KeyedDecodingContainer<JSONKey> {
     /// Sets `value` when `key` is there and not null.
